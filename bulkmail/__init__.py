@@ -1,0 +1,1 @@
+"""An asyncio bulk mail sender that knows every recipient's fate."""

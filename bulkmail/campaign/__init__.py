@@ -1,0 +1,1 @@
+"""A campaign as its files tell it: the YAML with its lines, the recipients, the suppressed."""

@@ -1,0 +1,45 @@
+"""Durations and rates as a campaign writes them (the contract, section 2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_RATE = re.compile(r"(\d+)\s*/\s*(s|min|h|day)")
+_WINDOWS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` messages in every window of `window` seconds."""
+
+    count: int
+    #: 1, 60, 3600 or 86400.
+    window: float
+
+    @property
+    def is_pace(self) -> bool:
+        """Per second and per minute: spread evenly. Otherwise a quota: used as fast as may be."""
+        return self.window <= 60  # noqa: PLR2004  # a minute, the longest pace
+
+    def __str__(self) -> str:
+        unit = next(unit for unit, seconds in _WINDOWS.items() if seconds == self.window)
+        return f"{self.count}/{unit}"
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds of ``500ms 30s 5m 1h 2d`` or a bare number. Raises `ValueError` with a sentence."""
+    match = None if isinstance(text, bool) else _DURATION.fullmatch(str(text).strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration such as 500ms, 30s, 5m, 1h or 2d")
+    return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
+def parse_rate(text: str) -> Rate:
+    """The rate of ``N/s N/min N/h N/day``. Raises `ValueError` with a sentence."""
+    match = _RATE.fullmatch(str(text).strip())
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{text!r} is not a rate such as 10/s, 300/min, 500/h or 2000/day")
+    return Rate(int(match[1]), _WINDOWS[match[2]])

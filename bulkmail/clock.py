@@ -1,0 +1,50 @@
+"""Time, passed in. Nothing else in the package reads a clock or sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the package knows of time."""
+
+    def time(self) -> float:
+        """Seconds since the epoch: for records, which outlive the process."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: for intervals within the process."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`; at once when it is not positive."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+def moment(epoch_seconds: float) -> datetime:
+    """The aware UTC datetime of an epoch time."""
+    return datetime.fromtimestamp(epoch_seconds, UTC)
+
+
+def rfc3339(epoch_seconds: float) -> str:
+    """An epoch time as files and JSON show it: ``2026-12-01T01:00:00Z``, whole seconds."""
+    return moment(epoch_seconds).strftime("%Y-%m-%dT%H:%M:%SZ")

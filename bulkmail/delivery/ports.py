@@ -1,0 +1,110 @@
+"""What the engine needs of the world: declared here, by the consumer, and met by its siblings.
+
+`app` puts the implementations in. Transport and ledger never import this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from bulkmail.campaign.units import Rate
+from bulkmail.fate import Attempt, Delivery
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.transaction import TransactionResult
+
+#: Awaited by a session just before the end of data goes out. It returns when the `sending` mark is
+#: durable; it raises `ClaimLost` when the row is no longer ours, and nothing is sent then.
+Mark = Callable[[], Awaitable[None]]
+
+
+class Session(Protocol):
+    """One connection to a server, greeting to QUIT; many transactions, one at a time."""
+
+    async def send(self, mail: MailObject, mark: Mark) -> TransactionResult:
+        """Run one transaction.
+
+        Refusals are in the result. Raises `SessionError` when the session ended under way: its
+        `stage` is `end of data` if and only if the final dot may have gone out (in doubt);
+        `MessageRefusedLocally` when this server cannot take the message and nothing was sent.
+        Whatever `mark` raises is passed on, the session being aborted first when the server waits
+        for content. A cancellation aborts the connection.
+        """
+        ...
+
+
+class Transport(Protocol):
+    """The way to one server: a pool of sessions. Also the ends that are no server (.eml files)."""
+
+    @property
+    def name(self) -> str:
+        """The server's name: reports and limits hang on it."""
+        ...
+
+    async def acquire(self) -> Session:
+        """A session in READY, idle or new; reserved for the caller. Raises `SessionError`."""
+        ...
+
+    async def release(self, session: Session) -> None:
+        """Give a session back; it is closed unless it can be used again. Never raises."""
+        ...
+
+    async def close(self) -> None:
+        """QUIT from all idle sessions. Never raises, and is bounded in time."""
+        ...
+
+
+class Permit(Protocol):
+    """An answer to `Ledger.take`: either slots, or when to ask again."""
+
+    @property
+    def slots(self) -> Sequence[float]:
+        """Epoch seconds at which one message each may be handed over; empty: none now."""
+        ...
+
+    @property
+    def valid_for(self) -> float:
+        """Seconds after its instant for which a slot may still be used; then it is void."""
+        ...
+
+    @property
+    def again_at(self) -> float:
+        """Epoch seconds at which to ask again, where there are no slots."""
+        ...
+
+    @property
+    def spent(self) -> Rate | None:
+        """The quota (per hour, per day) that is used up, where one is why."""
+        ...
+
+
+class Ledger(Protocol):
+    """One campaign's deliveries, claimed by this run. Every method raises `LedgerError`."""
+
+    async def claim(self, limit: int) -> list[Delivery]:
+        """Lease up to `limit` due deliveries to this run, oldest due first."""
+        ...
+
+    async def mark(self, delivery: Delivery) -> bool:
+        """Make the row `sending`, durably. False: the claim is no longer ours; do not send."""
+        ...
+
+    async def record(self, attempt: Attempt) -> bool:
+        """Write what a try came to, and end its claim. False: the claim was no longer ours."""
+        ...
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Give claims back untried, as they were before."""
+        ...
+
+    async def next_due_at(self) -> float | None:
+        """Epoch seconds of the earliest unclaimed delivery that waits; None: nobody waits."""
+        ...
+
+    async def renew(self) -> None:
+        """Extend the lease of every claim of this run."""
+        ...
+
+    async def take(self, server: str, rates: Sequence[Rate], want: int) -> Permit:
+        """Reserve up to `want` messages' permits for `server` under all of `rates`."""
+        ...

@@ -1,0 +1,166 @@
+"""What can go wrong.
+
+BulkmailError
+  ConfigurationError            a file or an option is wrong; carries a Fault for each place
+    CampaignBusy                another run of the campaign holds its lock
+  SessionError                  this session is over; the delivery is not to blame
+    ConnectFailed
+    StageTimeout                names its stage
+    ConnectionLost              names its stage; after END_OF_DATA it means "in doubt"
+    TlsFailed
+    PlaintextInjected           bytes that arrived before the TLS handshake
+    AuthenticationFailed        no mechanism in common, refused, or not offered
+    ServerRefused               the greeting, EHLO or STARTTLS was refused
+    ProtocolViolation           the server broke the rules
+  DialogueMisuse                we broke the rules: a bug here
+  MessageRefusedLocally         too large, needs SMTPUTF8, a bad header: never reached the wire
+  LedgerError                   the ledger cannot be read or written
+
+Each class owns the exit code a command ends with when nothing answered the error
+(the contract's section 4). Facts are attributes; the sentence is made in ``__str__``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Exit codes of the commands. They are fixed: scripts lean on them.
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_STOPPED = 3
+EXIT_FAULT_OF_OURS = 70
+EXIT_WAITING = 75
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong, and where: `file:line:column  key: sentence (row)`."""
+
+    message: str
+    #: The file as the user would name it.
+    path: str | None = None
+    #: From 1, as editors count.
+    line: int | None = None
+    column: int | None = None
+    #: The dotted key in a YAML file: ``servers.primary.port``.
+    key: str | None = None
+    #: Number of the recipient's row, from 1 for the first data row.
+    row: int | None = None
+    #: The recipient's address, where it is known.
+    address: str | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.path, self.line, self.column) if part)
+        what = f"{self.key}: {self.message}" if self.key else self.message
+        who = ", ".join(
+            part for part in (f"row {self.row}" if self.row else "", self.address or "") if part
+        )
+        return f"{place}  {what}".strip() + (f" ({who})" if who else "")
+
+
+class BulkmailError(Exception):
+    """Anything bulkmail raises on purpose."""
+
+    exit_code = EXIT_FAULT_OF_OURS
+
+
+class ConfigurationError(BulkmailError):
+    """A file, a row or an option is wrong. Nothing was sent."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.faults))
+
+
+class CampaignBusy(ConfigurationError):
+    """Another run of this campaign is under way on this ledger."""
+
+
+class SessionError(BulkmailError):
+    """The session is over. Whoever was to be mailed by it is not to blame."""
+
+    exit_code = EXIT_STOPPED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        host: str = "",
+        stage: str = "",
+        code: int | None = None,
+        enhanced_code: str | None = None,
+        reply: str = "",
+    ) -> None:
+        super().__init__(message)
+        #: ``host:port`` of the server.
+        self.host = host
+        #: Value of the smtp Stage at which it ended: ``connect``, ``rcpt``, ``end of data``.
+        self.stage = stage
+        #: The server's reply, where one led to this.
+        self.code = code
+        self.enhanced_code = enhanced_code
+        self.reply = reply
+
+
+class ConnectFailed(SessionError, ConnectionError):
+    """No connection: refused, unreachable, no such host."""
+
+
+class StageTimeout(SessionError, TimeoutError):
+    """The server was silent for longer than the stage allows."""
+
+
+class ConnectionLost(SessionError, ConnectionError):
+    """The connection ended in the middle of the dialogue."""
+
+
+class TlsFailed(SessionError):
+    """The handshake failed, or the certificate is not one to trust."""
+
+
+class PlaintextInjected(TlsFailed):
+    """Bytes stood in the buffer before the TLS handshake: somebody in the middle (RFC 3207, 5)."""
+
+
+class AuthenticationFailed(SessionError):
+    """The login was refused, or cannot be tried with what the server offers."""
+
+    def __init__(
+        self, message: str, *, is_transient: bool = False, hint: str = "", **facts: object
+    ) -> None:
+        super().__init__(message, **facts)  # type: ignore[arg-type]  # the facts of SessionError
+        #: 454: worth another try later. Otherwise not again in this run.
+        self.is_transient = is_transient
+        #: What the provider wants as a password, where it is known.
+        self.hint = hint
+
+
+class ServerRefused(SessionError):
+    """The server answered the greeting, EHLO or STARTTLS with a refusal."""
+
+
+class ProtocolViolation(SessionError):
+    """The server broke the rules of RFC 5321, or a bound of ours."""
+
+
+class DialogueMisuse(BulkmailError):
+    """We broke the rules of the dialogue. A bug here."""
+
+
+class MessageRefusedLocally(BulkmailError):
+    """The message cannot be handed to this server; no byte of it was sent."""
+
+    exit_code = EXIT_FAILED
+
+
+class LedgerError(BulkmailError):
+    """The ledger cannot be read or written: a full disk, a newer version, a lock."""
+
+    exit_code = EXIT_STOPPED

@@ -1,0 +1,110 @@
+"""A recipient's fate: the ledger's words, shared by all who write and read them.
+
+A *delivery* is one recipient of one campaign; an *attempt* is one try to make it. The states are
+the contract's seven and no more; a claim (owner, epoch, lease) is not a state.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class State(enum.StrEnum):
+    """Where a delivery stands."""
+
+    #: Not tried yet, or free to be tried again.
+    PENDING = "pending"
+    #: Its end of data may be on the wire right now; after a crash: in doubt.
+    SENDING = "sending"
+    #: A server answered 2yz to the end of data.
+    SENT = "sent"
+    #: Tried without success; due again at `due_at`.
+    DEFERRED = "deferred"
+    #: Refused for good, or given up.
+    FAILED = "failed"
+    #: Gets nothing: listed, gone from the list, cancelled, skipped.
+    SUPPRESSED = "suppressed"
+    #: The connection was lost between the end of data and its reply.
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A claimed row: what is needed to make one attempt."""
+
+    id: int
+    #: The fencing epoch of this claim: results are written only while it is still the row's.
+    epoch: int
+    #: From 1, the first data row of the recipient list.
+    row: int
+    key: str
+    address: str
+    #: Every column of the row, by name; JSON values.
+    fields: Mapping[str, Any]
+    #: Tries so far in which MAIL was accepted and its RCPT sent.
+    attempts: int
+    #: Tries so far that ended in doubt.
+    doubts: int
+    #: Epoch seconds of the first attempt; None before it.
+    first_attempt_at: float | None
+    #: With angle brackets; the same for every try.
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What one try came to: written to the ledger under the claim's epoch."""
+
+    delivery_id: int
+    epoch: int
+    #: Epoch seconds.
+    at: float
+    #: The delivery's new state.
+    state: State
+    #: Why, in a few words for a person.
+    reason: str
+    #: When it is due again, epoch seconds; only for `deferred` (and a resend in doubt).
+    due_at: float | None = None
+    #: Whether it counts against `retry.attempts`: MAIL was accepted and RCPT sent.
+    is_counted: bool = False
+    #: Whether the end of data was sent and no answer came.
+    is_doubt: bool = False
+    server: str | None = None
+    #: The smtp Stage's value.
+    stage: str | None = None
+    code: int | None = None
+    enhanced_code: str | None = None
+    reply: str | None = None
+    #: cc and bcc the server refused: address to reply.
+    refused_recipients: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """A campaign's deliveries by state."""
+
+    pending: int = 0
+    sending: int = 0
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    suppressed: int = 0
+    in_doubt: int = 0
+    #: Rows of the list that repeat a key; they are not part of `total`.
+    duplicates: int = 0
+
+    @property
+    def total(self) -> int:
+        """All deliveries of the campaign."""
+        return (
+            self.pending
+            + self.sending
+            + self.sent
+            + self.deferred
+            + self.failed
+            + self.suppressed
+            + self.in_doubt
+        )

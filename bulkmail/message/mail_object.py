@@ -1,0 +1,28 @@
+"""The mail object: an envelope and its content (RFC 5321, 2.3.1), ready for any server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkmail.smtp.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class MailObject:
+    """One message for one row. The same bytes go to a server and into a dry run's file.
+
+    `chunks` joined are the content: header section and body, lines ended by CRLF (the last one
+    too), 7-bit clean, not dot-stuffed. What is shared by many messages is the same bytes object.
+    """
+
+    envelope: Envelope
+    chunks: tuple[bytes, ...]
+    #: With angle brackets.
+    message_id: str
+    #: Whether a line of the content begins with a dot. None: not known, look.
+    has_dot_line: bool | None = None
+
+    @property
+    def size(self) -> int:
+        """Octets of the content, before dot stuffing (RFC 1870 counts so)."""
+        return sum(map(len, self.chunks))

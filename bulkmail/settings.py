@@ -1,0 +1,80 @@
+"""What each layer is told: one frozen value a layer, made from the campaign and the environment."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulkmail.campaign.units import Rate
+from bulkmail.secret import Secret
+
+
+class Security(enum.StrEnum):
+    """How a connection is protected."""
+
+    #: TLS from the first byte.
+    TLS = "tls"
+    #: STARTTLS, and nothing without it.
+    STARTTLS = "starttls"
+    #: STARTTLS where offered; without it no credentials are sent.
+    OPPORTUNISTIC = "opportunistic"
+    #: Plain, credentials included: only where it is written.
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordSource:
+    """Where a password (or access token) comes from; exactly one is given."""
+
+    #: Resolved already: from the environment, or by a caller of the library.
+    secret: Secret | None = None
+    #: A file whose first line it is.
+    file: Path | None = None
+    #: A command whose output it is; run again for a fresh one before a login counts as refused.
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """One server, complete: no defaults left to guess. Times in seconds."""
+
+    #: Its name in bulkmail.yaml, or host:port where it is written inline: limits hang on it.
+    name: str
+    host: str
+    port: int
+    security: Security
+    ca_file: Path | None = None
+    verify: bool = True
+    username: str | None = None
+    password: PasswordSource | None = field(default=None, repr=False)
+    #: ``auto plain login cram-md5 scram-sha-256 xoauth2``.
+    auth: str = "auto"
+    rates: tuple[Rate, ...] = ()
+    connections: int = 4
+    #: 0 is no limit.
+    messages_per_connection: int = 100
+    connection_lifetime: float = 300.0
+    #: For each stage but the end of data; caps the RFC's defaults.
+    timeout: float = 30.0
+    data_timeout: float = 600.0
+    #: The EHLO name; None is the machine's FQDN or address literal.
+    local_hostname: str | None = None
+    #: Share of the deliveries; None where servers are in order of preference.
+    weight: int | None = None
+    #: What this provider wants as a password; shown when the login is refused.
+    password_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrySettings:
+    """When a deferred delivery is tried again. Times in seconds."""
+
+    #: One value doubles with each try; a list is gone through, its last value stays.
+    backoff: tuple[float, ...] = (60.0,)
+    max_backoff: float = 3600.0
+    give_up_after: float = 172800.0
+    #: Tries in all; None is no limit.
+    attempts: int | None = None
+    #: Whether a first doubt is sent again, with the same Message-ID (else held at once).
+    resend_on_doubt: bool = True

@@ -1,0 +1,51 @@
+"""A mail transaction's result: MAIL to end of data, a reply for each step and each recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionResult:
+    """What became of one transaction. A refusal is a value here, never an exception."""
+
+    #: Reply to MAIL; None when the transaction did not come that far.
+    mail: Reply | None = None
+    #: Reply to each RCPT, by forward-path, in the order they were given.
+    recipients: Mapping[str, Reply] = field(default_factory=dict)
+    #: Reply to DATA (or None where it was not sent).
+    data: Reply | None = None
+    #: Reply to the final dot; 2yz is the server taking responsibility.
+    end_of_data: Reply | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the server answered 2yz to the end of data."""
+        return self.end_of_data is not None and self.end_of_data.is_positive
+
+    @property
+    def refused(self) -> dict[str, Reply]:
+        """The recipients that were refused, with the reply to each."""
+        return {path: reply for path, reply in self.recipients.items() if not reply.is_positive}
+
+    @property
+    def decisive(self) -> tuple[Stage, Reply] | None:
+        """The stage that decided the outcome and its reply; the final 2yz when it was accepted.
+
+        The order is that of the dialogue: MAIL, the first recipient's RCPT, DATA, end of data.
+        None when no reply came at all.
+        """
+        if self.mail is not None and not self.mail.is_positive:
+            return Stage.MAIL, self.mail
+        first = next(iter(self.recipients.values()), None)
+        if first is not None and not first.is_positive:
+            return Stage.RCPT, first
+        if self.data is not None and not self.data.is_intermediate:
+            return Stage.DATA, self.data
+        if self.end_of_data is not None:
+            return Stage.END_OF_DATA, self.end_of_data
+        return None
