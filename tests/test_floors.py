@@ -10,10 +10,10 @@ import bulkmail
 PACKAGE = Path(bulkmail.__file__).parent
 
 FLOORS = [
-    {"errors", "clock", "address"},
+    {"errors", "clock", "address", "secret", "fate"},
     {"smtp", "campaign"},
     {"message", "outcome", "settings"},
-    {"transport", "gateway", "delivery", "ledger", "report", "schedule", "cluster"},
+    {"transport", "gateway", "delivery", "ledger", "report", "schedule", "cluster", "sink"},
     {"app"},
     {"cli", "web", "__main__"},
 ]

@@ -108,3 +108,19 @@ class Ledger(Protocol):
     async def take(self, server: str, rates: Sequence[Rate], want: int) -> Permit:
         """Reserve up to `want` messages' permits for `server` under all of `rates`."""
         ...
+
+
+class Observer(Protocol):
+    """Whoever watches a run: the progress display, the log. Calls are cheap and never raise."""
+
+    def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        """One try was made and its result is in the ledger."""
+        ...
+
+    def waiting(self, sentence: str, until: float | None) -> None:
+        """The run waits, and why; "" when it no longer does. `until` in epoch seconds."""
+        ...
+
+    def server_changed(self, server: str, sentence: str) -> None:
+        """A server became unusable, or usable again ("")."""
+        ...

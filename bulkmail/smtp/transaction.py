@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulkmail.smtp.commands import Mail, Rcpt
+from bulkmail.smtp.envelope import Envelope
+from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 
@@ -49,3 +52,14 @@ class TransactionResult:
         if self.end_of_data is not None:
             return Stage.END_OF_DATA, self.end_of_data
         return None
+
+
+def opening(
+    envelope: Envelope, *, size: int, extensions: Extensions, is_8bit: bool = False
+) -> tuple[Mail, *tuple[Rcpt, ...]]:
+    """The commands that open a transaction, fitted to what the server offers.
+
+    Raises `MessageRefusedLocally` where the server's SIZE is too small, or the envelope needs
+    SMTPUTF8, or the content 8BITMIME, and it is not offered.
+    """
+    raise NotImplementedError
