@@ -60,8 +60,11 @@ class Attempt:
 
     delivery_id: int
     epoch: int
-    #: Epoch seconds.
+    #: Epoch seconds: when its result was known.
     at: float
+    #: Epoch seconds: the instant the message was composed for. The ledger keeps the first one as
+    #: `first_attempt_at`, unless the new state is `pending` (nothing was tried).
+    started_at: float
     #: The delivery's new state.
     state: State
     #: Why, in a few words for a person.

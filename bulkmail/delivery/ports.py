@@ -85,8 +85,12 @@ class Ledger(Protocol):
         """Lease up to `limit` due deliveries to this run, oldest due first."""
         ...
 
-    async def mark(self, delivery: Delivery) -> bool:
-        """Make the row `sending`, durably. False: the claim is no longer ours; do not send."""
+    async def mark(self, delivery: Delivery, started_at: float) -> bool:
+        """Make the row `sending`, durably. False: the claim is no longer ours; do not send.
+
+        `started_at` (epoch seconds) is the instant the message was composed for; the ledger keeps
+        the first one as `first_attempt_at`, also over a crash.
+        """
         ...
 
     async def record(self, attempt: Attempt) -> bool:
