@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulkmail.errors import MessageRefusedLocally
 from bulkmail.smtp.commands import Mail, Rcpt
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.extensions import Extensions
@@ -59,7 +60,29 @@ def opening(
 ) -> tuple[Mail, *tuple[Rcpt, ...]]:
     """The commands that open a transaction, fitted to what the server offers.
 
-    Raises `MessageRefusedLocally` where the server's SIZE is too small, or the envelope needs
-    SMTPUTF8, or the content 8BITMIME, and it is not offered.
+    `size` is the content's in octets, before dot stuffing (RFC 1870, 5). A forward-path that is
+    named twice is given once. Raises `MessageRefusedLocally` where the server's SIZE is too small,
+    or the envelope needs SMTPUTF8, or the content 8BITMIME, and it is not offered; or where there
+    is nobody to send to.
     """
-    raise NotImplementedError
+    if not envelope.forward_paths:
+        raise MessageRefusedLocally("the envelope names no recipient")
+    if extensions.size is not None and size > extensions.size:
+        raise MessageRefusedLocally(
+            f"the message has {size} bytes, and the server takes {extensions.size} at most"
+        )
+    if envelope.needs_smtputf8 and not extensions.smtputf8:
+        raise MessageRefusedLocally(
+            "an address beyond ASCII needs a server that offers SMTPUTF8, and this one does not"
+        )
+    if is_8bit and not extensions.eight_bit_mime:
+        raise MessageRefusedLocally(
+            "content beyond ASCII needs a server that offers 8BITMIME, and this one does not"
+        )
+    mail = Mail(
+        envelope.reverse_path,
+        size=size if "SIZE" in extensions else None,
+        is_8bit=is_8bit,
+        smtputf8=envelope.needs_smtputf8,
+    )
+    return mail, *map(Rcpt, dict.fromkeys(envelope.forward_paths))

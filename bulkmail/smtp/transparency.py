@@ -1,19 +1,43 @@
-"""Dot stuffing and line ends (RFC 5321, 4.5.2 and 2.3.8)."""
+"""Dot stuffing and line ends (RFC 5321, 4.5.2 and 2.3.8).
+
+Stuffing is incremental: content comes in chunks cut anywhere, so the last two octets are carried
+from one chunk to the next. A chunk costs one search; most have no line that begins with a dot, and
+are passed on without a copy (a shared attachment's bytes are the same object for every recipient).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+
+_CRLF = b"\r\n"
 
 
 def stuff(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The content as it goes behind 354, without the final dot's line: each leading dot doubled.
 
     Lines end in CRLF already; where the last one does not, a CRLF is added. A chunk without a
-    line that begins with a dot is passed on as the same object.
+    line that begins with a dot is passed on as the same object. No content gives nothing.
     """
-    raise NotImplementedError
+    tail = _CRLF  # The content begins at the beginning of a line.
+    for chunk in chunks:
+        if not chunk:
+            continue
+        if tail == _CRLF and chunk.startswith(b"."):
+            yield b"."
+        stuffed = chunk.replace(b"\r\n.", b"\r\n..") if b"\r\n." in chunk else chunk
+        if tail.endswith(b"\r") and chunk.startswith(b"\n."):
+            stuffed = b"\n." + stuffed[1:]
+        yield stuffed
+        tail = chunk[-2:] if len(chunk) > 1 else tail[-1:] + chunk
+    if tail != _CRLF:
+        yield _CRLF
 
 
 def normalised(content: bytes) -> bytes:
-    """`content` with every line end (CRLF, a lone LF or CR) as CRLF, and one at its end."""
-    raise NotImplementedError
+    """`content` with every line end (CRLF, a lone LF or CR) as CRLF, and one at its end.
+
+    Content that is so already is returned as the same object.
+    """
+    if not content.count(_CRLF) == content.count(b"\n") == content.count(b"\r"):
+        content = content.replace(_CRLF, b"\n").replace(b"\r", b"\n").replace(b"\n", _CRLF)
+    return content if content.endswith(_CRLF) else content + _CRLF
