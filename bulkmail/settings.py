@@ -70,8 +70,10 @@ class ServerSettings:
 class RetrySettings:
     """When a deferred delivery is tried again. Times in seconds."""
 
-    #: One value doubles with each try; a list is gone through, its last value stays.
+    #: The delays after the first, second ... try; the last one stays.
     backoff: tuple[float, ...] = (60.0,)
+    #: Whether `backoff` is one value that doubles with each try, up to `max_backoff`.
+    backoff_doubles: bool = True
     max_backoff: float = 3600.0
     give_up_after: float = 172800.0
     #: Tries in all; None is no limit.

@@ -1,0 +1,63 @@
+"""From what happened to an outcome: transaction results and broken sessions, judged."""
+
+from __future__ import annotations
+
+from bulkmail.delivery.blame import judge
+from bulkmail.errors import MessageRefusedLocally, SessionError
+from bulkmail.outcome import (
+    Accepted,
+    Blame,
+    InDoubt,
+    Outcome,
+    PermanentFailure,
+    TransientFailure,
+)
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+from bulkmail.smtp.transaction import TransactionResult
+
+#: Stages by which MAIL was accepted and RCPT sent (contract, `retry.attempts`).
+_COUNTED = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
+
+
+def of_result(result: TransactionResult) -> Outcome:
+    """The outcome of a transaction that came to an end with the session whole."""
+    if result.end_of_data is not None and result.is_accepted:
+        return Accepted(reply=result.end_of_data, refused=result.refused)
+    if result.decisive is None:
+        return TransientFailure(
+            blame=Blame.SESSION, stage=None, reply=None, reason="no reply at all"
+        )
+    return of_refusal(*result.decisive)
+
+
+def of_refusal(stage: Stage, reply: Reply) -> TransientFailure | PermanentFailure:
+    """The outcome of a refusal at `stage`."""
+    blame, is_transient = judge(stage, reply)
+    kind = TransientFailure if is_transient else PermanentFailure
+    return kind(
+        blame=blame,
+        stage=stage,
+        reply=reply,
+        reason=f"refused at {stage}: {reply}",
+        is_counted=stage in _COUNTED,
+    )
+
+
+def of_session_error(error: SessionError) -> Outcome:
+    """The outcome of a transaction whose session broke under way."""
+    if error.stage == Stage.END_OF_DATA:
+        return InDoubt(reason=str(error))
+    stage = Stage(error.stage) if error.stage in set(Stage) else None
+    return TransientFailure(
+        blame=Blame.SESSION,
+        stage=stage,
+        reply=None if error.code is None else Reply(error.code, (error.reply,)),
+        reason=str(error),
+        is_counted=stage in _COUNTED,
+    )
+
+
+def of_local_refusal(error: MessageRefusedLocally) -> PermanentFailure:
+    """The outcome of a message that this server cannot be given."""
+    return PermanentFailure(blame=Blame.MESSAGE, stage=None, reply=None, reason=str(error))

@@ -1,0 +1,103 @@
+"""How well a server does in this run: a pure state machine that says how much it may be given.
+
+Slow start: one connection first, one more with each good reply, so that a wrong password is tried
+once and not by every connection. After failures in a row the server rests, longer each time, and
+comes back half-open: one delivery is its probe. What ends its use for the run: a refused login,
+TLS that cannot be trusted, too many rests without a good reply between, too many messages in a row
+that it refused (a spam verdict would burn the whole list).
+"""
+
+from __future__ import annotations
+
+#: Seconds of the first rest; doubles up to the cap.
+FIRST_REST = 1.0
+LONGEST_REST = 60.0
+#: Rests in a row after which a server is given up: soon when it never worked in this run (a wrong
+#: port is told in seconds), after about a quarter of an hour when it did (it may be restarting).
+RESTS_BEFORE_FIRST_SUCCESS = 3
+RESTS_AFTER_SUCCESS = 20
+#: Messages refused in a row, whoever the recipient: then it is the content or the account.
+REFUSED_IN_A_ROW = 25
+
+
+class Health:
+    """One server's health in one run. Times are epoch seconds."""
+
+    def __init__(self, connections: int, *, is_patient: bool = True) -> None:
+        self._connections = connections
+        self._is_patient = is_patient
+        self._allowance = 1
+        self._has_worked = False
+        self._failures = 0
+        self._rests = 0
+        self._refused = 0
+        #: Moment until which it rests; 0 when it does not.
+        self.rests_until = 0.0
+        #: Why it rests or was given up, for a person.
+        self.sentence = ""
+        #: What else there is to say: what the provider wants as a password.
+        self.hint = ""
+        #: Whether it is out of use for the rest of the run.
+        self.is_stopped = False
+        #: Counts the rests; a failure that began before the last one is not news.
+        self.round = 0
+
+    def allowance(self, now: float) -> int:
+        """How many deliveries may be in its hands at `now`."""
+        return 0 if self.is_stopped or now < self.rests_until else self._allowance
+
+    def succeeded(self) -> None:
+        """It did its part of the dialogue well, whatever it said of a recipient."""
+        self._has_worked = True
+        self._failures = 0
+        self._rests = 0
+        self.rests_until = 0.0
+        self.sentence = ""
+        self._allowance = min(self._connections, self._allowance + 1)
+
+    def accepted(self) -> None:
+        """It took a message."""
+        self._refused = 0
+        self.succeeded()
+
+    def refused_message(self, sentence: str) -> None:
+        """It refused a message for good, for a reason that is not the recipient."""
+        self.succeeded()
+        self._refused += 1
+        if self._refused >= REFUSED_IN_A_ROW:
+            self.stop(f"{self._refused} messages in a row were refused, the last one: {sentence}")
+
+    def failed(self, sentence: str, *, now: float, began_in: int, at_once: bool = False) -> None:
+        """A session broke or could not be opened, or the server refused us.
+
+        `began_in` is the `round` in which that try began. `at_once`: there is no use in trying on
+        other connections first (none can be opened).
+        """
+        if began_in != self.round or self.is_stopped:
+            return
+        self._failures += 1
+        self.sentence = sentence
+        if at_once or self._failures >= max(3, self._allowance):
+            self._rest(now)
+
+    def rest(self, until: float, sentence: str) -> None:
+        """Leave it alone until then for a reason that is no failure: a quota is spent."""
+        self.rests_until = max(self.rests_until, until)
+        self.sentence = sentence
+
+    def stop(self, sentence: str, hint: str = "") -> None:
+        """Out of use for the rest of the run."""
+        self.is_stopped = True
+        self.sentence = sentence
+        self.hint = hint
+
+    def _rest(self, now: float) -> None:
+        self._rests += 1
+        self.round += 1
+        self._failures = 0
+        self._allowance = 1
+        patient = self._has_worked and self._is_patient
+        if self._rests >= (RESTS_AFTER_SUCCESS if patient else RESTS_BEFORE_FIRST_SUCCESS):
+            self.stop(self.sentence)
+        else:
+            self.rests_until = now + min(LONGEST_REST, FIRST_REST * 2 ** (self._rests - 1))

@@ -1,0 +1,97 @@
+"""A lane: one server in this run, with its limits, its health and its backlog."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from bulkmail.clock import Clock
+from bulkmail.delivery.health import Health
+from bulkmail.delivery.limiter import Limiter
+from bulkmail.delivery.ports import Ledger, Transport
+from bulkmail.fate import Delivery
+from bulkmail.settings import ServerSettings
+
+#: Deliveries claimed ahead for each connection: enough that no worker waits for the ledger, few
+#: enough that a stop has little to give back.
+AHEAD = 8
+
+
+class Lane:
+    """What the engine knows of one server."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        settings: ServerSettings,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        is_patient: bool,
+    ) -> None:
+        self.transport = transport
+        self.settings = settings
+        self.health = Health(settings.connections, is_patient=is_patient)
+        self.limiter = Limiter(ledger, settings.name, settings.rates, clock)
+        self._backlog: asyncio.Queue[Delivery] = asyncio.Queue()
+        #: Deliveries in its hands: in the backlog or with a worker.
+        self.in_hand = 0
+        #: Credit of the smooth weighted round robin.
+        self.credit = 0
+
+    @property
+    def name(self) -> str:
+        """The server's name."""
+        return self.settings.name
+
+    def room(self, now: float) -> int:
+        """How many more deliveries it may be given at `now`."""
+        allowance = self.health.allowance(now)
+        # Half-open or just started: one probe, nothing piled up behind it.
+        ahead = AHEAD if allowance > 1 else 1
+        return max(0, allowance * ahead - self.in_hand)
+
+    def give(self, deliveries: Sequence[Delivery]) -> None:
+        """Put claimed deliveries into its backlog."""
+        self.in_hand += len(deliveries)
+        for delivery in deliveries:
+            self._backlog.put_nowait(delivery)
+
+    async def next(self) -> Delivery:
+        """The next delivery of the backlog; whoever takes it calls `done` for it."""
+        return await self._backlog.get()
+
+    def done(self) -> None:
+        """A delivery has left its hands."""
+        self.in_hand -= 1
+
+    def drain(self) -> list[Delivery]:
+        """Take everything out of the backlog: to be given back to the ledger."""
+        drained = []
+        while not self._backlog.empty():
+            drained.append(self._backlog.get_nowait())
+        self.in_hand -= len(drained)
+        return drained
+
+
+def choose(lanes: Sequence[Lane], now: float) -> Lane | None:
+    """The lane that gets the next deliveries; None: nobody can take any at `now`.
+
+    In order of preference, a later server is used only when the earlier ones rest or are stopped.
+    With weights, the shares follow them (smooth weighted round robin).
+    """
+    usable = [lane for lane in lanes if lane.health.allowance(now)]
+    if not usable:
+        return None
+    if usable[0].settings.weight is None:
+        return usable[0] if usable[0].room(now) else None
+    open_lanes = [lane for lane in usable if lane.room(now)]
+    return max(open_lanes, key=lambda lane: lane.credit) if open_lanes else None
+
+
+def charge(lanes: Sequence[Lane], chosen: Lane, count: int) -> None:
+    """Book `count` deliveries to `chosen`: with weights, the others' credit grows."""
+    total = sum(lane.settings.weight or 0 for lane in lanes)
+    for lane in lanes:
+        lane.credit += (lane.settings.weight or 0) * count
+    chosen.credit -= total * count

@@ -1,0 +1,135 @@
+"""From an outcome to what the ledger is told: the delivery's new state, and when it is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from bulkmail.delivery.retry import GiveUp, RetryPolicy
+from bulkmail.fate import Attempt, Delivery, State
+from bulkmail.outcome import (
+    Accepted,
+    Blame,
+    Failure,
+    InDoubt,
+    Outcome,
+    PermanentFailure,
+    TransientFailure,
+)
+from bulkmail.smtp.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try under way: which delivery, by which server, since when (epoch seconds)."""
+
+    delivery: Delivery
+    server: str | None
+    started_at: float
+
+
+def verdict(tried: Try, outcome: Outcome, policy: RetryPolicy, now: float) -> Attempt:
+    """What is written to the ledger for `outcome` at `now`."""
+    match outcome:
+        case Accepted():
+            return _accepted(tried, outcome, now)
+        case InDoubt():
+            return _in_doubt(tried, outcome, policy, now)
+        case PermanentFailure() if outcome.blame in (Blame.RECIPIENT, Blame.MESSAGE, Blame.US):
+            return _failure(tried, outcome, now, State.FAILED, outcome.reason)
+        case TransientFailure() | PermanentFailure():
+            return _try_again(tried, outcome, policy, now)
+        case _:
+            assert_never(outcome)
+
+
+def gave_up(tried: Try, reason: str, now: float) -> Attempt:
+    """What is written for a delivery whose time ran out while it waited."""
+    return Attempt(
+        delivery_id=tried.delivery.id,
+        epoch=tried.delivery.epoch,
+        at=now,
+        started_at=tried.started_at,
+        state=State.FAILED,
+        reason=reason,
+    )
+
+
+def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
+    refused = {path: str(reply) for path, reply in outcome.refused.items()}
+    return Attempt(
+        delivery_id=tried.delivery.id,
+        epoch=tried.delivery.epoch,
+        at=now,
+        started_at=tried.started_at,
+        state=State.SENT,
+        reason=f"accepted, but {len(refused)} of cc and bcc refused" if refused else "accepted",
+        is_counted=True,
+        server=tried.server,
+        stage=Stage.END_OF_DATA,
+        code=outcome.reply.code,
+        enhanced_code=str(outcome.reply.enhanced) if outcome.reply.enhanced else None,
+        reply=outcome.reply.text,
+        refused_recipients=refused or None,
+    )
+
+
+def _in_doubt(tried: Try, outcome: InDoubt, policy: RetryPolicy, now: float) -> Attempt:
+    resend = policy.settings.resend_on_doubt and tried.delivery.doubts == 0
+    return Attempt(
+        delivery_id=tried.delivery.id,
+        epoch=tried.delivery.epoch,
+        at=now,
+        started_at=tried.started_at,
+        state=State.IN_DOUBT,
+        reason=outcome.reason,
+        due_at=now + policy.delay(tried.delivery.attempts + 1) if resend else None,
+        is_counted=True,
+        is_doubt=True,
+        server=tried.server,
+        stage=Stage.END_OF_DATA,
+    )
+
+
+def _try_again(tried: Try, outcome: Failure, policy: RetryPolicy, now: float) -> Attempt:
+    if not outcome.is_counted and (
+        isinstance(outcome, PermanentFailure) or outcome.blame is Blame.SESSION
+    ):
+        # The recipient was not even named to the server: the row stands where it stood.
+        return _failure(tried, outcome, now, State.PENDING, outcome.reason)
+    decision = policy.decide(
+        attempts=tried.delivery.attempts + outcome.is_counted,
+        first_attempt_at=tried.delivery.first_attempt_at or tried.started_at,
+        now=now,
+    )
+    if isinstance(decision, GiveUp):
+        reason = f"{decision.reason}: {outcome.reason}"
+        return _failure(tried, outcome, now, State.FAILED, reason)
+    return _failure(tried, outcome, now, State.DEFERRED, outcome.reason, due_at=decision.at)
+
+
+def _failure(
+    tried: Try,
+    outcome: Failure,
+    now: float,
+    state: State,
+    reason: str,
+    *,
+    due_at: float | None = None,
+) -> Attempt:
+    reply = outcome.reply
+    return Attempt(
+        delivery_id=tried.delivery.id,
+        epoch=tried.delivery.epoch,
+        at=now,
+        started_at=tried.started_at,
+        state=state,
+        reason=reason,
+        due_at=due_at,
+        is_counted=outcome.is_counted,
+        server=tried.server,
+        stage=outcome.stage,
+        code=reply.code if reply else None,
+        enhanced_code=str(reply.enhanced) if reply and reply.enhanced else None,
+        reply=reply.text if reply else None,
+    )

@@ -1,0 +1,73 @@
+"""What one try came to, as a value: accepted, a failure with somebody to blame, or in doubt.
+
+Two questions are kept apart (style: results): "will it ever work?" is the class, "who is to
+blame?" is `Blame`, the blast radius that decides what else is touched.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+
+
+class Blame(enum.Enum):
+    """How far a failure reaches."""
+
+    #: This address: others are not concerned.
+    RECIPIENT = "recipient"
+    #: This message: its size, its content, a verdict on it.
+    MESSAGE = "message"
+    #: This connection: another one may do at once.
+    SESSION = "session"
+    #: This server, or our account on it: nobody can be mailed through it for now.
+    SERVER = "server"
+    #: Our own input or environment: the message could not be made.
+    US = "us"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A server answered 2yz to the end of data."""
+
+    reply: Reply
+    #: cc and bcc it refused, with the reply to each.
+    refused: Mapping[str, Reply] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What failed, where, and what came back."""
+
+    blame: Blame
+    stage: Stage | None
+    #: What the server said; None where it said nothing (a timeout, a lost connection).
+    reply: Reply | None
+    #: Why, in a few words.
+    reason: str
+    #: Whether MAIL was accepted and RCPT sent: it counts against `retry.attempts`.
+    is_counted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransientFailure(Failure):
+    """It may work later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermanentFailure(Failure):
+    """It will not work, for whomever is to blame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt:
+    """The connection was lost between the end of data and its reply."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Accepted | TransientFailure | PermanentFailure | InDoubt
