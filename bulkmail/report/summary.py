@@ -1,0 +1,163 @@
+"""What a run came to: one value, as JSON for scripts and as a sentence for a person."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulkmail.clock import rfc3339
+from bulkmail.errors import EXIT_STOPPED, EXIT_WAITING
+from bulkmail.fate import Counts
+from bulkmail.report.wording import counted, local, number, rate, span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The end of one run. Counts are the whole campaign's; elapsed time and rate this run's."""
+
+    #: The ledger's name of the campaign.
+    campaign: str
+    counts: Counts
+    elapsed_seconds: float
+    #: Accepted by a server in this run; in a dry run: files written.
+    sent_in_run: int
+    failed_in_run: int
+    exit_code: int
+    dry_run: bool = False
+    #: `--limit` left recipients for another run.
+    limit_reached: bool = False
+    #: SIGINT or SIGTERM ended it.
+    interrupted: bool = False
+    #: Why it stopped early (exit 3), or what it waits for (75): a sentence.
+    stopped: str = ""
+    #: What to do about it, where that is known: what the provider wants as a password.
+    stopped_detail: str = ""
+    ledger: Path | None = None
+    #: Where a dry run wrote its files.
+    out: Path | None = None
+    #: Epoch seconds at which something is due again.
+    waiting_until: float | None = None
+    #: Where a test message went instead of to its recipient.
+    test_to: str | None = None
+
+    @property
+    def messages_per_second(self) -> float:
+        """Messages accepted in a second of this run."""
+        return self.sent_in_run / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
+
+    @property
+    def in_doubt(self) -> int:
+        """Rows in doubt. One that is still `sending` when its run is over is in doubt, too."""
+        return self.counts.in_doubt + self.counts.sending
+
+    @property
+    def unsent(self) -> int:
+        """Rows that a later run goes on with."""
+        return self.counts.pending + self.counts.deferred
+
+    def to_json(self) -> dict[str, Any]:
+        """The object `send --json` prints: the contract's keys, and a few more."""
+        counts = self.counts
+        return {
+            "campaign": self.campaign,
+            "total": counts.total,
+            "sent": counts.sent,
+            "failed": counts.failed,
+            "deferred": counts.deferred,
+            "pending": counts.pending,
+            "suppressed": counts.suppressed,
+            "in_doubt": self.in_doubt,
+            "duplicates": counts.duplicates,
+            "elapsed_seconds": round(self.elapsed_seconds, 3),
+            "messages_per_second": round(self.messages_per_second, 3),
+            "sent_in_run": self.sent_in_run,
+            "failed_in_run": self.failed_in_run,
+            "exit_code": self.exit_code,
+            "dry_run": self.dry_run,
+            "test_to": self.test_to,
+            "limit_reached": self.limit_reached,
+            "interrupted": self.interrupted,
+            "stopped": self.stopped or None,
+            "stopped_detail": self.stopped_detail or None,
+            "waiting_until": None if self.waiting_until is None else rfc3339(self.waiting_until),
+            "ledger": None if self.ledger is None else str(self.ledger),
+            "out": None if self.out is None else str(self.out),
+        }
+
+    def sentence(self) -> str:
+        """How it ended, and the counts: for a terminal, or cron's mail."""
+        if self.dry_run or self.test_to is not None:
+            return self._rehearsal()
+        took = span(self.elapsed_seconds)
+        if self.interrupted:
+            return f"Interrupted after {took}. {self._so_far()}."
+        if self.exit_code == EXIT_STOPPED:
+            return f"Stopped after {took}. {self._so_far()}."
+        if self.exit_code == EXIT_WAITING:
+            return f"{self.stopped or 'Something still waits.'} {self._so_far()}{self._due()}."
+        if self.limit_reached:
+            return f"{number(self.sent_in_run)} sent in this run, in {took}. {self._so_far()}."
+        if self.sent_in_run or self.failed_in_run:
+            return f"Done in {took}{self._pace()}. {self._so_far()}."
+        return f"Nothing was left to send. {self._so_far()}."
+
+    def next_commands(self, typed: str = "") -> list[tuple[str, str]]:
+        """What is worth typing next: (label, command). `typed` is how the user named the campaign."""
+        who = typed or shlex.quote(self.campaign)
+        send, report = f"bulkmail send {who}", f"bulkmail report {who}"
+        if self.dry_run:
+            return [("Send it", send)]
+        if self.test_to is not None:
+            return [("Send it to everybody", send)]
+        commands = []
+        if self.interrupted or (self.exit_code == EXIT_WAITING and self.unsent):
+            commands.append(("Go on with", send))
+        elif self.exit_code == EXIT_STOPPED:
+            commands.append(("When that is mended", send))
+        elif self.limit_reached:
+            commands.append(("Send the rest", send))
+        if self.counts.failed:
+            commands.append(("Who failed, and why", f"{report} --state failed"))
+        if self.in_doubt:
+            commands.append(("Who is in doubt", f"{report} --state in_doubt"))
+        return commands or [("See how it stands", f"bulkmail status {who}")]
+
+    def _rehearsal(self) -> str:
+        took = span(self.elapsed_seconds)
+        failed = f" {number(self.failed_in_run)} could not be made." if self.failed_in_run else ""
+        if self.dry_run:
+            where = f" to {self.out}" if self.out else ""
+            files = counted(self.sent_in_run, "message")
+            return f"{files} written{where} in {took}; nothing was sent.{failed}"
+        if self.sent_in_run:
+            return f"A test message was sent to {self.test_to} in {took}.{failed}"
+        return f"No test message was sent to {self.test_to}.{failed}"
+
+    def _so_far(self) -> str:
+        """``2,000 recipients: 1,996 sent, 4 failed``."""
+        counts = self.counts
+        states = [
+            (counts.sent, "sent"),
+            (counts.failed, "failed"),
+            (counts.deferred, "deferred"),
+            (counts.pending, "to go"),
+            (counts.suppressed, "suppressed"),
+            (self.in_doubt, "in doubt"),
+        ]
+        told = [f"{number(count)} {word}" for count, word in states if count]
+        if not counts.sent:
+            told.insert(0, "none sent")
+        duplicates = counted(counts.duplicates, "duplicate row") if counts.duplicates else ""
+        return f"{counted(counts.total, 'recipient')}: {', '.join(told)}" + (
+            f" ({duplicates} left out)" if duplicates else ""
+        )
+
+    def _due(self) -> str:
+        return (
+            "" if self.waiting_until is None else f"; the next is due {local(self.waiting_until)}"
+        )
+
+    def _pace(self) -> str:
+        return f" ({rate(self.messages_per_second)})" if self.elapsed_seconds >= 1 else ""
