@@ -90,21 +90,29 @@ class Summary:
         """How it ended, and the counts: for a terminal, or cron's mail."""
         if self.dry_run or self.test_to is not None:
             return self._rehearsal()
+        due = "" if self.waiting_until is None else f"; the next is due {local(self.waiting_until)}"
+        return f"{self._ending()} {self._so_far()}{due}."
+
+    def _ending(self) -> str:
         took = span(self.elapsed_seconds)
         if self.interrupted:
-            return f"Interrupted after {took}. {self._so_far()}."
+            return f"Interrupted after {took}."
         if self.exit_code == EXIT_STOPPED:
-            return f"Stopped after {took}. {self._so_far()}."
+            return f"Stopped after {took}."
         if self.exit_code == EXIT_WAITING:
-            return f"{self.stopped or 'Something still waits.'} {self._so_far()}{self._due()}."
+            return self.stopped or "Something still waits."
         if self.limit_reached:
-            return f"{number(self.sent_in_run)} sent in this run, in {took}. {self._so_far()}."
+            return f"{number(self.sent_in_run)} sent in this run, in {took}."
         if self.sent_in_run or self.failed_in_run:
-            return f"Done in {took}{self._pace()}. {self._so_far()}."
-        return f"Nothing was left to send. {self._so_far()}."
+            pace = f" ({rate(self.messages_per_second)})" if self.elapsed_seconds >= 1 else ""
+            return f"Done in {took}{pace}."
+        return "Nothing was left to send."
 
     def next_commands(self, typed: str = "") -> list[tuple[str, str]]:
-        """What is worth typing next: (label, command). `typed` is how the user named the campaign."""
+        """What is worth typing next: (label, command).
+
+        `typed` is how the user named the campaign, quoted, with the options that find its ledger.
+        """
         who = typed or shlex.quote(self.campaign)
         send, report = f"bulkmail send {who}", f"bulkmail report {who}"
         if self.dry_run:
@@ -125,15 +133,17 @@ class Summary:
         return commands or [("See how it stands", f"bulkmail status {who}")]
 
     def _rehearsal(self) -> str:
+        """The end of a dry run or a test message, whose counts tell nobody anything."""
         took = span(self.elapsed_seconds)
+        ended = "Interrupted. " if self.interrupted else ""
         failed = f" {number(self.failed_in_run)} could not be made." if self.failed_in_run else ""
         if self.dry_run:
             where = f" to {self.out}" if self.out else ""
             files = counted(self.sent_in_run, "message")
-            return f"{files} written{where} in {took}; nothing was sent.{failed}"
+            return f"{ended}{files} written{where} in {took}; nothing was sent.{failed}"
         if self.sent_in_run:
             return f"A test message was sent to {self.test_to} in {took}.{failed}"
-        return f"No test message was sent to {self.test_to}.{failed}"
+        return f"{ended}No test message was sent to {self.test_to}.{failed}"
 
     def _so_far(self) -> str:
         """``2,000 recipients: 1,996 sent, 4 failed``."""
@@ -153,11 +163,3 @@ class Summary:
         return f"{counted(counts.total, 'recipient')}: {', '.join(told)}" + (
             f" ({duplicates} left out)" if duplicates else ""
         )
-
-    def _due(self) -> str:
-        return (
-            "" if self.waiting_until is None else f"; the next is due {local(self.waiting_until)}"
-        )
-
-    def _pace(self) -> str:
-        return f" ({rate(self.messages_per_second)})" if self.elapsed_seconds >= 1 else ""

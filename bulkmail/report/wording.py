@@ -20,7 +20,7 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in at most two units: ``0.4 s``, ``2 min 42 s``, ``3 h 5 min``, ``2 d 1 h``."""
+    """A length of time in at most two units: ``0.4 s``, ``2 min 42 s``, ``3 h 5 min``."""
     if seconds < 10:  # noqa: PLR2004  # below that a tenth still says something
         return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)
