@@ -1,0 +1,59 @@
+# Needs Python 3.11 or newer and no root. `make` alone lists what there is.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Touched when the installation is complete; pyproject.toml newer than it installs again.
+RUN    := $(VENV)/.installed
+TEST   := $(VENV)/.installed-test
+
+# The first that is new enough and can make a virtual environment; `make PYTHON=…` to say which.
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-peers lint types bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(RUN)  ## send the sample offer letters to a server of our own on this machine
+	@$(BIN)/bulkmail demo
+
+test: lint types  ## lint, types, and every test that needs nothing from outside PyPI
+	$(PYTEST) -n auto -m 'not peers and not torture'
+
+test-peers: $(TEST)  ## the tests against Postfix and Dovecot (Debian's packages; root)
+	BULKMAIL_PEERS=required $(PYTEST) -m peers tests/peers
+
+lint: $(TEST)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(TEST)  ## mypy, strict
+	$(BIN)/mypy bulkmail tests benchmarks campaigns
+
+bench: $(TEST)  ## the figures we hold ourselves to, measured
+	$(BIN)/python benchmarks/figures.py
+
+clean:  ## remove .venv and the caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo 'No Python >= 3.11 that can make a virtual environment was found on PATH.' \
+	'Install one (Debian, Ubuntu: apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3.' >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+
+$(RUN): pyproject.toml | $(BIN)/python
+	@echo 'Installing bulkmail into $(VENV)'
+	@$(PIP) --editable .
+	@touch $@
+
+$(TEST): pyproject.toml | $(BIN)/python
+	@echo 'Installing bulkmail and what its tests need into $(VENV)'
+	@$(PIP) --editable '.[test]'
+	@touch $(RUN) $@
