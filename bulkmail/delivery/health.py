@@ -37,6 +37,8 @@ class Health:
         self.sentence = ""
         #: What else there is to say: what the provider wants as a password.
         self.hint = ""
+        #: Whether it rests for a spent quota, and not because it failed.
+        self.is_out_of_quota = False
         #: Whether it is out of use for the rest of the run.
         self.is_stopped = False
         #: Counts the rests; a failure that began before the last one is not news.
@@ -52,6 +54,7 @@ class Health:
         self._failures = 0
         self._rests = 0
         self.rests_until = 0.0
+        self.is_out_of_quota = False
         self.sentence = ""
         self._allowance = min(self._connections, self._allowance + 1)
 
@@ -82,6 +85,7 @@ class Health:
 
     def rest(self, until: float, sentence: str) -> None:
         """Leave it alone until then for a reason that is no failure: a quota is spent."""
+        self.is_out_of_quota = True
         self.rests_until = max(self.rests_until, until)
         self.sentence = sentence
 
@@ -100,4 +104,5 @@ class Health:
         if self._rests >= (RESTS_AFTER_SUCCESS if patient else RESTS_BEFORE_FIRST_SUCCESS):
             self.stop(self.sentence)
         else:
+            self.is_out_of_quota = False
             self.rests_until = now + min(LONGEST_REST, FIRST_REST * 2 ** (self._rests - 1))

@@ -47,8 +47,8 @@ class Lane:
     def room(self, now: float) -> int:
         """How many more deliveries it may be given at `now`."""
         allowance = self.health.allowance(now)
-        # Half-open or just started: one probe, nothing piled up behind it.
-        ahead = AHEAD if allowance > 1 else 1
+        # Half-open or just started: one delivery a connection, nothing piled up behind.
+        ahead = AHEAD if allowance == self.settings.connections else 1
         return max(0, allowance * ahead - self.in_hand)
 
     def give(self, deliveries: Sequence[Delivery]) -> None:

@@ -24,7 +24,9 @@ class QuotaSpent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
+class Slot:
+    """One message may be handed over from `opens_at` to `void_at` (epoch seconds)."""
+
     opens_at: float
     void_at: float
 
@@ -37,37 +39,29 @@ class Limiter:
         self._server = server
         self._rates = tuple(rates)
         self._clock = clock
-        self._slots: deque[_Slot] = deque()
+        self._slots: deque[Slot] = deque()
         self._lock = asyncio.Lock()
 
-    async def acquire(self) -> QuotaSpent | None:
-        """Wait for the next slot of the paces; None: hand the message over now.
+    async def next(self) -> Slot | QuotaSpent | None:
+        """The next slot of the paces, for one message; None: there are no limits.
 
-        A spent quota is not waited for: it is returned. A slot that could not be used in time is
-        void, and another one is taken. On cancellation a slot may be lost, never used twice.
+        The caller waits for the slot and does not use it past `void_at`. A spent quota is returned
+        and not waited for. On cancellation a slot may be lost, never used twice.
         """
-        while self._rates:
-            slot = await self._next()
-            if isinstance(slot, QuotaSpent):
-                return slot
-            await self._clock.sleep(slot.opens_at - self._clock.time())
-            if self._clock.time() <= slot.void_at:
-                return None
-        return None
-
-    async def _next(self) -> _Slot | QuotaSpent:
+        if not self._rates:
+            return None
         async with self._lock:
             while True:
+                now = self._clock.time()
                 while self._slots:
                     slot = self._slots.popleft()
-                    if self._clock.time() <= slot.void_at:
+                    if now <= slot.void_at:
                         return slot
                 permit = await self._ledger.take(self._server, self._rates, CHUNK)
                 self._slots.extend(
-                    _Slot(opens_at, opens_at + permit.valid_for) for opens_at in permit.slots
+                    Slot(opens_at, opens_at + permit.valid_for) for opens_at in permit.slots
                 )
-                if self._slots:
-                    continue
-                if permit.spent is not None:
+                if not self._slots and permit.spent is not None:
                     return QuotaSpent(permit.spent, permit.again_at)
-                await self._clock.sleep(permit.again_at - self._clock.time())
+                if not self._slots:
+                    await self._clock.sleep(permit.again_at - self._clock.time())

@@ -1,0 +1,202 @@
+"""The engine: one dispatcher that claims, a fixed number of workers that send, one TaskGroup.
+
+The dispatcher gives claimed deliveries to lanes (servers) and decides when a run is over. All that
+is deferred comes back through the ledger when it is due; a resumed run is the same claim again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulkmail.delivery.lane import Lane, charge, choose
+from bulkmail.delivery.worker import Engagement, Worker
+
+#: Seconds between renewals: a third of the lease of 60 s.
+RENEWAL = 20.0
+
+
+class Ending(enum.Enum):
+    """Why a run is over."""
+
+    #: Nobody is left to be tried, now or later.
+    DONE = "done"
+    #: `limit` recipients were taken; the rest is pending.
+    LIMIT = "limit"
+    #: Something still waits, and waiting was not wanted.
+    WAITING = "waiting"
+    #: No server can be used.
+    NO_SERVER = "no server"
+    #: Somebody asked for it.
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended."""
+
+    ending: Ending
+    #: Why, for a person; "" where there is nothing to say.
+    sentence: str = ""
+    #: What to do about it, where that is known.
+    hint: str = ""
+    #: Epoch seconds until which something waits.
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What this run may do."""
+
+    #: At most so many recipients; None is all.
+    limit: int | None = None
+    #: Whether to stay for what is due later, spent quotas and shut windows.
+    is_waiting: bool = True
+
+
+class Engine:
+    """One run of one campaign."""
+
+    def __init__(self, lanes: Sequence[Lane], shared: Engagement, settings: RunSettings) -> None:
+        self._lanes = tuple(lanes)
+        self._shared = shared
+        self._is_waiting = settings.is_waiting
+        self._limit = settings.limit
+        if self._limit is not None:
+            shared.tally.tried = set()
+
+    async def run(self) -> RunResult:
+        """Send until the run is over.
+
+        Raises `LedgerError` when the ledger cannot be written: nothing more is sent then. On
+        cancellation connections are cut; what was past its mark is recorded as in doubt.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = [
+                    group.create_task(Worker(lane, self._shared).run())
+                    for lane in self._lanes
+                    for _ in range(lane.settings.connections)
+                ]
+                helpers.append(group.create_task(self._renew()))
+                result = await self._dispatch()
+                for helper in helpers:
+                    helper.cancel()
+        except BaseExceptionGroup as group_error:
+            # One cause, told once: the first error of the group is what stopped the engine.
+            raise group_error.exceptions[0] from group_error
+        finally:
+            await asyncio.shield(self._close())
+        return result
+
+    async def _dispatch(self) -> RunResult:
+        result = None
+        while result is None:
+            self._shared.control.listen()
+            result = await self._step()
+        self._shared.observer.waiting("", None)
+        await self._finish()
+        return result
+
+    async def _finish(self) -> None:
+        """Give back what was not begun; wait for what is on the wire."""
+        for lane in self._lanes:
+            if waiting := lane.drain():
+                await self._shared.ledger.release(waiting)
+        while self._in_hand:
+            self._shared.control.listen()
+            await self._shared.control.news()
+
+    async def _step(self) -> RunResult | None:
+        """One decision: claim for a lane, wait for something, or end the run."""
+        now = self._shared.clock.time()
+        if self._shared.control.is_stopping:
+            return RunResult(ending=Ending.INTERRUPTED)
+        shut = self._shared.shut_until(now)
+        if shut is not None:
+            return await self._wait("the sending window is shut", shut)
+        lane = choose(self._lanes, now)
+        if lane is None:
+            return await self._no_lane(now)
+        want = min(lane.room(now), self._left())
+        if want <= 0:
+            return await self._limit_reached()
+        claimed = await self._shared.ledger.claim(want)
+        if not claimed:
+            return await self._nobody_due()
+        self._shared.observer.waiting("", None)
+        charge(self._lanes, lane, len(claimed))
+        lane.give(claimed)
+        return None
+
+    def _left(self) -> int:
+        """How many more deliveries may be claimed under the run's limit."""
+        if self._limit is None:
+            return sys.maxsize
+        return self._limit - len(self._shared.tally.tried or ()) - self._in_hand
+
+    async def _limit_reached(self) -> RunResult | None:
+        if self._in_hand:
+            await self._shared.control.news()
+            return None
+        return RunResult(ending=Ending.LIMIT)
+
+    async def _nobody_due(self) -> RunResult | None:
+        due_at = await self._shared.ledger.next_due_at()
+        if self._in_hand:
+            await self._shared.control.news(due_at)
+            return None
+        if due_at is None:
+            return RunResult(ending=Ending.DONE)
+        return await self._wait("deferred recipients wait for their next try", due_at)
+
+    async def _no_lane(self, now: float) -> RunResult | None:
+        """Every lane is full, rests, or is out of use."""
+        alive = [lane for lane in self._lanes if not lane.health.is_stopped]
+        if not alive and not self._in_hand:
+            sentences = dict.fromkeys(lane.health.sentence for lane in self._lanes)
+            hints = dict.fromkeys(lane.health.hint for lane in self._lanes if lane.health.hint)
+            return RunResult(
+                ending=Ending.NO_SERVER,
+                sentence="\n".join(sentences),
+                hint="\n".join(hints),
+            )
+        resting = [lane for lane in alive if lane.health.rests_until > now]
+        if self._in_hand or len(resting) < len(alive):
+            until = min((lane.health.rests_until for lane in resting), default=None)
+            await self._shared.control.news(until)
+            return None
+        first = min(resting, key=lambda lane: lane.health.rests_until)
+        sentence = f"{first.name}: {first.health.sentence}"
+        if first.health.is_out_of_quota:
+            return await self._wait(sentence, first.health.rests_until)
+        self._shared.observer.waiting(sentence, first.health.rests_until)
+        await self._shared.control.news(first.health.rests_until)
+        return None
+
+    async def _wait(self, sentence: str, until: float) -> RunResult | None:
+        """Wait until then, or leave when waiting is not wanted and nothing is on its way."""
+        if self._in_hand:
+            await self._shared.control.news(until)
+            return None
+        if not self._is_waiting:
+            return RunResult(ending=Ending.WAITING, sentence=sentence, until=until)
+        self._shared.observer.waiting(sentence, until)
+        await self._shared.control.news(until)
+        return None
+
+    @property
+    def _in_hand(self) -> int:
+        return sum(lane.in_hand for lane in self._lanes)
+
+    async def _renew(self) -> None:
+        while True:
+            await self._shared.clock.sleep(RENEWAL)
+            await self._shared.ledger.renew()
+
+    async def _close(self) -> None:
+        for lane in self._lanes:
+            await lane.transport.close()
