@@ -1,0 +1,127 @@
+"""One message as its recipient sees it: headers, text, attachments; the HTML as a page."""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import cast
+from urllib.parse import unquote
+
+from bulkmail.report.terminal import visible
+from bulkmail.report.wording import size
+from bulkmail.smtp.envelope import Envelope
+
+#: Headers that say how the message is put together, not what it says.
+_PLUMBING = {"mime-version", "content-type", "content-transfer-encoding", "content-disposition"}
+
+_CID = re.compile(r"cid:([^\"'\s)>]+)")
+_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
+_DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+
+#: A mail program runs no scripts and neither does the preview; pictures and styles it may load.
+_POLICY = (
+    '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src'
+    " 'none'; img-src data: https: http:; style-src 'unsafe-inline' https:; font-src https: data:"
+    '">'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that comes with the message."""
+
+    filename: str
+    type: str
+    content: bytes
+    #: The Content-ID without angle brackets, where the HTML shows the file.
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message taken apart. Texts are decoded; headers are as a mail program shows them."""
+
+    headers: tuple[tuple[str, str], ...]
+    text: str | None
+    html: str | None
+    attachments: tuple[Attachment, ...]
+
+    @classmethod
+    def parse(cls, content: bytes) -> Letter:
+        """Take the bytes of a message apart."""
+        message = cast(
+            "EmailMessage", email.message_from_bytes(content, policy=email.policy.default)
+        )
+        text, markup, attachments = None, None, []
+        for part in _leaves(message):
+            kind = part.get_content_type()
+            is_body = part.get_content_disposition() != "attachment" and not part.get_filename()
+            if is_body and kind == "text/plain" and text is None:
+                text = str(part.get_content())
+            elif is_body and kind == "text/html" and markup is None:
+                markup = str(part.get_content())
+            else:
+                attachments.append(_attachment(part))
+        headers = tuple((name, str(value)) for name, value in message.items())
+        return cls(headers=headers, text=text, html=markup, attachments=tuple(attachments))
+
+
+def _leaves(message: EmailMessage) -> Iterator[EmailMessage]:
+    for part in message.walk():
+        if not part.is_multipart():
+            yield cast("EmailMessage", part)
+
+
+def _attachment(part: EmailMessage) -> Attachment:
+    payload = part.get_payload(decode=True)
+    return Attachment(
+        filename=part.get_filename() or "",
+        type=part.get_content_type(),
+        content=payload if isinstance(payload, bytes) else b"",
+        content_id=str(part.get("Content-ID", "")).strip().strip("<>"),
+    )
+
+
+def as_text(letter: Letter, envelope: Envelope) -> str:
+    """The letter for a terminal: who the server is told, headers, text, what else is in it."""
+    paths = ", ".join(f"<{path}>" for path in envelope.forward_paths)
+    lines = [visible(f"MAIL FROM:<{envelope.reverse_path}>  RCPT TO:{paths}"), ""]
+    lines += [
+        visible(f"{name}: {value}")
+        for name, value in letter.headers
+        if name.lower() not in _PLUMBING
+    ]
+    body = letter.text if letter.text is not None else "(no text part)"
+    lines += ["", *(visible(line) for line in body.splitlines())]
+    extras = list(_extras(letter))
+    return "\n".join([*lines, *(["", *extras] if extras else [])])
+
+
+def _extras(letter: Letter) -> Iterator[str]:
+    if letter.html is not None:
+        yield f"HTML  {size(len(letter.html.encode()))}  (--browser shows it)"
+    for attachment in letter.attachments:
+        place = "inline image" if attachment.content_id else "attachment"
+        name = attachment.filename or attachment.content_id or "(no name)"
+        yield visible(f"{place}  {name}  {attachment.type}  {size(len(attachment.content))}")
+
+
+def as_page(letter: Letter) -> str:
+    """The letter's HTML as a page of its own: images inside it, nothing in it that runs."""
+    if letter.html is None:
+        return f"<!doctype html>{_POLICY}<pre>{html.escape(letter.text or '')}</pre>"
+    images = {file.content_id: _data_uri(file) for file in letter.attachments if file.content_id}
+    page = _CID.sub(lambda match: images.get(unquote(match[1]), match[0]), letter.html)
+    place = _HEAD.search(page) or _DOCTYPE.match(page)
+    at = place.end() if place else 0
+    return page[:at] + _POLICY + page[at:]
+
+
+def _data_uri(file: Attachment) -> str:
+    return f"data:{file.type};base64,{base64.b64encode(file.content).decode('ascii')}"

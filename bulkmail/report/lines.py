@@ -1,0 +1,123 @@
+"""Progress where nobody looks on: a dated line now and then, for cron's mail and for logs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self, TextIO
+
+from bulkmail.clock import Clock
+from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.report.tally import Tally
+from bulkmail.report.terminal import visible
+from bulkmail.report.wording import local, local_time, number
+
+#: Seconds between two lines: a run of an hour is then 360 lines of log, and no silence is long.
+INTERVAL = 10.0
+
+
+class LineDisplay:
+    """Watches a run and writes lines; the first and the last always, others at intervals."""
+
+    def __init__(self, out: TextIO, clock: Clock, interval: float = INTERVAL) -> None:
+        self._out = out
+        self._clock = clock
+        self._interval = interval
+        self._tally: Tally | None = None
+        self._last_line_at = clock.monotonic()
+        #: Attempts since the last line.
+        self._untold = 0
+        self._wait = ""
+        self._told_wait = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._down: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._cancel_timer()
+        if self._untold:
+            self._tell_progress()
+
+    def announce(self, sentence: str) -> None:
+        """Write the sentence."""
+        self._line(sentence)
+
+    def checking(self, done: int, total: int | None) -> None:
+        """Say now and then how far the check is."""
+        if self._is_due():
+            of = "" if total is None else f" of {number(total)}"
+            self._line(f"checked {number(done)}{of} rows")
+
+    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+        """Say how many this run has before it."""
+        self._tally = Tally(campaign, counts, limit, self._clock)
+        going_on = "going on, " if counts.sent else ""
+        self._line(f"{campaign}: {going_on}{number(limit)} to go")
+
+    def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        """Count, and say now and then how far the run is."""
+        if self._tally is None:
+            return
+        self._tally.add(delivery, attempt)
+        self._untold += 1
+        if self._is_due():
+            self._tell_progress()
+
+    def waiting(self, sentence: str, until: float | None) -> None:
+        """Say what the run waits for: at once after a quiet while, else when one has passed."""
+        moment = "" if until is None else f" until {local_time(until, self._clock.time())}"
+        self._wait = f"{sentence}{moment}" if sentence else ""
+        if not self._wait or self._wait == self._told_wait:
+            self._cancel_timer()
+        elif self._is_due():
+            self._tell_wait()
+        elif self._timer is None:
+            self._timer = self._later(self._interval - self._since_last_line())
+
+    def server_changed(self, server: str, sentence: str) -> None:
+        """Say what became of a server."""
+        if sentence:
+            self._down.add(server)
+            self._line(f"{server}: {sentence}")
+        elif server in self._down:
+            self._down.discard(server)
+            self._line(f"{server}: usable again")
+
+    def _tell_progress(self) -> None:
+        tally = self._tally
+        if tally is not None:
+            figures = [*tally.states(), tally.pace(), tally.to_go()]
+            told = ", ".join(figure for figure in figures if figure)
+            self._line(f"{tally.campaign}: {number(tally.done)} of {number(tally.limit)}; {told}")
+
+    def _tell_wait(self) -> None:
+        self._timer = None
+        self._told_wait = self._wait
+        name = "" if self._tally is None else f"{self._tally.campaign}: "
+        self._line(f"{name}waiting: {self._wait}")
+
+    def _later(self, seconds: float) -> asyncio.TimerHandle | None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # told outside a run: there is no later
+            self._tell_wait()
+            return None
+        return loop.call_later(seconds, self._tell_wait)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _since_last_line(self) -> float:
+        return self._clock.monotonic() - self._last_line_at
+
+    def _is_due(self) -> bool:
+        return self._since_last_line() >= self._interval
+
+    def _line(self, text: str) -> None:
+        self._last_line_at = self._clock.monotonic()
+        self._untold = 0
+        self._out.write(f"{local(self._clock.time())} {visible(text)}\n")
+        self._out.flush()

@@ -1,0 +1,159 @@
+"""The log in `.bulkmail/`: a line an attempt, no bodies, no secrets; 0600, rotated.
+
+Two runs (of two campaigns) may write the same file. Each line is written and each rotation made
+under a lock of the operating system, and a file that somebody else has rotated is opened again;
+so no line is lost, and none goes to a file that is already old.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import logging.handlers
+import os
+from collections.abc import Iterator
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+from bulkmail.clock import rfc3339
+from bulkmail.fate import Attempt, Counts, Delivery
+
+#: Bytes of one file, and how many files are kept in all.
+MAX_BYTES = 10_000_000
+FILES = 5
+#: The log's file in `.bulkmail/`.
+NAME = "bulkmail.log"
+
+
+class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
+    """A rotating file that several processes write, readable by its owner alone."""
+
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
+        self._lock_path = path.with_name(path.name + ".lock")
+        super().__init__(path, maxBytes=max_bytes, backupCount=files - 1, encoding="utf-8")
+
+    def _open(self) -> TextIOWrapper:
+        def private(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, "a", encoding="utf-8", opener=private)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, in turn with the other processes."""
+        try:
+            with self._turn():
+                self._reopen_if_rotated()
+                super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        """Lose the line: a log that cannot be written stops nobody's letter, the ledger does."""
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _reopen_if_rotated(self) -> None:
+        if self.stream is None:
+            return
+        try:
+            there = Path(self.baseFilename).stat()
+            is_ours = os.path.samestat(there, os.fstat(self.stream.fileno()))
+        except FileNotFoundError:
+            is_ours = False
+        if not is_ours:
+            self.stream.close()
+            self.stream = self._open()
+
+
+class _Formatter(logging.Formatter):
+    """``2026-12-01T01:00:00Z INFO message``, on one line whatever the message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        return f"{rfc3339(record.created)} {record.levelname} {text}"
+
+
+@contextlib.contextmanager
+def configure_log(folder: Path) -> Iterator[logging.Logger]:
+    """Send what the package logs to `folder`'s log for as long as the context lasts.
+
+    `folder` is there. Raises `OSError` when the file cannot be opened.
+    """
+    handler = SharedRotatingHandler(folder / NAME)
+    handler.setFormatter(_Formatter())
+    logger = logging.getLogger("bulkmail")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield logger
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        handler.close()
+
+
+class LogWatch:
+    """Watches a run and logs it: who, what became of it, why. Never what was written to them."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._log = logger
+        self._campaign = ""
+
+    def announce(self, sentence: str) -> None:
+        """Log the sentence."""
+        self._log.info("%s", sentence)
+
+    def checking(self, done: int, total: int | None) -> None:
+        """Log nothing: a check leaves its result."""
+
+    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+        """Log where the campaign stands and how many this run has before it."""
+        self._campaign = campaign
+        standing = {"total": counts.total, "sent": counts.sent, "failed": counts.failed}
+        self._log.info("%s begin %s", campaign, _facts(to_go=limit, **standing))
+
+    def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        """Log one line for one attempt."""
+        facts = _facts(
+            row=delivery.row,
+            key=delivery.key,
+            address=delivery.address,
+            server=attempt.server,
+            stage=attempt.stage,
+            code=attempt.code,
+            enhanced_code=attempt.enhanced_code,
+            reply=attempt.reply,
+            reason=attempt.reason,
+            refused=dict(attempt.refused_recipients or {}),
+            due_at=None if attempt.due_at is None else rfc3339(attempt.due_at),
+        )
+        self._log.info("%s %s %s", self._campaign, attempt.state, facts)
+
+    def waiting(self, sentence: str, until: float | None) -> None:
+        """Log what the run waits for."""
+        if sentence:
+            moment = None if until is None else rfc3339(until)
+            self._log.info("%s waiting %s", self._campaign, _facts(reason=sentence, until=moment))
+
+    def server_changed(self, server: str, sentence: str) -> None:
+        """Log what became of a server."""
+        facts = _facts(server=server, reason=sentence or "usable again")
+        self._log.warning("%s server %s", self._campaign, facts)
+
+
+def _facts(**facts: Any) -> str:
+    """``row=17 address="li@x.example"``: JSON values, so that nobody's text can forge a line."""
+    return " ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in facts.items() if value
+    )

@@ -1,0 +1,35 @@
+"""The display of `--quiet`: nothing. Errors are the command's to tell."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from bulkmail.fate import Attempt, Counts, Delivery
+
+
+class Silence:
+    """Watches a run and says nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        return
+
+    def announce(self, sentence: str) -> None:
+        """Say nothing."""
+
+    def checking(self, done: int, total: int | None) -> None:
+        """Say nothing."""
+
+    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+        """Say nothing."""
+
+    def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        """Say nothing."""
+
+    def waiting(self, sentence: str, until: float | None) -> None:
+        """Say nothing."""
+
+    def server_changed(self, server: str, sentence: str) -> None:
+        """Say nothing."""
