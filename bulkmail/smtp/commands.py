@@ -1,32 +1,53 @@
 """The commands of RFC 5321, 4.1.1, each a value that encodes itself.
 
-`line` is the one place where text becomes a command line, and the one guard against injection:
-CR, LF, NUL and every other control character are refused there.
+`line` is the one place where text becomes a command line, and the one guard against injection: CR,
+LF, NUL and every other control character are refused there, in whatever field they stand. A field
+whose end a character could feign (a path's ">", a space) is held to its form as well.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bulkmail.errors import MessageRefusedLocally
 from bulkmail.secret import Secret
+from bulkmail.smtp.readable import readable
 from bulkmail.smtp.stage import Stage
 
 #: RFC 5321, 4.5.3.1.4 gives a command line 512 octets; ESMTP extensions and long
 #: tokens (XOAUTH2) exceed it, so this bounds only what is surely a mistake.
 MAX_COMMAND_BYTES = 16384
 
+#: What no line may hold: controls (C0, DEL, C1), and surrogates, which are no characters.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+#: A path between its angle brackets, which stand in it only inside a quoted local part.
+_PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s<>"\\])*', re.DOTALL)
+#: One word of printable ASCII: a host name or address literal, a mechanism.
+_WORD = re.compile(r"[!-~]+")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}|\*")
+
 
 def line(verb: str, argument: str = "") -> bytes:
     """A command line. Raises `MessageRefusedLocally` for control characters or too long a line."""
-    text = f"{verb} {argument}" if argument else verb
-    if any(ord(c) < ord(" ") or c == "\x7f" for c in text):
+    return _octets(verb, f"{verb} {argument}" if argument else verb)
+
+
+def _octets(verb: str, text: str) -> bytes:
+    if _UNFIT.search(text):
         raise MessageRefusedLocally(f"a control character in the {verb} command")
     encoded = text.encode() + b"\r\n"
     if len(encoded) > MAX_COMMAND_BYTES:
         raise MessageRefusedLocally(f"the {verb} command is longer than {MAX_COMMAND_BYTES} bytes")
     return encoded
+
+
+def _held(verb: str, form: re.Pattern[str], value: str) -> str:
+    """`value` where it has its `form`. A control character is for `line` to refuse."""
+    if not (form.fullmatch(value) or _UNFIT.search(value)):
+        raise MessageRefusedLocally(f"a character that would break the form of the {verb} command")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +64,7 @@ class Command:
 
     def masked(self) -> str:
         """The command as a transcript may show it: no secrets, no CRLF."""
-        return self.encode().decode("utf-8", "backslashreplace").removesuffix("\r\n")
+        return readable(self.encode().removesuffix(b"\r\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +89,7 @@ class Ehlo(Command):
 
     def encode(self) -> bytes:
         """The command line."""
-        return line("EHLO", self.local_hostname)
+        return line("EHLO", _held("EHLO", _WORD, self.local_hostname))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +102,7 @@ class Helo(Command):
 
     def encode(self) -> bytes:
         """The command line."""
-        return line("HELO", self.local_hostname)
+        return line("HELO", _held("HELO", _WORD, self.local_hostname))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +128,16 @@ class Auth(Command):
 
     def encode(self) -> bytes:
         """The command line, secret and all."""
+        mechanism = _held("AUTH", _WORD, self.mechanism)
         if self.initial_response is None:
-            return line("AUTH", self.mechanism)
-        return line("AUTH", f"{self.mechanism} {self.initial_response.reveal()}")
+            return line("AUTH", mechanism)
+        response = _held("AUTH", _BASE64, self.initial_response.reveal())
+        return line("AUTH", f"{mechanism} {response or '='}")
 
     def masked(self) -> str:
         """The mechanism alone."""
-        return f"AUTH {self.mechanism}" + (" ********" if self.initial_response else "")
+        hidden = "" if self.initial_response is None else " ********"
+        return readable(f"AUTH {self.mechanism}".encode(errors="backslashreplace")) + hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +150,7 @@ class AuthResponse(Command):
 
     def encode(self) -> bytes:
         """The line, secret and all."""
-        return line(self.response.reveal())
+        return _octets("AUTH", _held("AUTH", _BASE64, self.response.reveal()))
 
     def masked(self) -> str:
         """Nothing of it."""
@@ -149,7 +173,7 @@ class Mail(Command):
 
     def encode(self) -> bytes:
         """The command line."""
-        parameters = [f"FROM:<{self.reverse_path}>"]
+        parameters = [f"FROM:<{_held('MAIL', _PATH, self.reverse_path)}>"]
         if self.size is not None:
             parameters.append(f"SIZE={self.size}")
         if self.is_8bit:
@@ -168,7 +192,9 @@ class Rcpt(Command):
 
     def encode(self) -> bytes:
         """The command line."""
-        return line("RCPT", f"TO:<{self.forward_path}>")
+        if not self.forward_path:
+            raise MessageRefusedLocally("a recipient without an address")
+        return line("RCPT", f"TO:<{_held('RCPT', _PATH, self.forward_path)}>")
 
 
 @dataclass(frozen=True, slots=True)

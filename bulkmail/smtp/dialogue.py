@@ -3,6 +3,9 @@
 Pipelining is a queue here: `send` may be called again before the reply came, where the server
 offers PIPELINING and RFC 2920 allows it. How many results are joined before one write is the
 session's business. All state of a session lives here and in `states.TRANSITIONS`.
+
+Nothing a server does leads to `DialogueMisuse`, which is a bug of ours: a session that goes on
+after the server said 421 or broke the rules gets a `SessionError`.
 """
 
 from __future__ import annotations
@@ -10,12 +13,17 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from bulkmail.errors import DialogueMisuse, ProtocolViolation
-from bulkmail.smtp.commands import Command, Greeting
+from bulkmail.errors import (
+    ConnectionLost,
+    DialogueMisuse,
+    PlaintextInjected,
+    ProtocolViolation,
+)
+from bulkmail.smtp.commands import AuthResponse, Command, Greeting
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
-from bulkmail.smtp.states import COMPLETION, INTERMEDIATE, TRANSITIONS, State
+from bulkmail.smtp.states import COMPLETION, INTERMEDIATE, STRAGGLERS, TRANSITIONS, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +37,21 @@ class Exchange:
 class Dialogue:
     """One session's dialogue, from the greeting on. Feed it what comes; write what it gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_tls: bool = False) -> None:
         self.state = State.CONNECTED
         self.extensions = Extensions()
-        #: A 421 that came on its own, with no command outstanding.
+        #: Whether the connection is under TLS, from the first byte on or by STARTTLS.
+        self.is_tls = is_tls
+        #: Whether an AUTH succeeded: there is one in a session (RFC 4954, 4).
+        self.is_authenticated = False
+        #: The 421 with which the server closed, to a command or with none outstanding.
         self.farewell: Reply | None = None
+        #: How the server broke the rules. What it answered before that counts; nothing after.
+        self.violation: ProtocolViolation | None = None
         self._parser = ReplyParser()
         self._outstanding: deque[Command] = deque([Greeting()])
+        #: The state once all that is outstanding has been answered well; None: to be found.
+        self._hoped: State | None = None
 
     @property
     def outstanding(self) -> tuple[Command, ...]:
@@ -45,81 +61,166 @@ class Dialogue:
     @property
     def is_idle(self) -> bool:
         """Between transactions, with no reply outstanding and no stray byte held."""
-        return self.state is State.READY and not self._outstanding and not self._parser.pending
+        is_quiet = not (self._outstanding or self._parser.pending or self.violation)
+        return self.state is State.READY and is_quiet
 
     def send(self, command: Command) -> bytes:
         """The bytes of `command`, which now waits for its reply.
 
         Raises `DialogueMisuse` where the command has no place here, `MessageRefusedLocally` where
-        it cannot be encoded; nothing has changed then.
+        it cannot be encoded, `ConnectionLost` after the server's 421, `ProtocolViolation` after
+        one; nothing has changed then.
         """
-        if self._outstanding and not self.extensions.pipelining:
-            raise DialogueMisuse(f"{command.stage} before the reply, without PIPELINING")
-        if self._outstanding and self._outstanding[-1].ends_group:
-            raise DialogueMisuse(f"{command.stage} behind {self._outstanding[-1].stage}")
-        if command.stage not in TRANSITIONS[self._expected_state()]:
-            raise DialogueMisuse(f"{command.stage} has no place in {self._expected_state().value}")
+        self._refuse_when_over(command)
+        hoped = self._hoped_state()
+        if objection := self._objection(command, hoped):
+            raise DialogueMisuse(objection)
         encoded = command.encode()
         self._outstanding.append(command)
+        self._hoped = _hoped_after(hoped, command)
         return encoded
 
     def receive(self, data: bytes) -> list[Exchange]:
         """Take bytes as they came; return what they answer, in order.
 
         Raises `ProtocolViolation` for a reply nobody asked for, one that has no place here, or
-        what is no reply at all.
+        what is no reply at all. Where good replies came before it in `data`, they are returned,
+        `violation` is set, and the next call raises.
         """
-        return [
-            exchange
-            for reply in self._parser.feed(data)
-            if (exchange := self._answer(reply)) is not None
-        ]
+        exchanges: list[Exchange] = []
+        try:
+            if self.violation is not None:
+                raise self.violation
+            for reply in self._parser.feed(data):
+                if (exchange := self._answer(reply)) is not None:
+                    exchanges.append(exchange)  # noqa: PERF401  # kept when the next one raises
+        except ProtocolViolation as violation:
+            violation.stage = violation.stage or self._oldest_stage()
+            self.violation = violation
+            if not exchanges:
+                raise
+        return exchanges
 
     def restart(self) -> None:
         """Begin anew under TLS: what the server said in plaintext is forgotten (RFC 3207, 4.2).
 
-        Raises `DialogueMisuse` unless STARTTLS was just accepted, `ProtocolViolation` where
-        plaintext is left over.
+        Raises `PlaintextInjected` where anything stands behind the reply to STARTTLS,
+        `DialogueMisuse` unless STARTTLS was just accepted.
         """
-        if self.state is not State.TLS_HANDSHAKE or self._outstanding:
+        if self._parser.pending or self.violation is not None or self.farewell is not None:
+            raise PlaintextInjected(
+                "the server, or somebody between, sent plaintext behind the reply to STARTTLS",
+                stage=Stage.STARTTLS,
+            )
+        if self.state is not State.TLS_HANDSHAKE:
             raise DialogueMisuse("TLS begins after 220 to STARTTLS")
-        if self._parser.pending:
-            raise ProtocolViolation("plaintext behind the reply to STARTTLS")
         self.state = State.GREETED
         self.extensions = Extensions()
+        self.is_tls = True
+        self.is_authenticated = False
+        self._hoped = None
+
+    def _refuse_when_over(self, command: Command) -> None:
+        if self.violation is not None:
+            raise self.violation
+        if self.farewell is not None:
+            raise ConnectionLost(
+                f"the server closed the session before {command.stage}: {self.farewell}",
+                stage=command.stage,
+                code=self.farewell.code,
+                enhanced_code=str(self.farewell.enhanced or "") or None,
+                reply=self.farewell.text,
+            )
+
+    def _objection(self, command: Command, hoped: State) -> str | None:
+        """Why `command` has no place here, if it has none."""
+        stage = command.stage
+        if self._outstanding and not self.extensions.pipelining:
+            return f"{stage} before the reply, without PIPELINING"
+        if self._outstanding and self._outstanding[-1].ends_group:
+            return f"{stage} behind {self._outstanding[-1].stage}"
+        if stage not in TRANSITIONS[hoped]:
+            return f"{stage} has no place in {hoped.value}"
+        if stage is Stage.AUTH:
+            return self._objection_to_auth(command, hoped)
+        if stage is Stage.STARTTLS and self.is_tls:
+            return "STARTTLS under TLS (RFC 3207, 4.2)"
+        return None
+
+    def _objection_to_auth(self, command: Command, hoped: State) -> str | None:
+        is_response = isinstance(command, AuthResponse)
+        if is_response is not (hoped is State.AUTHENTICATING):
+            return f"{'a response' if is_response else 'AUTH'} in {hoped.value}"
+        if self.is_authenticated:
+            return "AUTH after AUTH succeeded (RFC 4954, 4)"
+        return None
 
     def _answer(self, reply: Reply) -> Exchange | None:
+        """What `reply` answers; None for a 421 of the server's own accord."""
         if not self._outstanding:
-            if not reply.is_closing:
-                raise ProtocolViolation(f"a reply nobody asked for: {reply}")
-            self.farewell = reply
-            self.state = State.CLOSED
+            if not reply.is_closing or self.state is State.CLOSED:
+                raise _violation(f"a reply nobody asked for: {reply}", reply)
+            self._close(reply)
             return None
-        command = self._outstanding.popleft()
-        self.state = self._next_state(command, reply)
-        if command.stage is Stage.EHLO and reply.is_positive:
-            self.extensions = Extensions.parse(reply)
-        elif command.stage is Stage.HELO and reply.is_positive:
-            self.extensions = Extensions()
+        command = self._outstanding[0]
+        state = self._next_state(command, reply)
+        self._outstanding.popleft()
+        if state is not _hoped_after(self.state, command):
+            self._hoped = None
+        self.state = state
+        if reply.is_closing:
+            self._close(reply)
+        elif reply.is_positive:
+            self._note(command, reply)
         return Exchange(command, reply)
 
+    def _note(self, command: Command, reply: Reply) -> None:
+        """Keep what a positive reply says of the session."""
+        if command.stage is Stage.EHLO:
+            self.extensions = Extensions.parse(reply)
+        elif command.stage is Stage.HELO:
+            self.extensions = Extensions()
+        elif command.stage is Stage.AUTH:
+            self.is_authenticated = True
+
+    def _close(self, farewell: Reply) -> None:
+        self.farewell = farewell
+        self.state = State.CLOSED
+
     def _next_state(self, command: Command, reply: Reply) -> State:
-        if reply.is_closing:
+        if reply.is_closing or self.state is State.CLOSED:
+            # CLOSED: replies to what was pipelined before a 421 arrived.
             return State.CLOSED
-        if self.state is State.CLOSED:
-            # Replies to what was pipelined before a 421 arrived.
-            return State.CLOSED
-        known = TRANSITIONS[self.state].get(command.stage, {})
+        known = TRANSITIONS[self.state].get(command.stage)
+        if known is None:
+            known = STRAGGLERS.get(self.state, {}).get(command.stage, {})
         if reply.severity in known:
             return known[reply.severity]
         if reply.is_transient or reply.is_permanent:
             return self.state
-        raise ProtocolViolation(f"{reply} in reply to {command.stage} in state {self.state.value}")
+        raise _violation(f"{reply} in reply to {command.stage} in {self.state.value}", reply)
 
-    def _expected_state(self) -> State:
-        """The state once all that is outstanding has been answered well."""
-        state = self.state
-        for command in self._outstanding:
-            known = TRANSITIONS[state].get(command.stage, {})
-            state = known.get(COMPLETION) or known.get(INTERMEDIATE) or state
-        return state
+    def _hoped_state(self) -> State:
+        if self._hoped is None:
+            self._hoped = self.state
+            for command in self._outstanding:
+                self._hoped = _hoped_after(self._hoped, command)
+        return self._hoped
+
+    def _oldest_stage(self) -> str:
+        return self._outstanding[0].stage if self._outstanding else ""
+
+
+def _hoped_after(state: State, command: Command) -> State:
+    """Where a good reply to `command` leads from `state`."""
+    known = TRANSITIONS[state].get(command.stage, {})
+    return known.get(COMPLETION) or known.get(INTERMEDIATE) or state
+
+
+def _violation(message: str, reply: Reply) -> ProtocolViolation:
+    return ProtocolViolation(
+        message,
+        code=reply.code,
+        enhanced_code=str(reply.enhanced or "") or None,
+        reply=reply.text,
+    )

@@ -3,16 +3,19 @@
 The parser takes bytes cut anywhere and gives whole replies. It keeps bounds of its own on a line,
 a reply and on what is pending, as a server may be hostile: beyond them it raises
 `ProtocolViolation`, and nothing else is ever raised. It accepts what servers do in the wild:
-LF alone as line end, a code without text, text that is not UTF-8 (kept readable).
+LF alone as line end, a code without text, text that is not UTF-8 (kept readable). Replies are
+given one by one, so that those before a violation are not lost, wherever the bytes were cut.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulkmail.errors import ProtocolViolation
+from bulkmail.smtp.readable import readable
 
 #: Longest reply line we accept. RFC 5321 (4.5.3.1.5) allows 512 octets; servers exceed it.
 MAX_LINE_BYTES = 4096
@@ -20,7 +23,7 @@ MAX_LINE_BYTES = 4096
 MAX_REPLY_BYTES = 65536
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])([ -]?)(.*)", re.DOTALL)
-_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:\s|$)")
+_ENHANCED = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?:\s|$)")
 
 
 class Severity(enum.IntEnum):
@@ -83,21 +86,23 @@ class Reply:
         return self.code == 421  # noqa: PLR2004  # the one code RFC 5321 gives to it
 
     @property
+    def is_syntax_error(self) -> bool:
+        """50z but 504: the command, as it was written, is not understood (RFC 5321, 4.2.1).
+
+        504 is left out: to AUTH it means that the mechanism is not known (RFC 4954, 4).
+        """
+        return self.code in range(500, 510) and self.code != 504  # noqa: PLR2004  # as above
+
+    @property
     def text(self) -> str:
-        """All lines, joined by one space each."""
-        return " ".join(line for line in self.lines if line)
+        """All lines, joined by one space each; an enhanced code that each repeats stands once."""
+        first, *rest = self.lines or ("",)
+        prefix = f"{self.enhanced} " if self.enhanced else ""
+        lines = [first, *(line.removeprefix(prefix) for line in rest)]
+        return " ".join(line.strip() for line in lines if line.strip())
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}".rstrip()
-
-
-def _readable(raw: bytes) -> str:
-    """Text of a reply line: UTF-8 where it is, else byte for byte; control characters escaped."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 class ReplyParser:
@@ -114,31 +119,35 @@ class ReplyParser:
         """Whether bytes of an unfinished reply are held."""
         return bool(self._buffer or self._lines)
 
-    def feed(self, data: bytes) -> list[Reply]:
-        """Take bytes as they came; return the replies they complete, in order.
+    def feed(self, data: bytes) -> Iterator[Reply]:
+        """Take bytes as they came; give the replies they complete, in order.
 
-        Raises `ProtocolViolation` for what is no reply or passes a bound; the parser is then of
-        no further use.
+        Iterating raises `ProtocolViolation` for what is no reply or passes a bound; the parser is
+        then of no further use. What is not iterated over is given by the next call.
         """
         self._buffer += data
-        replies: list[Reply] = []
-        start = 0
-        while (end := self._buffer.find(b"\n", start)) >= 0:
-            if end - start > MAX_LINE_BYTES:
-                raise ProtocolViolation(f"a reply line of more than {MAX_LINE_BYTES} bytes")
-            reply = self._line(bytes(self._buffer[start:end]).removesuffix(b"\r"))
-            start = end + 1
-            if reply is not None:
-                replies.append(reply)
-        del self._buffer[:start]
-        if len(self._buffer) > MAX_LINE_BYTES:
-            raise ProtocolViolation(f"a reply line of more than {MAX_LINE_BYTES} bytes")
-        return replies
+        return self._replies()
 
-    def _line(self, line: bytes) -> Reply | None:
+    def _replies(self) -> Iterator[Reply]:
+        while (line := self._next_line()) is not None:
+            if (reply := self._take(line)) is not None:
+                yield reply
+
+    def _next_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", 0, MAX_LINE_BYTES + 1)
+        if end < 0:
+            if len(self._buffer) > MAX_LINE_BYTES:
+                raise ProtocolViolation(f"a reply line of more than {MAX_LINE_BYTES} bytes")
+            return None
+        line = bytes(self._buffer[:end]).rstrip(b"\r")
+        del self._buffer[: end + 1]
+        return line
+
+    def _take(self, line: bytes) -> Reply | None:
+        """Add a line to the reply under way; the reply when that was its last."""
         match = _LINE.fullmatch(line)
         if match is None or (not match[2] and match[3]):
-            raise ProtocolViolation(f"not an SMTP reply: {_readable(line[:200])!r}")
+            raise ProtocolViolation(f'not an SMTP reply: "{readable(line[:200])}"')
         code = int(match[1])
         if self._lines and code != self._code:
             raise ProtocolViolation(f"a reply that begins with {self._code} goes on with {code}")
@@ -146,17 +155,19 @@ class ReplyParser:
         self._reply_bytes += len(line)
         if self._reply_bytes > MAX_REPLY_BYTES:
             raise ProtocolViolation(f"a reply of more than {MAX_REPLY_BYTES} bytes")
-        self._lines.append(_readable(match[3]))
+        self._lines.append(readable(match[3]))
         if match[2] == b"-":
             return None
-        reply = Reply(code, tuple(self._lines), _enhanced(code, self._lines[0]))
+        reply = Reply(code, tuple(self._lines), _enhanced(code, self._lines))
         self._lines = []
         self._reply_bytes = 0
         return reply
 
 
-def _enhanced(code: int, text: str) -> EnhancedStatusCode | None:
-    match = _ENHANCED.match(text)
-    if match is None or int(match[1]) != code // 100:
-        return None
-    return EnhancedStatusCode(int(match[1]), int(match[2]), int(match[3]))
+def _enhanced(code: int, lines: list[str]) -> EnhancedStatusCode | None:
+    """The enhanced code of the first line that has one (RFC 2034, 4: its class is the code's)."""
+    for line in lines:
+        match = _ENHANCED.match(line)
+        if match is not None and int(match[1]) == code // 100:
+            return EnhancedStatusCode(int(match[1]), int(match[2]), int(match[3]))
+    return None

@@ -13,6 +13,8 @@ class State(enum.Enum):
 
     #: The connection is open; the greeting has not come.
     CONNECTED = "connected"
+    #: Greeted with a refusal: QUIT is all that is left (RFC 5321, 3.1).
+    TURNED_AWAY = "turned away"
     #: Greeted, or just under TLS: EHLO is next.
     GREETED = "greeted"
     #: Between transactions.
@@ -38,10 +40,17 @@ _ANYTIME: dict[Stage, dict[Severity, State]] = {
     Stage.QUIT: dict.fromkeys(Severity, State.CLOSED),
 }
 
-#: What is not in the table: 4yz and 5yz leave the state as it is, anything else is a
-#: ProtocolViolation. 421 closes in every state.
+#: What may be sent in each state, and where the reply leads. What is not in the table: 4yz and 5yz
+#: leave the state as it is, anything else is a ProtocolViolation. 421 closes in every state.
 TRANSITIONS: dict[State, dict[Stage, dict[Severity, State]]] = {
-    State.CONNECTED: {Stage.GREETING: {COMPLETION: State.GREETED}},
+    State.CONNECTED: {
+        Stage.GREETING: {
+            COMPLETION: State.GREETED,
+            TRANSIENT: State.TURNED_AWAY,
+            PERMANENT: State.TURNED_AWAY,
+        },
+    },
+    State.TURNED_AWAY: {**_ANYTIME},
     State.GREETED: {
         Stage.EHLO: {COMPLETION: State.READY},
         Stage.HELO: {COMPLETION: State.READY},
@@ -53,8 +62,6 @@ TRANSITIONS: dict[State, dict[Stage, dict[Severity, State]]] = {
         Stage.STARTTLS: {COMPLETION: State.TLS_HANDSHAKE},
         Stage.AUTH: {COMPLETION: State.READY, INTERMEDIATE: State.AUTHENTICATING},
         Stage.MAIL: {COMPLETION: State.MAIL_GIVEN},
-        # RFC 2920, 3.1: DATA that rode behind a refused MAIL may get its 354 all the same.
-        Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
         Stage.RSET: {COMPLETION: State.READY},
         Stage.NOOP: {COMPLETION: State.READY},
         Stage.VRFY: {COMPLETION: State.READY},
@@ -71,8 +78,6 @@ TRANSITIONS: dict[State, dict[Stage, dict[Severity, State]]] = {
     },
     State.MAIL_GIVEN: {
         Stage.RCPT: {COMPLETION: State.RCPT_GIVEN},
-        # RFC 2920, 3.1: DATA may be accepted even though every RCPT was refused.
-        Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
         Stage.RSET: {COMPLETION: State.READY},
         Stage.NOOP: {COMPLETION: State.MAIL_GIVEN},
         **_ANYTIME,
@@ -92,4 +97,19 @@ TRANSITIONS: dict[State, dict[Stage, dict[Severity, State]]] = {
         },
     },
     State.CLOSED: {},
+}
+
+#: Where replies lead to commands that may not be sent in the state, but were sent ahead, when it
+#: was still to be hoped that the replies before would be good (RFC 2920, 3.1). It is looked at
+#: where TRANSITIONS knows nothing; nothing may be sent because of it.
+STRAGGLERS: dict[State, dict[Stage, dict[Severity, State]]] = {
+    # MAIL was refused. There are servers that do not mind, and take RCPT and DATA all the same.
+    State.READY: {
+        Stage.RCPT: {COMPLETION: State.READY},
+        Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
+    },
+    # Every RCPT was refused.
+    State.MAIL_GIVEN: {
+        Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
+    },
 }
