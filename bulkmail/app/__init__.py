@@ -1,1 +1,1 @@
-"""app."""
+"""The composition root: the one place that names concrete classes together."""

@@ -61,8 +61,8 @@ RULES: tuple[Rule, ...] = (
             r"daily (user |message )?(sending )?(quota|limit)",
             r"(quota|limit)s? (for|of) (outgoing|sending|messages)",
             r"frequency limited",
-            r"(rate|sending|hourly|message|submission) (limit|quota)( was| is| has been)?"
-            r" (exceeded|reached)",
+            r"(rate|sending|sending rate|hourly|message|submission)( limit| quota)?"
+            r"( was| is| has been)? (exceeded|reached)",
             r"exceeded (the |your |its )?(rate|sending|hourly|daily|message|submission)",
             r"too many (messages|mails|e-mails|emails|connections|sessions)",
             r"sending (too fast|too quickly)|slow down",

@@ -1,0 +1,90 @@
+"""Who a campaign is in the ledger: what would mail everybody a second time is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bulkmail.address import parse_mailbox
+from bulkmail.app.places import ledgers_above
+from bulkmail.campaign.load import Campaign
+from bulkmail.clock import Clock
+from bulkmail.errors import ConfigurationError, Fault, LedgerError
+from bulkmail.ledger import CampaignRecord, Ledger
+
+
+def ledger_name_of_file(campaign: Campaign) -> str:
+    """How the ledger remembers the campaign's file: its path from the project root."""
+    return Path(os.path.relpath(campaign.path.resolve(), campaign.root.resolve())).as_posix()
+
+
+def from_domain(campaign: Campaign) -> str:
+    """The domain of From, as an A-label: that of every Message-ID.
+
+    Where From is a template, the domain it is written with, or `localhost` where that is one too.
+    """
+    text = campaign.model.from_
+    try:
+        return parse_mailbox(text).address.domain
+    except ValueError:
+        domain = text.rpartition("@")[2].strip(" >")
+        return domain.lower() if domain.isascii() and not set(domain) & set("{}% ") else "localhost"
+
+
+async def refuse_another_ledger(campaign: Campaign, own: Path, clock: Clock) -> None:
+    """Raise `ConfigurationError` when a ledger above holds this campaign: the root has moved."""
+    for path in ledgers_above(campaign.path.parent):
+        if path == own.resolve():
+            continue
+        try:
+            ledger = await Ledger.open(path, clock=clock, read_only=True)
+        except LedgerError as error:
+            raise ConfigurationError(_unreadable(path, error)) from error
+        try:
+            record = await ledger.campaign(campaign.name)
+        finally:
+            await ledger.close()
+        if record is not None and record.generation:
+            raise ConfigurationError(
+                Fault(
+                    message=f"the ledger {path} already holds the campaign {campaign.name}: "
+                    f"sending by {own} would mail everybody again. Go on with the first one: "
+                    f"--ledger {path}"
+                )
+            )
+
+
+def _unreadable(path: Path, error: LedgerError) -> Fault:
+    return Fault(
+        message=f"the ledger {path} may hold this campaign and cannot be read ({error}): "
+        "name the ledger to use with --ledger"
+    )
+
+
+async def refuse_new_name(ledger: Ledger, campaign: Campaign) -> None:
+    """Raise `ConfigurationError` when this file was sent under another name."""
+    known = await ledger.campaign_at(ledger_name_of_file(campaign))
+    if known is not None and known.name != campaign.name and known.generation:
+        raise ConfigurationError(
+            campaign.fault(
+                ("name",),
+                f"this file was sent as {known.name}; as {campaign.name} it would mail everybody "
+                f"again. Keep the old name, or: bulkmail rename {known.name} {campaign.name}, "
+                "or --as-new",
+            )
+        )
+
+
+def refuse_new_key(campaign: Campaign, record: CampaignRecord | None, key: str | None) -> None:
+    """Raise `ConfigurationError` when the key column changed: nobody would be recognised."""
+    if record is None or not record.generation or record.key_column == key:
+        return
+    was = f"column {record.key_column}" if record.key_column else "the address"
+    now = f"column {key}" if key else "the address"
+    raise ConfigurationError(
+        campaign.fault(
+            ("recipients", "key"),
+            f"the key was {was} and is now {now}: everybody would be mailed again. "
+            "Put it back, or: --as-new",
+        )
+    )

@@ -1,0 +1,31 @@
+"""What a `send` is asked for, as one value: the options of the command, and of the library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions:
+    """The contract's options of `send`, by their names. Aware datetimes only."""
+
+    dry_run: bool = False
+    #: Where a dry run writes; default `outbox` in the current folder.
+    out: Path | None = None
+    #: Fixes the instant of composing.
+    date: datetime | None = None
+    test_to: str | None = None
+    row: int | None = None
+    email: str | None = None
+    limit: int | None = None
+    no_wait: bool = False
+    ignore_window: bool = False
+    skip_invalid: bool = False
+    as_new: bool = False
+    transcript: Path | None = None
+    ledger: Path | None = None
+    #: Whether SIGINT and SIGTERM end the run gracefully: for a program that is nothing but the
+    #: run. A second signal cuts.
+    handle_signals: bool = False
