@@ -21,6 +21,11 @@ class MailObject:
     message_id: str
     #: Whether a line of the content begins with a dot. None: not known, look.
     has_dot_line: bool | None = None
+    #: From 1, the first data row; 0 where there is no list (a message of the library's caller).
+    row: int = 0
+    #: The row's own address as its list has it: a dry run's file is named by it, while the
+    #: envelope's forward-path may have an encoded domain. "": the first forward-path.
+    address: str = ""
 
     @property
     def size(self) -> int:

@@ -1,0 +1,130 @@
+"""The end of the road in a dry run: a file a message instead of a server.
+
+`EmlTransport` meets delivery's `Transport` and `Session` at once: every acquire gives the same
+object, which takes any number of transactions side by side. A file appears under its name only
+when it is whole (written beside it, then renamed), so a dry run that was cut leaves no half one.
+It needs no lasting, so nothing is flushed to the disk: what counts is that a person can look.
+
+One thread hop a file: opening, writing and renaming are one call of aiofiles' `wrap`, not four.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiofiles.os import wrap
+
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.eml_name import eml_name, folder_name, is_eml_name
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.reply import EnhancedStatusCode, Reply
+from bulkmail.smtp.transaction import TransactionResult
+
+_PARTIAL = re.compile(r"\.[0-9]{6,}\.part")
+
+
+class EmlTransport:
+    """Writes ``DIR/<campaign name>/<row, 6 digits>-<address>.eml`` (the contract, section 4)."""
+
+    def __init__(self, directory: Path, campaign: str) -> None:
+        #: Where the files lie: a folder for the campaign.
+        self.folder = directory / folder_name(campaign)
+        #: Files written so far.
+        self.written = 0
+
+    @property
+    def name(self) -> str:
+        """Stands where a server's name would: the folder."""
+        return str(self.folder)
+
+    def __repr__(self) -> str:
+        return f"<EmlTransport {self.folder} | {self.written} written>"
+
+    async def prepare(self) -> None:
+        """Make the folder, and remove what an earlier dry run of the campaign left in it.
+
+        An old letter among the new ones would mislead. Only files named as ours are removed;
+        whatever else a person keeps there stays. Raises `ConfigurationError` (``--out``) where
+        the folder cannot be made or written to; nothing was removed then.
+        """
+        try:
+            await _prepared(self.folder)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+    async def acquire(self) -> EmlTransport:
+        """The one session there is; it takes many transactions at a time."""
+        return self
+
+    async def release(self, session: object) -> None:
+        """Nothing is held."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def send(
+        self, mail: MailObject, mark: Callable[[], Awaitable[None]]
+    ) -> TransactionResult:
+        """Write the message's file, exactly its content's bytes, and accept it.
+
+        What `mark` raises is passed on, and there is no file then. Raises `ConfigurationError`
+        when the disk does not take it. Cancelled, it leaves the whole file or none.
+        """
+        path = self.folder / eml_name(mail.row, mail.address or mail.envelope.forward_paths[0])
+        await mark()
+        try:
+            await _written(path, mail.chunks)
+        except OSError as error:
+            raise _unwritable(path, error, row=mail.row) from error
+        self.written += 1
+        return _accepted(mail, path)
+
+
+def _prepare(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    # A name of ours for the probe: it is removed with the others if we are killed right here.
+    probe = folder / ".000000.part"
+    probe.write_bytes(b"")
+    for entry in list(folder.iterdir()):
+        is_ours = is_eml_name(entry.name) or _PARTIAL.fullmatch(entry.name)
+        if is_ours and (entry.is_symlink() or not entry.is_dir()):
+            entry.unlink()
+
+
+def _write(path: Path, chunks: tuple[bytes, ...]) -> None:
+    partial = path.with_name(f".{path.name.partition('-')[0]}.part")
+    try:
+        with partial.open("wb") as file:
+            file.writelines(chunks)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+_prepared = wrap(_prepare)
+_written = wrap(_write)
+
+
+def _unwritable(path: Path, error: OSError, row: int | None = None) -> ConfigurationError:
+    reason = error.strerror or str(error)
+    return ConfigurationError(
+        Fault(
+            path=str(path),
+            key="--out",
+            row=row,
+            message=f"cannot be written: {reason}. Name another folder, or make room",
+        )
+    )
+
+
+def _accepted(mail: MailObject, path: Path) -> TransactionResult:
+    ok = Reply(250, ("2.1.5 a file takes anybody",), EnhancedStatusCode(2, 1, 5))
+    return TransactionResult(
+        mail=Reply(250, ("2.1.0 a file takes anything",), EnhancedStatusCode(2, 1, 0)),
+        recipients=dict.fromkeys(mail.envelope.forward_paths, ok),
+        data=Reply(354, ("go on",)),
+        end_of_data=Reply(250, (f"2.0.0 kept as {path}",), EnhancedStatusCode(2, 0, 0)),
+    )
