@@ -34,10 +34,10 @@ lint: $(TEST)  ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 types: $(TEST)  ## mypy, strict
-	$(BIN)/mypy bulkmail tests benchmarks campaigns
+	$(BIN)/mypy bulkmail tests benchmarks
 
 bench: $(TEST)  ## the figures we hold ourselves to, measured
-	$(BIN)/python benchmarks/figures.py
+	$(BIN)/python -m benchmarks.figures
 
 clean:  ## remove .venv and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.peers.dovecot import Dovecot, running_dovecot
-from tests.peers.postfix import Postfix, running_postfix
+from peers.dovecot import Dovecot, running_dovecot
+from peers.postfix import Postfix, running_postfix
 
 INSTALL = "apt-get install postfix dovecot-core dovecot-imapd dovecot-lmtpd"
 

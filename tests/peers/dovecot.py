@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.peers.loopback import is_open, reserved_port
-from tests.peers.waiting import until
+from peers.loopback import is_open, reserved_port
+from peers.waiting import until
 
 PROGRAM = "/usr/sbin/dovecot"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import imaplib
 
-from tests.peers.dovecot import PASSWORD, Dovecot
+from peers.dovecot import PASSWORD, Dovecot
 
 
 def fetch_all(dovecot: Dovecot, user: str) -> list[bytes]:

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
-
-from tests.peers.dovecot import Dovecot
-from tests.peers.loopback import is_open, reserved_port
-from tests.peers.waiting import until
+from peers.dovecot import Dovecot
+from peers.loopback import is_open, reserved_port
+from peers.waiting import until
 
 PROGRAM = "/usr/sbin/postfix"
 

@@ -7,11 +7,10 @@ import ssl
 from email.message import EmailMessage
 
 import pytest
-
-from tests.peers.dovecot import PASSWORD, Dovecot
-from tests.peers.mailbox import fetch_all
-from tests.peers.postfix import Postfix
-from tests.peers.waiting import until
+from peers.dovecot import PASSWORD, Dovecot
+from peers.mailbox import fetch_all
+from peers.postfix import Postfix
+from peers.waiting import until
 
 pytestmark = pytest.mark.peers
 
