@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import cast
 from urllib.parse import unquote
 
 from bulkmail.report.terminal import visible
@@ -55,9 +54,7 @@ class Letter:
     @classmethod
     def parse(cls, content: bytes) -> Letter:
         """Take the bytes of a message apart."""
-        message = cast(
-            "EmailMessage", email.message_from_bytes(content, policy=email.policy.default)
-        )
+        message = email.message_from_bytes(content, policy=email.policy.default)
         text, markup, attachments = None, None, []
         for part in _leaves(message):
             kind = part.get_content_type()
@@ -75,7 +72,7 @@ class Letter:
 def _leaves(message: EmailMessage) -> Iterator[EmailMessage]:
     for part in message.walk():
         if not part.is_multipart():
-            yield cast("EmailMessage", part)
+            yield part
 
 
 def _attachment(part: EmailMessage) -> Attachment:
@@ -98,7 +95,8 @@ def as_text(letter: Letter, envelope: Envelope) -> str:
         if name.lower() not in _PLUMBING
     ]
     body = letter.text if letter.text is not None else "(no text part)"
-    lines += ["", *(visible(line) for line in body.splitlines())]
+    body_lines = body.replace("\r\n", "\n").rstrip("\n").split("\n")
+    lines += ["", *(visible(line.expandtabs()) for line in body_lines)]
     extras = list(_extras(letter))
     return "\n".join([*lines, *(["", *extras] if extras else [])])
 

@@ -1,0 +1,111 @@
+"""`bulkmail check`: all that can be known before sending."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkmail.cli.faults import fault_json, fault_lines
+from bulkmail.cli.output import complain, say, say_json
+from bulkmail.cli.parameters import CampaignArgument, JsonOption
+from bulkmail.cli.running import run
+from bulkmail.errors import EXIT_OK, EXIT_USAGE, ConfigurationError, Fault
+from bulkmail.report.terminal import visible
+from bulkmail.report.wording import counted, size
+
+if TYPE_CHECKING:
+    from bulkmail.app.checking import CheckReport
+
+
+def check(
+    campaign: CampaignArgument,
+    *,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also connect, log in and ask the DNS.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Find every fault before anything is sent.
+
+    Renders the message of every recipient and looks up every attachment, without a network.
+    Exit code 0: it can be sent. 2: something is wrong, and each fault is named with its place.
+
+    Example: bulkmail check offer-letter
+    """
+    try:
+        result = run(_check(campaign, online=online, quiet=json))
+    except ConfigurationError as error:
+        if not json:
+            raise
+        say_json(_refusal_json(error.faults))
+        raise typer.Exit(EXIT_USAGE) from error
+    if json:
+        say_json(_report_json(result))
+    else:
+        _show(result, campaign)
+    raise typer.Exit(EXIT_OK if _is_well(result) else EXIT_USAGE)
+
+
+async def _check(text: str, *, online: bool, quiet: bool) -> CheckReport:
+    from bulkmail.app import checking
+    from bulkmail.cli.campaigns import open_campaign
+    from bulkmail.report.progress import display
+
+    opened = open_campaign(text)
+    with display(sys.stderr, quiet=quiet) as watch:
+        return await checking.check(opened, online=online, watch=watch)
+
+
+def _is_well(report: CheckReport) -> bool:
+    return not report.faults and all(ok for ok, _ in report.lines)
+
+
+def _show(report: CheckReport, typed: str) -> None:
+    for ok, sentence in report.lines:
+        say(f"{'✓' if ok else '✗'} {visible(sentence)}")
+    for notice in report.notices:
+        say(visible(notice))
+    for line in fault_lines(report.faults):
+        complain(line)
+    if report.faults:
+        return
+    duplicates = (
+        f" ({counted(report.duplicates, 'duplicate row')} left out)" if report.duplicates else ""
+    )
+    say(
+        f"✓ {visible(report.campaign)}: {counted(report.total, 'recipient')}{duplicates},"
+        f" {size(report.largest_bytes)} a message at most. No fault found."
+    )
+    if _is_well(report):
+        from bulkmail.cli.campaigns import again
+
+        say(f"See what one gets:  bulkmail preview {again(typed, None)}")
+
+
+def _report_json(report: CheckReport) -> dict[str, object]:
+    return {
+        "campaign": report.campaign,
+        "ok": _is_well(report),
+        "total": report.total,
+        "duplicates": report.duplicates,
+        "largest_bytes": report.largest_bytes,
+        "faults": [fault_json(fault) for fault in report.faults],
+        "notices": list(report.notices),
+        "online": [{"ok": ok, "text": sentence} for ok, sentence in report.lines],
+    }
+
+
+def _refusal_json(faults: tuple[Fault, ...]) -> dict[str, object]:
+    """The same object for a campaign whose files cannot even be read."""
+    return {
+        "campaign": None,
+        "ok": False,
+        "total": None,
+        "duplicates": None,
+        "largest_bytes": None,
+        "faults": [fault_json(fault) for fault in faults],
+        "notices": [],
+        "online": [],
+    }

@@ -1,0 +1,84 @@
+"""`bulkmail preview`: what one recipient gets."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkmail.cli.output import complain, say
+from bulkmail.cli.parameters import CampaignArgument, wrong_usage
+from bulkmail.cli.running import run
+
+if TYPE_CHECKING:
+    from bulkmail.app.previewing import Preview
+    from bulkmail.report.letter import Letter
+
+
+def preview(
+    campaign: CampaignArgument,
+    *,
+    row: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The recipient in this row.")
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="A", help="The recipient with this address.")
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Open the HTML with its images in a browser.")
+    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the message's bytes instead.")] = False,
+) -> None:
+    """Show what one recipient gets.
+
+    The first one, or the one chosen. Needs no server, no password and no ledger, and sends
+    nothing.
+
+    Example: bulkmail preview offer-letter --row 3 --browser
+    """
+    if row is not None and email is not None:
+        raise wrong_usage("--row and --email both choose the recipient; give one of them.")
+    if browser and raw:
+        raise wrong_usage("--browser shows the HTML and --raw the bytes; give one of them.")
+    shown = run(_preview(campaign, row=row, email=email))
+    if raw:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(shown.content)
+        return
+    from bulkmail.report.letter import Letter, as_text
+
+    letter = Letter.parse(shown.content)
+    say(as_text(letter, shown.envelope))
+    if browser:
+        _open_page(letter)
+    _tell_next(campaign)
+
+
+async def _preview(text: str, *, row: int | None, email: str | None) -> Preview:
+    from bulkmail.app import previewing
+    from bulkmail.cli.campaigns import open_campaign
+
+    return await previewing.preview(open_campaign(text), row=row, email=email)
+
+
+def _open_page(letter: Letter) -> None:
+    """Write the page where only its owner can read it, and show it."""
+    from bulkmail.report.letter import as_page
+
+    with tempfile.NamedTemporaryFile(  # 0600, and kept: the browser reads it when it likes
+        "w", encoding="utf-8", prefix="bulkmail-preview-", suffix=".html", delete=False
+    ) as page:
+        page.write(as_page(letter))
+    say(f"\nPage: {page.name}")
+    if not webbrowser.open(f"file://{page.name}"):
+        complain("No browser could be opened; open the page by hand.")
+
+
+def _tell_next(typed: str) -> None:
+    from bulkmail.cli.campaigns import again
+
+    who = again(typed, None)
+    complain(f"\nTo yourself, over the server:  bulkmail send {who} --test-to YOU@EXAMPLE.COM")

@@ -1,0 +1,143 @@
+"""docs/cli.md, made from the help texts: `python -m bulkmail.cli.reference > docs/cli.md`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from bulkmail.cli.program import program
+
+_HEAD = """\
+# Command line
+
+Made from the help texts by `python -m bulkmail.cli.reference`; change those, not this page.
+
+CAMPAIGN is a campaign's file, or its name: `campaigns/NAME.yaml` in the project around the current
+folder. `status` and `report` also take a name as it stands in the ledger.
+
+Results go to stdout; progress and errors go to stderr. Without a terminal there is no bar: a dated
+line now and then. `NO_COLOR` is respected. `--debug`, anywhere on the line, shows the traceback of
+an error, too.
+
+| exit code | means |
+| --- | --- |
+| 0 | every recipient of this run was accepted by a server (or already was, or is suppressed); \
+with `--limit` the rest stays pending |
+| 1 | done; some failed for good, or are held in doubt |
+| 2 | nothing was sent: the command line, the campaign or a row is wrong |
+| 3 | stopped early: no server would work, or the ledger cannot be written; what was not sent \
+stays pending |
+| 70 | a fault of bulkmail's own |
+| 75 | something still waits (deferred, a quota, a window): run it again later |
+| 130 | interrupted: messages in flight were finished, the ledger is whole, run it again to go on |
+
+`check` leaves with 0 or 2, `probe` with 0 or 3.
+
+Moments on a terminal are in the machine's zone; in JSON and CSV they are RFC 3339 in UTC.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    root: Any = typer.main.get_command(program)
+    parts = [_HEAD, *_options(root)]
+    for name in root.list_commands(None):
+        parts += _sections(f"bulkmail {name}", root.commands[name])
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _sections(path: str, command: Any) -> Iterator[str]:
+    if command.hidden:
+        return
+    yield f"## {path}\n"
+    yield from _prose(command.help)
+    commands = getattr(command, "commands", {})
+    if not commands:
+        yield f"    {_usage(path, command)}\n"
+        yield from _arguments(command)
+        yield from _options(command)
+    for name, each in commands.items():
+        yield f"### {path} {name}\n"
+        yield from _prose(each.help)
+        yield f"    {_usage(f'{path} {name}', each)}\n"
+        yield from _arguments(each)
+        yield from _options(each)
+
+
+def _prose(text: str) -> Iterator[str]:
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        example = re.fullmatch(r"Example: (.*)", paragraph)
+        yield f"Example: `{example[1]}`\n" if example else f"{_escaped(paragraph)}\n"
+
+
+def _usage(path: str, command: Any) -> str:
+    words = [_argument_name(param) for param in _params(command, "argument")]
+    return " ".join([path, *words, "[OPTIONS]"])
+
+
+def _argument_name(param: Any) -> str:
+    name = param.metavar or "|".join(_choices(param))
+    name += "..." if param.nargs != 1 else ""
+    return name if param.required else f"[{name}]"
+
+
+def _params(command: Any, kind: str) -> list[Any]:
+    return [
+        param
+        for param in command.params
+        if param.param_type_name == kind and "--help" not in param.opts
+    ]
+
+
+def _arguments(command: Any) -> Iterator[str]:
+    rows = [(_argument_name(param), _help(param)) for param in _params(command, "argument")]
+    yield from _table("argument", rows)
+
+
+def _options(command: Any) -> Iterator[str]:
+    rows = [
+        (" ".join([", ".join(param.opts), *_value(param)]), _help(param))
+        for param in _params(command, "option")
+    ]
+    yield from _table("option", rows)
+
+
+def _value(param: Any) -> list[str]:
+    if param.is_flag:
+        return []
+    return [param.metavar or "|".join(_choices(param)) or param.name.upper()]
+
+
+def _choices(param: Any) -> list[str]:
+    descriptor = getattr(param, "type_descriptor", None)
+    return [str(choice.value) for choice in getattr(descriptor, "choices", None) or ()]
+
+
+def _help(param: Any) -> str:
+    default = param.default
+    said = "Default" in param.help or "default" in param.help
+    shown = getattr(default, "value", default)
+    if said or shown is None or shown is False or param.required:
+        return _escaped(param.help)
+    return f"{_escaped(param.help)} Default: `{shown}`."
+
+
+def _table(kind: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+    if rows:
+        lines = [f"| {kind} | |", "| --- | --- |"]
+        lines += [f"| `{name.replace('|', chr(92) + '|')}` | {text} |" for name, text in rows]
+        yield "\n".join([*lines, ""])
+
+
+def _escaped(text: str) -> str:
+    """Text for Markdown: nothing in a help text is meant as a tag or a table's border."""
+    return text.replace("|", r"\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,87 @@
+"""`bulkmail sink`: a server on this machine that keeps what it gets."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkmail.cli.output import say
+from bulkmail.cli.parameters import wrong_usage
+from bulkmail.cli.probe import password_from_environment
+from bulkmail.cli.running import run
+from bulkmail.report.terminal import visible
+
+if TYPE_CHECKING:
+    from bulkmail.sink import Sink
+
+
+class Tls(enum.StrEnum):
+    """How the sink protects its connections."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+def sink(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")
+    ] = 2525,
+    folder: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Where the messages are kept.")
+    ] = Path("sink"),
+    username: Annotated[
+        str | None, typer.Option(metavar="USER", help="Ask for this login.")
+    ] = None,
+    password_env: Annotated[
+        str | None,
+        typer.Option(metavar="VAR", help="The environment variable with the login's password."),
+    ] = None,
+    tls: Annotated[Tls, typer.Option(help="With a certificate made on the spot.")] = Tls.NONE,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca", metavar="FILE", help="Write the certificate to trust here, for `ca_file`."
+        ),
+    ] = None,
+    max_size: Annotated[
+        int | None,
+        typer.Option(metavar="BYTES", min=1, help="Refuse larger messages (announced as SIZE)."),
+    ] = None,
+) -> None:
+    """Run a local server that keeps all it gets.
+
+    Takes every message, whoever it is for, and keeps it as an .eml file; delivers none.
+
+    Example: bulkmail sink --port 2525 --dir sink
+    """
+    if (username is None) != (password_env is None):
+        raise wrong_usage("--username and --password-env go together: a login has both.")
+    if ca is not None and tls is Tls.NONE:
+        raise wrong_usage("--ca writes a certificate, and without --tls there is none.")
+    from bulkmail.app import sinking
+    from bulkmail.sink import SinkSettings
+
+    settings = SinkSettings(
+        host=host,
+        port=port,
+        folder=folder,
+        username=username,
+        password=None if password_env is None else password_from_environment(password_env),
+        tls=tls.value,
+        ca_file=ca,
+        max_size_bytes=max_size,
+    )
+    run(sinking.sink(settings, ready=_tell))
+
+
+def _tell(server: Sink) -> None:
+    say(visible(f"Listening on {server.host}:{server.port}. Messages are kept in {server.folder}."))
+    say("Nothing leaves this machine. Ctrl-C ends it.")
+    sys.stdout.flush()

@@ -1,0 +1,92 @@
+"""Where a campaign stands, for `bulkmail status`: as lines for a person, as JSON for a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bulkmail.clock import rfc3339
+from bulkmail.fate import State
+from bulkmail.report.terminal import visible
+from bulkmail.report.wording import counted, local, number
+
+if TYPE_CHECKING:
+    from bulkmail.app.records import CampaignStatus, Reason
+
+#: Reasons shown of one campaign: the rest is in `bulkmail report`.
+_REASONS = 20
+
+
+def standing_json(status: CampaignStatus) -> dict[str, Any]:
+    """`campaign`, a key a state, `total`, `duplicates`; and why, and by which servers."""
+    counts = status.counts
+    return {
+        "campaign": status.name,
+        "total": counts.total,
+        **{str(state): getattr(counts, state) for state in State},
+        "duplicates": counts.duplicates,
+        "updated_at": None if status.updated_at is None else rfc3339(status.updated_at),
+        "reasons": [_reason_json(reason) for reason in status.reasons],
+        "servers": [
+            {"server": tally.server, "sent": tally.sent, "other": tally.other}
+            for tally in status.servers
+        ],
+    }
+
+
+def _reason_json(reason: Reason) -> dict[str, Any]:
+    return {
+        "state": str(reason.state),
+        "count": reason.count,
+        "code": reason.code,
+        "enhanced_code": reason.enhanced_code,
+        "reason": reason.reason,
+        "sample": list(reason.sample),
+    }
+
+
+def standing_lines(status: CampaignStatus, *, with_details: bool) -> Iterator[str]:
+    """The campaign in one line; with details, why rows are not sent, and what servers took."""
+    counts = status.counts
+    told = [
+        f"{number(getattr(counts, state))} {str(state).replace('_', ' ')}"
+        for state in State
+        if getattr(counts, state)
+    ]
+    duplicates = (
+        [f"{counted(counts.duplicates, 'duplicate row')} left out"] if counts.duplicates else []
+    )
+    moment = [] if status.updated_at is None else [local(status.updated_at)]
+    parts = [status.name, counted(counts.total, "recipient"), *told, *duplicates, *moment]
+    yield visible("   ".join(parts))
+    if with_details:
+        yield from _reason_lines(status.reasons)
+        for tally in status.servers:
+            other = f", {number(tally.other)} other answers" if tally.other else ""
+            yield f"  {visible(tally.server)}  {number(tally.sent)} accepted{other}"
+
+
+def _reason_lines(reasons: list[Reason]) -> Iterator[str]:
+    shown = reasons[:_REASONS]
+    widest = max((len(str(reason.state)) for reason in shown), default=0)
+    for reason in shown:
+        codes = [str(code) for code in (reason.code, reason.enhanced_code) if code]
+        what = " ".join([*codes, reason.reason]).strip()
+        more = ", …" if reason.count > len(reason.sample) else ""
+        who = ", ".join(reason.sample) + more if reason.sample else ""
+        state = str(reason.state).replace("_", " ")
+        yield visible(f"  {state:<{widest}}  {number(reason.count):>6}  {what}   {who}".rstrip())
+    if len(reasons) > _REASONS:
+        yield f"  … and {number(len(reasons) - _REASONS)} more reasons"
+
+
+def next_command(status: CampaignStatus, who: str) -> tuple[str, str]:
+    """What is worth typing next about this campaign: (label, command)."""
+    counts = status.counts
+    if counts.pending or counts.deferred or counts.sending:
+        return ("Go on with", f"bulkmail send {who}")
+    if counts.failed:
+        return ("Who failed, and why", f"bulkmail report {who} --state failed")
+    if counts.in_doubt:
+        return ("Who is in doubt", f"bulkmail report {who} --state in_doubt")
+    return ("Everybody, row by row", f"bulkmail report {who}")
