@@ -1,1 +1,25 @@
-"""ledger."""
+"""The ledger: one row a recipient, and every recipient's fate in it."""
+
+from bulkmail.ledger.campaigns import CampaignRecord
+from bulkmail.ledger.enrolment import Enrolment, NewRow
+from bulkmail.ledger.ledger import Ledger, MemoryLedger
+from bulkmail.ledger.limits import Permit
+from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
+from bulkmail.ledger.run import CampaignRun
+from bulkmail.ledger.suppression import Suppressed
+
+__all__ = [
+    "CampaignLock",
+    "CampaignRecord",
+    "CampaignRun",
+    "Duplicate",
+    "Enrolment",
+    "Ledger",
+    "MemoryLedger",
+    "NewRow",
+    "Permit",
+    "ReasonCount",
+    "ReportRow",
+    "Suppressed",
+]

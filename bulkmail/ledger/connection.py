@@ -1,0 +1,149 @@
+"""Opening the ledger's file: permissions, pragmas, migrations.
+
+WAL, with `synchronous` by durability (sqlite.org/pragma.html#pragma_synchronous): in WAL mode a
+commit under NORMAL survives the death of the process, `kill -9` too, and may be lost in a power
+cut; under FULL the log is synced with each commit. Neither can damage the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from bulkmail.ledger import schema
+from bulkmail.ledger.statements import load
+from bulkmail.ledger.trouble import BUSY_TIMEOUT, ledger_error
+
+#: What a commit survives: a power cut, or the death of the process alone.
+Durability = Literal["power", "process"]
+
+_SYNCHRONOUS = {
+    "power": "PRAGMA synchronous = FULL",
+    "process": "PRAGMA synchronous = NORMAL",
+}
+_PRAGMAS = (
+    "PRAGMA foreign_keys = ON",
+    # Row data is personal: what is deleted is overwritten.
+    "PRAGMA secure_delete = ON",
+    # macOS alone: fsync there does not reach the platter. A no-op elsewhere.
+    "PRAGMA fullfsync = ON",
+    # 16 MiB: the indexes a batch of enrolment touches; the default of 2 MB reads them again.
+    "PRAGMA cache_size = -16384",
+    # A log that one big transaction blew up is cut back.
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+def lock_folder(path: Path) -> Path:
+    """The folder of the locks beside a ledger; made when absent, 0700."""
+    folder = path.with_name(path.name + "-locks")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def open_memory(now: float) -> sqlite3.Connection:
+    """A new ledger in memory."""
+    connection = _connect(":memory:")
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    schema.migrate(connection, None, now)
+    return connection
+
+
+def open_file(path: Path, durability: Durability, now: float) -> sqlite3.Connection:
+    """The ledger at `path`, made or migrated where needed. Raises `LedgerError`."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite would make it by the umask; its log and index take the permissions of the file.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        with _alone(path):
+            return _prepared(path, durability, now)
+    except (sqlite3.Error, OSError) as error:
+        raise ledger_error(error, path) from error
+
+
+def _prepared(path: Path, durability: Durability, now: float) -> sqlite3.Connection:
+    connection = _connect(_uri(path, "rw"))
+    try:
+        # Before the journal's mode, which is a write: whose file is it?
+        current = schema.is_current(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(_SYNCHRONOUS[durability])
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        if not current:
+            schema.migrate(connection, path, now)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_read_only(path: Path, now: float) -> sqlite3.Connection:
+    """The ledger at `path` for reading: nothing is made, nothing changed. Raises `LedgerError`.
+
+    An older one is read through a migrated copy in memory.
+    """
+    try:
+        connection = _readable(path)
+        try:
+            if schema.is_current(connection, path):
+                return connection
+            copied = _connect(":memory:")
+            connection.backup(copied)
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        schema.migrate(copied, None, now)
+    except (sqlite3.Error, OSError) as error:
+        raise ledger_error(error, path) from error
+    return copied
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    """A connection that leaves the folder as it was.
+
+    With mode=ro SQLite makes the log and its index where they are absent, and leaves them behind;
+    with mode=rw the last one out folds the log into the file. So: ro where there is a log, rw and
+    `query_only` where there is none. On a disk that cannot be written neither can make the index,
+    but without a log nobody writes either, and the file is read as it stands.
+    """
+    log = path.with_name(path.name + "-wal")
+    connection = _connect(_uri(path, "ro" if log.exists() else "rw"))
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute(load("schema")["find tables"]).fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if log.exists() or not path.exists() or os.access(path.parent, os.W_OK):
+            raise
+        return _connect(_uri(path, "ro") + "&immutable=1")
+    return connection
+
+
+def _connect(database: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        database, timeout=BUSY_TIMEOUT, isolation_level=None, uri=True, cached_statements=256
+    )
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(str(path.absolute()))}?mode={mode}"
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep others from opening the ledger meanwhile: two that make or migrate it would collide."""
+    lock = os.open(lock_folder(path) / "open", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

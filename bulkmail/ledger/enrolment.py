@@ -1,0 +1,266 @@
+"""Enrolment: one pass over the list, into the ledger.
+
+A pass is a *generation*. Its rows come in batches, each in a short transaction, so that other
+campaigns go on; what they mean for states is decided in the one transaction that completes it.
+From `begin` to `complete` nothing of the campaign can be claimed and its list counts as unknown
+(`list_sha256` is None), so a pass that was cut off, or given up, is followed by another.
+
+What is held against a row, and judged anew, is its `cause`:
+
+=======  ==========================================  =======================================
+gone     the list no longer holds it                 in each pass
+row      the list's own row is bad (`NewRow`)         in each pass
+check    it was found unfit after the pass           in each pass; `rejudge(recheck=True)`
+listed   a suppression list names its address        in each pass; in each `rejudge`
+skipped  the engine skipped it                       in each pass; in each `rejudge`
+=======  ==========================================  =======================================
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkmail.clock import Clock
+from bulkmail.errors import LedgerError
+from bulkmail.fate import Counts
+from bulkmail.ledger import reading
+from bulkmail.ledger.driver import Driver, Kind
+from bulkmail.ledger.statements import load
+
+#: An address and why it gets nothing.
+Listed = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRow:
+    """A row of the list."""
+
+    #: From 1, the first data row.
+    row: int
+    key: str
+    #: The address alone, as it goes on the wire; suppression looks at it in lower case.
+    address: str
+    domain: str
+    #: Every column; JSON values.
+    fields: Mapping[str, Any]
+    #: With angle brackets. Kept from the row's first enrolment; ignored for a known key.
+    message_id: str
+    #: Why the row cannot be sent (`failed`), where it cannot.
+    invalid: str | None = None
+    #: Why the row gets nothing (`suppressed`), where the list itself says so. Suppression files
+    #: go to `complete` and `rejudge` instead: they change while the list does not.
+    suppressed: str | None = None
+
+
+class Enrolment:
+    """A pass under way. End it by `complete` or `abandon`; a crash is as good as the latter."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        clock: Clock,
+        *,
+        campaign_id: int,
+        generation: int,
+        from_domain: str,
+        path: str,
+        key_column: str,
+    ) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._generation = generation
+        self._path = path
+        self._key_column = key_column
+        self.campaign_id = campaign_id
+        #: The domain Message-IDs of this campaign end in: From's at the first enrolment.
+        self.from_domain = from_domain
+
+    async def add(self, rows: Sequence[NewRow]) -> None:
+        """Enrol some rows, in the list's order; some thousands a call make it quick.
+
+        New keys become pending rows. Known ones take the row's number, and fields and address
+        where they are not sent. A key that stood earlier in this pass is noted as a duplicate.
+        """
+        now = self._clock.time()
+        await self._driver.submit(lambda connection: self._add(connection, rows, now))
+
+    async def complete(self, *, list_sha256: str, listed: Iterable[Listed] = ()) -> Counts:
+        """Judge all rows and make this generation the campaign's, at once or not at all.
+
+        `listed` are the addresses of the campaign's own suppression files, with a reason each; it
+        is iterated in the ledger's thread. The ledger's own list applies by itself.
+        """
+        now = self._clock.time()
+        return await self._driver.submit(
+            lambda connection: self._complete(connection, list_sha256, listed, now), Kind.ALONE
+        )
+
+    async def abandon(self) -> None:
+        """Give the pass up: rows born in it are deleted, and a campaign new with it is too."""
+        await remove_unborn(self._driver, self.campaign_id)
+        await self._driver.submit(self._forget)
+
+    def _add(self, connection: sqlite3.Connection, rows: Sequence[NewRow], now: float) -> None:
+        sql = load("enrolment")
+        self._check_open(connection)
+        enrolled = connection.executemany(sql["enrol"], self._parameters(rows, now)).rowcount
+        if enrolled < len(rows):
+            connection.executemany(
+                sql["note duplicate"],
+                (
+                    {
+                        "campaign_id": self.campaign_id,
+                        "generation": self._generation,
+                        "row_number": row.row,
+                        "key": row.key,
+                    }
+                    for row in rows
+                ),
+            )
+
+    def _parameters(self, rows: Sequence[NewRow], now: float) -> Iterator[dict[str, object]]:
+        for row in rows:
+            yield {
+                "campaign_id": self.campaign_id,
+                "generation": self._generation,
+                "row_number": row.row,
+                "key": row.key,
+                "address": row.address,
+                "mailbox": row.address.lower(),
+                "domain": row.domain,
+                "message_id": row.message_id,
+                "verdict": "failed" if row.invalid else "suppressed" if row.suppressed else None,
+                "verdict_reason": row.invalid or row.suppressed,
+                "now": now,
+                "fields": json.dumps(row.fields, ensure_ascii=False, separators=(",", ":")),
+            }
+
+    def _complete(
+        self,
+        connection: sqlite3.Connection,
+        list_sha256: str,
+        listed: Iterable[Listed],
+        now: float,
+    ) -> Counts:
+        sql = load("enrolment")
+        self._check_open(connection)
+        _fill_listed(connection, listed)
+        parameters = {
+            "campaign_id": self.campaign_id,
+            "generation": self._generation,
+            "list_sha256": list_sha256,
+            "path": self._path,
+            "key_column": self._key_column,
+            "now": now,
+            "recheck": True,
+        }
+        connection.execute(sql["complete"], parameters)
+        connection.execute(sql["clear"], parameters)
+        connection.execute(sql["judge rows"], parameters)
+        connection.execute(sql["judge gone"], parameters)
+        connection.execute(sql["judge listed"], parameters)
+        connection.execute(sql["remove other duplicates"], parameters)
+        connection.execute(sql["empty listed"])
+        return reading.counts(connection, self.campaign_id)
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        sql = load("enrolment")
+        parameters = {"campaign_id": self.campaign_id, "generation": self._generation}
+        if self._is_open(connection):
+            connection.execute(sql["remove duplicates"], parameters)
+            connection.execute(sql["forget"], parameters)
+
+    def _is_open(self, connection: sqlite3.Connection) -> bool:
+        parameters = {"campaign_id": self.campaign_id, "generation": self._generation}
+        return connection.execute(load("enrolment")["is open"], parameters).fetchone() is not None
+
+    def _check_open(self, connection: sqlite3.Connection) -> None:
+        if not self._is_open(connection):
+            raise LedgerError(
+                "This enrolment is over: it was completed or abandoned, or another one was begun"
+            )
+
+
+async def begin(
+    driver: Driver, clock: Clock, name: str, *, path: str, key_column: str, from_domain: str
+) -> Enrolment:
+    """Begin a pass, after what an earlier one left behind is deleted."""
+    sql = load("enrolment")
+
+    def found(connection: sqlite3.Connection) -> tuple[int, int, str]:
+        parameters = {"name": name, "path": path, "key_column": key_column}
+        parameters |= {"from_domain": from_domain}
+        connection.execute(sql["found"], parameters | {"now": clock.time()})
+        ((id_, number, kept),) = connection.execute(sql["open generation"], {"name": name})
+        return id_, number, kept
+
+    campaign_id, generation, domain = await driver.submit(found)
+    await remove_unborn(driver, campaign_id)
+    return Enrolment(
+        driver,
+        clock,
+        campaign_id=campaign_id,
+        generation=generation,
+        from_domain=domain,
+        path=path,
+        key_column=key_column,
+    )
+
+
+async def remove_unborn(driver: Driver, campaign_id: int) -> None:
+    """Delete the rows of passes that were never completed, some thousands at a time."""
+    sql = load("enrolment")
+
+    def remove(connection: sqlite3.Connection) -> int:
+        some = connection.execute(sql["unborn"], {"campaign_id": campaign_id}).fetchall()
+        return connection.executemany(sql["remove"], some).rowcount if some else 0
+
+    while await driver.submit(remove, Kind.ALONE):
+        pass
+
+
+def rejudge(
+    connection: sqlite3.Connection,
+    campaign_id: int,
+    listed: Iterable[Listed],
+    now: float,
+    *,
+    recheck: bool,
+) -> Counts:
+    """Apply the suppression lists to a campaign whose list is unchanged."""
+    sql = load("enrolment")
+    parameters = {"campaign_id": campaign_id, "now": now, "recheck": recheck}
+    _fill_listed(connection, listed)
+    connection.execute(sql["clear"], parameters)
+    connection.execute(sql["judge listed"], parameters)
+    connection.execute(sql["empty listed"])
+    return reading.counts(connection, campaign_id)
+
+
+def _fill_listed(connection: sqlite3.Connection, listed: Iterable[Listed]) -> None:
+    """Put who gets nothing into this connection's temporary table."""
+    sql = load("enrolment")
+    connection.execute(sql["create listed"])
+    connection.execute(sql["empty listed"])
+    connection.executemany(sql["list"], ((address.lower(), reason) for address, reason in listed))
+    connection.execute(sql["list suppression"])
+
+
+def fail_rows(
+    connection: sqlite3.Connection,
+    campaign_id: int,
+    failures: Iterable[tuple[int, str]],
+    now: float,
+) -> None:
+    """Fail rows that were found unfit, and that nobody holds."""
+    connection.executemany(
+        load("enrolment")["fail row"],
+        (
+            {"id": id_, "campaign_id": campaign_id, "reason": reason, "now": now}
+            for id_, reason in failures
+        ),
+    )

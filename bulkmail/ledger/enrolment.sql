@@ -1,0 +1,152 @@
+-- found --
+-- Make the campaign where it is new.
+INSERT INTO campaign (name, path, key_column, from_domain, created_at)
+VALUES (:name, :path, :key_column, :from_domain, :now)
+ON CONFLICT (name) DO NOTHING;
+
+-- unborn --
+-- Some of the rows that a pass which was never completed brought into the ledger.
+SELECT id FROM delivery
+WHERE campaign_id = :campaign_id
+    AND born > (SELECT generation FROM campaign WHERE id = :campaign_id)
+LIMIT 5000;
+
+-- remove --
+-- Delete a row that was never claimed.
+DELETE FROM delivery WHERE id = ?;
+
+-- remove duplicates --
+-- Forget the duplicates of one generation.
+DELETE FROM duplicate WHERE campaign_id = :campaign_id AND generation = :generation;
+
+-- remove other duplicates --
+-- Forget the duplicates of every generation but one.
+DELETE FROM duplicate WHERE campaign_id = :campaign_id AND generation <> :generation;
+
+-- open generation --
+-- Begin a pass: until it is complete nothing can be claimed, and the list counts as unknown.
+UPDATE campaign SET enrolling = enrolling + 1, list_sha256 = NULL WHERE name = :name
+RETURNING id, enrolling, from_domain;
+
+-- is open --
+-- One row while this pass is the campaign's latest, and not complete.
+SELECT 1 FROM campaign
+WHERE id = :campaign_id AND enrolling = :generation AND generation < :generation;
+
+-- enrol --
+-- One row of the list; a key that this pass saw before changes nothing.
+INSERT INTO delivery (
+    campaign_id, born, generation, row_number, key, address, mailbox, domain, message_id,
+    verdict, verdict_reason, due_at, updated_at, fields
+) VALUES (
+    :campaign_id, :generation, :generation, :row_number, :key, :address, :mailbox, :domain,
+    :message_id, :verdict, :verdict_reason, 0, :now, :fields
+)
+ON CONFLICT (campaign_id, key) DO UPDATE SET
+    generation = excluded.generation,
+    row_number = excluded.row_number,
+    verdict = excluded.verdict,
+    verdict_reason = excluded.verdict_reason,
+    address = CASE delivery.state WHEN 'sent' THEN delivery.address ELSE excluded.address END,
+    mailbox = CASE delivery.state WHEN 'sent' THEN delivery.mailbox ELSE excluded.mailbox END,
+    domain = CASE delivery.state WHEN 'sent' THEN delivery.domain ELSE excluded.domain END,
+    fields = CASE delivery.state WHEN 'sent' THEN delivery.fields ELSE excluded.fields END
+WHERE delivery.generation < excluded.generation;
+
+-- note duplicate --
+-- Remember a row whose key stands earlier in the list; a first row changes nothing.
+INSERT INTO duplicate (campaign_id, generation, row_number, key, first_row)
+SELECT :campaign_id, :generation, :row_number, :key, row_number FROM delivery
+WHERE campaign_id = :campaign_id AND key = :key AND row_number <> :row_number;
+
+-- complete --
+-- The pass is whole: its generation is the campaign's.
+UPDATE campaign SET
+    generation = :generation, list_sha256 = :list_sha256, path = :path, key_column = :key_column
+WHERE id = :campaign_id;
+
+-- forget --
+-- A campaign whose first pass was given up leaves nothing behind.
+DELETE FROM campaign WHERE id = :campaign_id AND generation = 0;
+
+-- create listed --
+-- Who the campaign's own suppression files name; only this connection sees it.
+CREATE TEMPORARY TABLE IF NOT EXISTS listed (mailbox TEXT PRIMARY KEY, reason TEXT NOT NULL);
+
+-- empty listed --
+-- Forget them.
+DELETE FROM temp.listed;
+
+-- list --
+-- One of them; the first reason counts.
+INSERT INTO temp.listed (mailbox, reason) VALUES (?, ?) ON CONFLICT (mailbox) DO NOTHING;
+
+-- list suppression --
+-- The ledger's own list applies as well.
+INSERT INTO temp.listed (mailbox, reason)
+SELECT mailbox, 'on the suppression list' FROM suppression WHERE true
+ON CONFLICT (mailbox) DO NOTHING;
+
+-- clear --
+-- Rows of the list that nothing is held against any more wait again; their attempts stay.
+UPDATE delivery SET
+    state = CASE state WHEN 'in_doubt' THEN state ELSE 'pending' END,
+    reason = CASE state WHEN 'in_doubt' THEN reason ELSE '' END,
+    due_at = CASE state WHEN 'in_doubt' THEN due_at ELSE coalesce(due_at, 0) END,
+    cause = NULL, updated_at = :now
+WHERE campaign_id = :campaign_id AND state IN ('suppressed', 'failed', 'in_doubt')
+    AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id)
+    AND verdict IS NULL
+    AND (
+        cause = 'gone' OR cause = 'row' OR cause = 'skipped' OR (cause = 'check' AND :recheck)
+        OR (cause = 'listed' AND mailbox NOT IN (SELECT mailbox FROM temp.listed))
+    );
+
+-- judge rows --
+-- What the list's own row came to holds for those that wait, or were held back before.
+UPDATE delivery SET
+    state = CASE state WHEN 'in_doubt' THEN state ELSE verdict END,
+    reason = CASE state WHEN 'in_doubt' THEN reason ELSE verdict_reason END,
+    cause = 'row', updated_at = :now
+WHERE campaign_id = :campaign_id AND verdict IS NOT NULL
+    AND (
+        state IN ('pending', 'deferred')
+        OR (state = 'in_doubt' AND cause IS NULL)
+        OR (state IN ('failed', 'suppressed') AND cause IS NOT NULL
+            AND NOT (cause = 'row' AND state = verdict AND reason = verdict_reason))
+    );
+
+-- judge gone --
+-- Rows that the list no longer holds; what is sent, failed at a server or in doubt stays so.
+UPDATE delivery SET
+    state = CASE state WHEN 'in_doubt' THEN state ELSE 'suppressed' END,
+    reason = CASE state WHEN 'in_doubt' THEN reason ELSE 'gone from the list' END,
+    cause = 'gone', updated_at = :now
+WHERE campaign_id = :campaign_id
+    AND generation < (SELECT generation FROM campaign WHERE id = :campaign_id)
+    AND (
+        state IN ('pending', 'deferred')
+        OR (state = 'in_doubt' AND cause IS NULL)
+        OR (state IN ('failed', 'suppressed') AND cause <> 'gone')
+    );
+
+-- judge listed --
+-- Rows that wait, and are on a suppression list.
+UPDATE delivery SET
+    state = CASE state WHEN 'in_doubt' THEN state ELSE 'suppressed' END,
+    reason = CASE state
+        WHEN 'in_doubt' THEN reason
+        ELSE (SELECT l.reason FROM temp.listed AS l WHERE l.mailbox = delivery.mailbox)
+    END,
+    cause = 'listed', updated_at = :now
+WHERE id IN (
+    SELECT d.id FROM temp.listed AS l CROSS JOIN delivery AS d
+    WHERE d.mailbox = l.mailbox AND d.campaign_id = :campaign_id AND d.cause IS NULL
+        AND d.state IN ('pending', 'deferred', 'in_doubt')
+);
+
+-- fail row --
+-- A row that was found unfit by the check, while nobody holds it.
+UPDATE delivery SET state = 'failed', reason = :reason, cause = 'check', updated_at = :now
+WHERE id = :id AND campaign_id = :campaign_id AND state IN ('pending', 'deferred')
+    AND owner IS NULL;

@@ -1,0 +1,235 @@
+"""The ledger: every recipient's fate, and the limits of servers, over all campaigns.
+
+`Ledger.open` gives the one in a file; `MemoryLedger` is the same statements in memory, for users
+of the library and for tests. One object serves one event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from bulkmail.clock import Clock, SystemClock
+from bulkmail.fate import Counts, Delivery, State
+from bulkmail.ledger import campaigns, enrolment, reading, run, suppression
+from bulkmail.ledger.campaigns import CampaignRecord
+from bulkmail.ledger.connection import Durability
+from bulkmail.ledger.driver import Driver, InlineDriver, Kind, ThreadDriver
+from bulkmail.ledger.enrolment import Enrolment, Listed
+from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
+from bulkmail.ledger.run import CampaignRun
+from bulkmail.ledger.suppression import Suppressed
+
+#: Addresses of the suppression list in one commit.
+_SUPPRESSION_BATCH = 5000
+
+
+class Ledger:
+    """All campaigns of one ledger. Every method raises `LedgerError`."""
+
+    def __init__(self, driver: Driver, clock: Clock, path: Path | None = None) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._held: set[str] = set()
+        #: The file; None in memory.
+        self.path = path
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path | None,
+        *,
+        clock: Clock,
+        durability: Durability = "power",
+        read_only: bool = False,
+    ) -> Ledger:
+        """The ledger at `path`, made or migrated where needed; None: a new one in memory.
+
+        `read_only` makes and changes nothing; then the file has to be there.
+        """
+        if path is None:
+            return MemoryLedger(clock=clock)
+        driver = ThreadDriver(path, durability, now=clock.time(), read_only=read_only)
+        await driver.start()
+        return cls(driver, clock, path)
+
+    async def close(self) -> None:
+        """Write what was asked for, and close the file."""
+        await self._driver.close()
+
+    def lock(self, name: str) -> CampaignLock:
+        """The lock a run of that campaign holds; a context manager."""
+        return CampaignLock(self.path, name, self._held)
+
+    async def campaign(self, name: str) -> CampaignRecord | None:
+        """The campaign of that name."""
+        return await self._driver.submit(lambda db: campaigns.by_name(db, name), Kind.READ)
+
+    async def campaigns(self) -> list[CampaignRecord]:
+        """All campaigns, the oldest first."""
+        return await self._driver.submit(campaigns.every, Kind.READ)
+
+    async def campaign_at(self, path: str) -> CampaignRecord | None:
+        """The campaign that was last enrolled, in whole, from that file."""
+        return await self._driver.submit(lambda db: campaigns.by_path(db, path), Kind.READ)
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give a campaign another name. Raises `ConfigurationError` when that cannot be."""
+        await self._driver.submit(lambda db: campaigns.rename(db, old, new))
+
+    async def set_checked(self, campaign_id: int, fingerprint: str) -> None:
+        """Remember what was checked, in the caller's own words."""
+        await self._driver.submit(lambda db: campaigns.set_checked(db, campaign_id, fingerprint))
+
+    async def begin(
+        self, name: str, *, path: str, key_column: str, from_domain: str = ""
+    ) -> Enrolment:
+        """Begin a pass over the campaign's list. Nothing can be claimed until it is complete.
+
+        `from_domain` is kept from the first time: see `Enrolment.from_domain`.
+        """
+        return await enrolment.begin(
+            self._driver,
+            self._clock,
+            name,
+            path=path,
+            key_column=key_column,
+            from_domain=from_domain,
+        )
+
+    async def rejudge(
+        self, campaign_id: int, *, listed: Iterable[Listed] = (), recheck: bool = False
+    ) -> Counts:
+        """Apply the suppression lists to a campaign whose list was not read again.
+
+        `listed` as in `Enrolment.complete`. With `recheck`, rows that `fail_rows` failed are
+        pending again: what was checked has changed, and they are to be checked anew.
+        """
+        now = self._clock.time()
+        return await self._driver.submit(
+            lambda db: enrolment.rejudge(db, campaign_id, listed, now, recheck=recheck), Kind.ALONE
+        )
+
+    async def fail_rows(self, campaign_id: int, failures: Sequence[tuple[int, str]]) -> None:
+        """Fail deliveries by id, with a reason each: found unfit by the check, no server asked."""
+        now = self._clock.time()
+        await self._driver.submit(lambda db: enrolment.fail_rows(db, campaign_id, failures, now))
+
+    async def rows(
+        self,
+        campaign_id: int,
+        *,
+        after: int = 0,
+        limit: int,
+        states: Collection[State] | None = None,
+    ) -> list[Delivery]:
+        """Up to `limit` rows of the list whose number is above `after`, in the list's order.
+
+        They are not claimed. Rows that are gone from the list are left out.
+        """
+        return await self._driver.submit(
+            lambda db: reading.rows(db, campaign_id, after=after, limit=limit, states=states),
+            Kind.READ,
+        )
+
+    async def delivery(
+        self, campaign_id: int, *, row: int | None = None, email: str | None = None
+    ) -> Delivery | None:
+        """One row of the list, by its number or address; it is not claimed."""
+        return await self._driver.submit(
+            lambda db: reading.delivery(db, campaign_id, row=row, email=email), Kind.READ
+        )
+
+    def run(self, campaign_id: int, *, owner: str, lease: float = 60.0) -> CampaignRun:
+        """A run's hold on the campaign. `owner` is unlike any other's; `lease` in seconds."""
+        return CampaignRun(self._driver, self._clock, campaign_id, owner=owner, lease=lease)
+
+    async def recover(
+        self, campaign_id: int, *, resend: bool, due_at: float, owner: str | None = None
+    ) -> int:
+        """Take over what a dead run left; how many deliveries came in doubt by it.
+
+        For who holds the campaign's lock, before anything is claimed: rows in `sending` become
+        `in_doubt`, claims are free. Then all doubts follow `on_doubt`: with `resend` first ones
+        are due at `due_at`, without it none is. With `owner`, only that owner is taken for dead.
+        """
+        now = self._clock.time()
+        return await self._driver.submit(
+            lambda db: run.recover(
+                db, campaign_id, resend=resend, due_at=due_at, owner=owner, now=now
+            )
+        )
+
+    async def suppress_add(self, addresses: Iterable[str], reason: str) -> int:
+        """Put addresses on the suppression list; how many were new.
+
+        Who waits in any campaign, and is not claimed, is suppressed at once; who is claimed, when
+        that try did not send.
+        """
+        now = self._clock.time()
+        added = 0
+        for batch in _batches(addresses):
+            added += await self._driver.submit(
+                partial(suppression.add, addresses=batch, reason=reason, now=now)
+            )
+        return added
+
+    async def suppress_remove(self, addresses: Iterable[str]) -> int:
+        """Take addresses off the list; how many were on it. They are pending in the next run."""
+        return await self._driver.submit(lambda db: suppression.remove(db, addresses))
+
+    async def suppressed(self) -> list[Suppressed]:
+        """The suppression list, in the order of the alphabet."""
+        return await self._driver.submit(suppression.every, Kind.READ)
+
+    async def suppressed_among(self, addresses: Iterable[str]) -> set[str]:
+        """Those of `addresses` that are on the list, as they were given: for cc and bcc."""
+        return await self._driver.submit(lambda db: suppression.among(db, addresses), Kind.READ)
+
+    async def counts(self, campaign_id: int) -> Counts:
+        """Deliveries by state, and duplicates."""
+        return await self._driver.submit(lambda db: reading.counts(db, campaign_id), Kind.READ)
+
+    async def duplicates(self, campaign_id: int) -> list[Duplicate]:
+        """Rows of the list that repeat a key."""
+        return await self._driver.submit(lambda db: reading.duplicates(db, campaign_id), Kind.READ)
+
+    async def report(
+        self, campaign_id: int, state: State | None = None
+    ) -> AsyncIterator[ReportRow]:
+        """Every delivery, in the list's order, read page by page: no more are held in memory."""
+        after = (0, 0)
+        while True:
+            page, after = await self._driver.submit(
+                partial(reading.report_page, campaign_id=campaign_id, state=state, after=after),
+                Kind.READ,
+            )
+            if not page:
+                return
+            for row in page:
+                yield row
+
+    async def reasons(self, campaign_id: int) -> list[ReasonCount]:
+        """Why deliveries ended or are held, the most frequent first."""
+        return await self._driver.submit(lambda db: reading.reasons(db, campaign_id), Kind.READ)
+
+    async def by_server(self, campaign_id: int) -> dict[str, Counts]:
+        """Deliveries by the server of their last attempt."""
+        return await self._driver.submit(lambda db: reading.by_server(db, campaign_id), Kind.READ)
+
+
+class MemoryLedger(Ledger):
+    """A ledger in memory: the same statements, run at once in the caller. It ends with `close`."""
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
+        super().__init__(InlineDriver(now=clock.time()), clock)
+
+
+def _batches(addresses: Iterable[str]) -> Iterable[list[str]]:
+    iterator = iter(addresses)
+    while batch := list(islice(iterator, _SUPPRESSION_BATCH)):
+        yield batch

@@ -1,0 +1,28 @@
+-- pace --
+-- The last slot that was given out under a pace.
+SELECT last_at FROM pace WHERE server = :server AND seconds = :seconds;
+
+-- set pace --
+-- Remember the last slot.
+INSERT INTO pace (server, seconds, last_at) VALUES (:server, :seconds, :last_at)
+ON CONFLICT (server, seconds) DO UPDATE SET last_at = excluded.last_at;
+
+-- quota --
+-- What was used of a quota, by bucket, the oldest first.
+SELECT bucket, used FROM quota
+WHERE server = :server AND seconds = :seconds AND bucket BETWEEN :first AND :last
+ORDER BY bucket;
+
+-- use --
+-- Count permits in a bucket.
+INSERT INTO quota (server, seconds, bucket, used) VALUES (:server, :seconds, :bucket, :used)
+ON CONFLICT (server, seconds, bucket) DO UPDATE SET used = quota.used + excluded.used;
+
+-- give back --
+-- Permits of a bucket that were never used.
+UPDATE quota SET used = CASE WHEN used > :used THEN used - :used ELSE 0 END
+WHERE server = :server AND seconds = :seconds AND bucket = :bucket;
+
+-- prune --
+-- Buckets that no window reaches any more.
+DELETE FROM quota WHERE server = :server AND seconds = :seconds AND bucket < :first;

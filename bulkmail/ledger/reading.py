@@ -1,0 +1,196 @@
+"""Counting and reading: what `status`, `report`, the check and a preview ask of the ledger."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkmail.fate import Counts, Delivery, State
+from bulkmail.ledger.statements import load
+
+#: Rows of one page of the report: enough to be quick, few enough to keep nobody waiting.
+PAGE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """A row of the report, by the contract's keys."""
+
+    row: int
+    email: str
+    key: str
+    state: State
+    reason: str
+    attempts: int
+    server: str | None
+    stage: str | None
+    code: int | None
+    enhanced_code: str | None
+    reply: str | None
+    #: cc and bcc the server refused: address to reply. Empty: none.
+    refused_recipients: Mapping[str, str]
+    message_id: str
+    #: Epoch seconds.
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    """A row of the list that repeats a key."""
+
+    row: int
+    key: str
+    #: The row that has the key first; with it the key's message goes out.
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonCount:
+    """Deliveries that ended, or are held, for the same reason."""
+
+    state: State
+    code: int | None
+    enhanced_code: str | None
+    #: The reply of the first of them, or its reason where no server spoke.
+    text: str
+    count: int
+    #: The first few addresses.
+    addresses: tuple[str, ...]
+
+
+def counts(connection: sqlite3.Connection, campaign_id: int) -> Counts:
+    """Deliveries by state, without those of a pass that is not complete."""
+    sql = load("reading")
+    parameters = {"campaign_id": campaign_id}
+    unborn = dict(connection.execute(sql["unborn counts"], parameters).fetchall())
+    states = {
+        state: count - unborn.get(state, 0)
+        for state, count in connection.execute(sql["counts"], parameters)
+    }
+    (duplicates_,) = connection.execute(sql["duplicate count"], parameters).fetchone()
+    return Counts(**states, duplicates=duplicates_)
+
+
+def duplicates(connection: sqlite3.Connection, campaign_id: int) -> list[Duplicate]:
+    """The rows that repeat a key, in the list's order."""
+    found = connection.execute(load("reading")["duplicates"], {"campaign_id": campaign_id})
+    return [Duplicate(row=row, key=key, first_row=first) for row, key, first in found]
+
+
+def rows(
+    connection: sqlite3.Connection,
+    campaign_id: int,
+    *,
+    after: int,
+    limit: int,
+    states: Collection[State] | None,
+) -> list[Delivery]:
+    """Up to `limit` rows of the list behind row number `after`, in these states."""
+    parameters = {"campaign_id": campaign_id, "after": after}
+    kept: list[Delivery] = []
+    cursor = connection.execute(load("reading")["rows"], parameters | {"limit": -1})
+    for *columns, state in cursor:
+        if states is None or state in states:
+            kept.append(read_delivery(columns))
+            if len(kept) == limit:
+                break
+    cursor.close()
+    return kept
+
+
+def delivery(
+    connection: sqlite3.Connection, campaign_id: int, *, row: int | None, email: str | None
+) -> Delivery | None:
+    """One row of the list, by number or by address; the first, where several have it."""
+    sql = load("reading")
+    statement = sql["row"] if row is not None else sql["mailbox"]
+    parameters = {"row_number": row, "mailbox": (email or "").lower()}
+    found = connection.execute(statement, parameters | {"campaign_id": campaign_id}).fetchone()
+    return None if found is None else read_delivery(found[:-1])
+
+
+def report_page(
+    connection: sqlite3.Connection,
+    campaign_id: int,
+    state: State | None,
+    after: tuple[int, int],
+) -> tuple[list[ReportRow], tuple[int, int]]:
+    """A page of the report, and where the next one begins; an empty page is the end."""
+    parameters = {"campaign_id": campaign_id, "state": state, "limit": PAGE}
+    parameters |= {"row_number": after[0], "id": after[1]}
+    found = connection.execute(load("reading")["report"], parameters).fetchall()
+    if found:
+        after = found[-1][0], found[-1][1]
+    return [_report_row(columns) for columns in found], after
+
+
+def reasons(connection: sqlite3.Connection, campaign_id: int) -> list[ReasonCount]:
+    """What ended or holds deliveries, the most frequent first."""
+    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    for columns in connection.execute(load("reading")["reasons"], {"campaign_id": campaign_id}):
+        state, code, enhanced_code, reason, *_ = columns
+        groups[state, code, enhanced_code, None if code else reason].append(columns)
+    return [_reason(group) for group in groups.values()]
+
+
+def by_server(connection: sqlite3.Connection, campaign_id: int) -> dict[str, Counts]:
+    """Deliveries by the server of their last attempt."""
+    servers: dict[str, dict[str, int]] = defaultdict(dict)
+    found = connection.execute(load("reading")["by server"], {"campaign_id": campaign_id})
+    for server, state, count in found:
+        servers[server][state] = count
+    return {server: Counts(**states) for server, states in servers.items()}
+
+
+def read_delivery(columns: Collection[Any]) -> Delivery:
+    """A delivery of the columns, in the order in which every statement that reads them has them."""
+    id_, epoch, row, key, address, fields, attempts, doubts, first, message_id = columns
+    return Delivery(
+        id=id_,
+        epoch=epoch,
+        row=row,
+        key=key,
+        address=address,
+        fields=json.loads(fields) if fields else {},
+        attempts=attempts,
+        doubts=doubts,
+        first_attempt_at=first,
+        message_id=message_id,
+    )
+
+
+def _report_row(columns: tuple[Any, ...]) -> ReportRow:
+    row, _, address, key, state, reason, attempts, server, stage, *answer = columns
+    code, enhanced_code, reply, refused, message_id, updated_at = answer
+    return ReportRow(
+        row=row,
+        email=address,
+        key=key,
+        state=State(state),
+        reason=reason,
+        attempts=attempts,
+        server=server,
+        stage=stage,
+        code=code,
+        enhanced_code=enhanced_code,
+        reply=reply,
+        refused_recipients=json.loads(refused) if refused else {},
+        message_id=message_id,
+        updated_at=updated_at,
+    )
+
+
+def _reason(group: list[tuple[Any, ...]]) -> ReasonCount:
+    state, code, enhanced_code, reason, reply, _, total = group[0]
+    return ReasonCount(
+        state=State(state),
+        code=code,
+        enhanced_code=enhanced_code,
+        text=(reply if code else None) or reason,
+        count=total,
+        addresses=tuple(columns[5] for columns in group),
+    )

@@ -1,0 +1,86 @@
+-- counts --
+-- Deliveries by state.
+SELECT state, count(*) FROM delivery WHERE campaign_id = :campaign_id GROUP BY state;
+
+-- unborn counts --
+-- Those of a pass that is not complete, by state.
+SELECT state, count(*) FROM delivery
+WHERE campaign_id = :campaign_id
+    AND born > (SELECT generation FROM campaign WHERE id = :campaign_id)
+GROUP BY state;
+
+-- duplicate count --
+-- How many rows of the list repeat a key.
+SELECT count(*) FROM duplicate
+WHERE campaign_id = :campaign_id
+    AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id);
+
+-- duplicates --
+-- The rows that repeat a key, and the row that has it first.
+SELECT row_number, key, first_row FROM duplicate
+WHERE campaign_id = :campaign_id
+    AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id)
+ORDER BY row_number;
+
+-- rows --
+-- Rows of the list as it is, in its order.
+SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id,
+    state
+FROM delivery
+WHERE campaign_id = :campaign_id AND row_number > :after
+    AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id)
+ORDER BY row_number LIMIT :limit;
+
+-- row --
+-- One row of the list by its number.
+SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id,
+    state
+FROM delivery
+WHERE campaign_id = :campaign_id AND row_number = :row_number
+    AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id);
+
+-- mailbox --
+-- The first row of the list with an address.
+SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id,
+    state
+FROM delivery
+WHERE campaign_id = :campaign_id AND mailbox = :mailbox
+    AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id)
+ORDER BY row_number LIMIT 1;
+
+-- report --
+-- A page of the report, in the list's order.
+SELECT row_number, id, address, key, state, reason, attempts, server, stage, code, enhanced_code,
+    reply, refused_recipients, message_id, updated_at
+FROM delivery
+WHERE campaign_id = :campaign_id AND (row_number, id) > (:row_number, :id)
+    AND (:state IS NULL OR state = :state)
+    AND born <= (SELECT generation FROM campaign WHERE id = :campaign_id)
+ORDER BY row_number, id LIMIT :limit;
+
+-- reasons --
+-- What ended or holds deliveries, the most frequent first, with a few addresses each.
+SELECT state, code, enhanced_code, reason, reply, address, total FROM (
+    SELECT state, code, enhanced_code, reason, reply, address,
+        count(*) OVER (PARTITION BY state, code, enhanced_code, word) AS total,
+        row_number() OVER (
+            PARTITION BY state, code, enhanced_code, word ORDER BY row_number, id
+        ) AS place,
+        word
+    FROM (
+        SELECT state, code, enhanced_code, reason, reply, address, row_number, id,
+            CASE WHEN code IS NULL THEN reason END AS word
+        FROM delivery
+        WHERE campaign_id = :campaign_id
+            AND state IN ('deferred', 'failed', 'suppressed', 'in_doubt')
+            AND born <= (SELECT generation FROM campaign WHERE id = :campaign_id)
+    ) AS ended
+) AS ranked
+WHERE place <= 3
+ORDER BY total DESC, state, code, enhanced_code, word, place;
+
+-- by server --
+-- Deliveries by the server of their last attempt.
+SELECT server, state, count(*) FROM delivery
+WHERE campaign_id = :campaign_id AND server IS NOT NULL
+GROUP BY server, state ORDER BY server, state;

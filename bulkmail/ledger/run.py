@@ -1,0 +1,214 @@
+"""One run's hold on a campaign: what the engine claims, marks and records.
+
+It meets `delivery.ports.Ledger`. A claim is this run's `owner`, an epoch and a lease on the row;
+every result is written only where owner and epoch are still the row's, so a run that was paused
+past its lease writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from bulkmail.campaign.units import Rate
+from bulkmail.clock import Clock
+from bulkmail.fate import Attempt, Delivery, State
+from bulkmail.ledger import limits
+from bulkmail.ledger.driver import Driver
+from bulkmail.ledger.limits import Permit
+from bulkmail.ledger.reading import read_delivery
+from bulkmail.ledger.statements import load
+
+#: Seconds at most by which a pace's slots are put off for a slow commit.
+_MAX_LEAD = 1.0
+_LEAD_DECAY = 0.9
+
+
+class CampaignRun:
+    """One campaign's deliveries, claimed by one owner. Every method raises `LedgerError`.
+
+    Results are durable when a method returns. A caller that is cancelled while it waits has had
+    its effect all the same, but for `claim`: its rows are given back.
+    """
+
+    def __init__(
+        self, driver: Driver, clock: Clock, campaign_id: int, *, owner: str, lease: float
+    ) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._campaign_id = campaign_id
+        self._owner = owner
+        self._lease = lease
+        self._lead = 0.0
+
+    async def claim(self, limit: int) -> list[Delivery]:
+        """Lease up to `limit` due deliveries, oldest due first. None before a complete pass."""
+        now = self._clock.time()
+        parameters = {
+            "campaign_id": self._campaign_id,
+            "owner": self._owner,
+            "now": now,
+            "lease_until": now + self._lease,
+            "limit": limit,
+        }
+
+        def work(connection: sqlite3.Connection) -> list[Delivery]:
+            # In the order of RETURNING, which is no order: due_at and id come first.
+            claimed = sorted(connection.execute(load("run")["claim"], parameters).fetchall())
+            return [read_delivery(columns) for _, *columns in claimed]
+
+        claiming = self._driver.submit(work)
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            claiming.add_done_callback(self._give_back_claims)
+            raise
+
+    async def mark(self, delivery: Delivery) -> bool:
+        """Make the row `sending`. False: the claim is no longer ours; do not send."""
+        now = self._clock.time()
+        parameters = {
+            "id": delivery.id,
+            "epoch": delivery.epoch,
+            "owner": self._owner,
+            "now": now,
+            "lease_until": now + self._lease,
+        }
+        return await self._driver.submit(
+            lambda connection: connection.execute(load("run")["mark"], parameters).rowcount == 1
+        )
+
+    async def record(self, attempt: Attempt) -> bool:
+        """Write what a try came to, and end its claim. False: the claim was no longer ours."""
+        parameters = self._parameters(attempt)
+        return await self._driver.submit(lambda connection: _record(connection, parameters))
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Give claims back untried, as they were before; also those already marked."""
+        await self._driver.submit(lambda connection: self._release(connection, deliveries))
+
+    async def next_due_at(self) -> float | None:
+        """Epoch seconds at which there may be something to claim; None: nobody waits.
+
+        Claims of other owners count by the end of their leases, this run's own do not.
+        """
+        parameters = {"campaign_id": self._campaign_id, "owner": self._owner}
+
+        def work(connection: sqlite3.Connection) -> float | None:
+            (due_at,) = connection.execute(load("run")["next due"], parameters).fetchone()
+            return None if due_at is None else float(due_at)
+
+        return await self._driver.submit(work)
+
+    async def renew(self) -> None:
+        """Extend the lease of every claim of this run."""
+        lease_until = self._clock.time() + self._lease
+        parameters = {"campaign_id": self._campaign_id, "owner": self._owner}
+        await self._driver.submit(
+            lambda connection: (
+                connection.execute(
+                    load("run")["renew"], parameters | {"lease_until": lease_until}
+                ).rowcount
+            )
+        )
+
+    async def take(self, server: str, rates: Sequence[Rate], want: int) -> Permit:
+        """Reserve up to `want` slots for `server` under all of `rates`.
+
+        Slots of a pace are put off by as long as the last commits took, so that a slow disk does
+        not void them before they arrive.
+        """
+        began = self._clock.monotonic()
+
+        def work(connection: sqlite3.Connection) -> Permit:
+            now = self._clock.time()
+            return limits.take(connection, server, rates, want, now=now, lead=self._lead)
+
+        permit = await self._driver.submit(work)
+        took = self._clock.monotonic() - began
+        self._lead = min(_MAX_LEAD, max(_LEAD_DECAY * self._lead, took))
+        return permit
+
+    async def give_back(self, server: str, rates: Sequence[Rate], slots: Sequence[float]) -> None:
+        """Let slots that were not used, and never will be, not count against a quota."""
+        await self._driver.submit(
+            lambda connection: limits.give_back(connection, server, rates, slots)
+        )
+
+    def _parameters(self, attempt: Attempt) -> dict[str, object]:
+        due_at = attempt.due_at
+        if due_at is None and attempt.state in {State.PENDING, State.DEFERRED}:
+            due_at = 0.0
+        refused = attempt.refused_recipients
+        return {
+            "id": attempt.delivery_id,
+            "epoch": attempt.epoch,
+            "owner": self._owner,
+            "at": attempt.at,
+            "now": attempt.at,
+            "state": attempt.state,
+            "reason": attempt.reason,
+            "due_at": due_at,
+            "counted": attempt.is_counted,
+            "doubted": attempt.is_doubt,
+            "server": attempt.server,
+            "stage": attempt.stage,
+            "code": attempt.code,
+            "enhanced_code": attempt.enhanced_code,
+            "reply": attempt.reply,
+            "refused_recipients": json.dumps(dict(refused), ensure_ascii=False)
+            if refused
+            else None,
+        }
+
+    def _release(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
+        sql = load("run")
+        for delivery in deliveries:
+            parameters = {"id": delivery.id, "epoch": delivery.epoch, "owner": self._owner}
+            connection.execute(sql["release"], parameters)
+            connection.execute(
+                sql["apply suppression"], {"id": delivery.id, "now": self._clock.time()}
+            )
+
+    def _give_back_claims(self, claiming: asyncio.Future[list[Delivery]]) -> None:
+        """Nobody waits for these rows any more."""
+        if not claiming.cancelled() and claiming.exception() is None:
+            deliveries = claiming.result()
+            self._driver.submit(lambda connection: self._release(connection, deliveries))
+
+
+def _record(connection: sqlite3.Connection, parameters: dict[str, object]) -> bool:
+    sql = load("run")
+    if connection.execute(sql["record"], parameters).rowcount != 1:
+        return False
+    if parameters["state"] != State.SENT:
+        connection.execute(sql["note attempt"], parameters)
+        connection.execute(sql["apply suppression"], parameters)
+    return True
+
+
+def recover(
+    connection: sqlite3.Connection,
+    campaign_id: int,
+    *,
+    resend: bool,
+    due_at: float,
+    owner: str | None,
+    now: float,
+) -> int:
+    """Take over what dead owners left; how many deliveries are in doubt by it."""
+    sql = load("run")
+    parameters = {
+        "campaign_id": campaign_id,
+        "owner": owner,
+        "due_at": due_at,
+        "now": now,
+        "reason": "the run was cut off after the end of data may have been sent",
+    }
+    connection.execute(sql["note cut off"], parameters)
+    doubts = connection.execute(sql["cut off"], parameters).rowcount
+    connection.execute(sql["free claims"], parameters)
+    connection.execute(sql["resend doubts" if resend else "hold doubts"], parameters)
+    return doubts

@@ -1,0 +1,148 @@
+-- claim --
+-- Lease the next due deliveries to one owner, oldest due first; each state by its index.
+UPDATE delivery SET owner = :owner, epoch = epoch + 1, lease_until = :lease_until
+WHERE id IN (
+    SELECT id FROM (
+        SELECT * FROM (
+            SELECT id, due_at FROM delivery
+            WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at <= :now
+                AND (lease_until IS NULL OR lease_until < :now)
+            ORDER BY due_at, id LIMIT :limit
+        ) AS fresh
+        UNION ALL
+        SELECT * FROM (
+            SELECT id, due_at FROM delivery
+            WHERE campaign_id = :campaign_id AND state = 'deferred' AND due_at <= :now
+                AND (lease_until IS NULL OR lease_until < :now)
+            ORDER BY due_at, id LIMIT :limit
+        ) AS again
+        UNION ALL
+        SELECT * FROM (
+            SELECT id, due_at FROM delivery
+            WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND due_at <= :now
+                AND (lease_until IS NULL OR lease_until < :now) AND cause IS NULL
+            ORDER BY due_at, id LIMIT :limit
+        ) AS resend
+    ) AS due
+    ORDER BY due_at, id LIMIT :limit
+)
+AND EXISTS (
+    SELECT 1 FROM campaign
+    WHERE campaign.id = :campaign_id AND generation > 0 AND generation = enrolling
+)
+RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
+    first_attempt_at, message_id;
+
+-- mark --
+-- The end of data may go out from here on.
+UPDATE delivery SET
+    before_mark = state, state = 'sending', lease_until = :lease_until, updated_at = :now
+WHERE id = :id AND epoch = :epoch AND owner = :owner
+    AND state IN ('pending', 'deferred', 'in_doubt');
+
+-- record --
+-- What a try came to, and the end of its claim.
+UPDATE delivery SET
+    state = :state, reason = :reason, due_at = :due_at,
+    cause = CASE :state WHEN 'suppressed' THEN 'skipped' END,
+    owner = NULL, lease_until = NULL, before_mark = NULL,
+    attempts = attempts + :counted, doubts = doubts + :doubted,
+    first_attempt_at = coalesce(
+        first_attempt_at, CASE WHEN :state <> 'suppressed' THEN :at END
+    ),
+    server = :server, stage = :stage, code = :code, enhanced_code = :enhanced_code,
+    reply = :reply, refused_recipients = :refused_recipients,
+    fields = CASE :state WHEN 'sent' THEN NULL ELSE fields END,
+    updated_at = :at
+WHERE id = :id AND epoch = :epoch AND owner = :owner;
+
+-- note attempt --
+-- The history of what did not end in `sent`.
+INSERT INTO attempt (
+    delivery_id, at, state, reason, server, stage, code, enhanced_code, reply
+) VALUES (:id, :at, :state, :reason, :server, :stage, :code, :enhanced_code, :reply);
+
+-- release --
+-- Give a claim back untried; a mark is taken back too.
+UPDATE delivery SET
+    state = coalesce(before_mark, state), before_mark = NULL, owner = NULL, lease_until = NULL
+WHERE id = :id AND epoch = :epoch AND owner = :owner;
+
+-- apply suppression --
+-- A row that was claimed when its address was listed is suppressed once it waits again.
+UPDATE delivery SET
+    state = 'suppressed', reason = 'on the suppression list', cause = 'listed', updated_at = :now
+WHERE id = :id AND state IN ('pending', 'deferred') AND owner IS NULL
+    AND mailbox IN (SELECT mailbox FROM suppression);
+
+-- next due --
+-- The earliest moment at which there may be something to claim.
+SELECT min(due_at) FROM (
+    SELECT * FROM (
+        SELECT due_at FROM delivery
+        WHERE campaign_id = :campaign_id AND state = 'pending' AND owner IS NULL
+            AND due_at IS NOT NULL
+        ORDER BY due_at LIMIT 1
+    ) AS fresh
+    UNION ALL
+    SELECT * FROM (
+        SELECT due_at FROM delivery
+        WHERE campaign_id = :campaign_id AND state = 'deferred' AND owner IS NULL
+            AND due_at IS NOT NULL
+        ORDER BY due_at LIMIT 1
+    ) AS again
+    UNION ALL
+    SELECT * FROM (
+        SELECT due_at FROM delivery
+        WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND owner IS NULL
+            AND due_at IS NOT NULL AND cause IS NULL
+        ORDER BY due_at LIMIT 1
+    ) AS resend
+    UNION ALL
+    SELECT CASE WHEN due_at > lease_until THEN due_at ELSE lease_until END FROM delivery
+    WHERE campaign_id = :campaign_id AND owner IS NOT NULL AND owner <> :owner
+        AND state IN ('pending', 'deferred', 'in_doubt') AND due_at IS NOT NULL
+) AS waiting
+WHERE EXISTS (
+    SELECT 1 FROM campaign
+    WHERE campaign.id = :campaign_id AND generation > 0 AND generation = enrolling
+);
+
+-- renew --
+-- Extend every lease of one owner.
+UPDATE delivery SET lease_until = :lease_until
+WHERE campaign_id = :campaign_id AND owner = :owner;
+
+-- note cut off --
+-- The history of the tries that a crash cut off.
+INSERT INTO attempt (delivery_id, at, state, reason, server)
+SELECT id, :now, 'in_doubt', :reason, server FROM delivery
+WHERE campaign_id = :campaign_id AND state = 'sending' AND owner IS NOT NULL
+    AND (:owner IS NULL OR owner = :owner);
+
+-- cut off --
+-- What was past the mark when its run died is in doubt.
+UPDATE delivery SET
+    state = 'in_doubt', reason = :reason, attempts = attempts + 1, doubts = doubts + 1,
+    due_at = NULL, owner = NULL, lease_until = NULL, before_mark = NULL, epoch = epoch + 1,
+    first_attempt_at = coalesce(first_attempt_at, updated_at), updated_at = :now
+WHERE campaign_id = :campaign_id AND state = 'sending' AND owner IS NOT NULL
+    AND (:owner IS NULL OR owner = :owner);
+
+-- free claims --
+-- What a dead owner had claimed and not marked is anybody's.
+UPDATE delivery SET owner = NULL, lease_until = NULL, epoch = epoch + 1
+WHERE campaign_id = :campaign_id AND owner IS NOT NULL AND state <> 'sending'
+    AND (:owner IS NULL OR owner = :owner);
+
+-- resend doubts --
+-- A first doubt is sent again, once, after the back-off.
+UPDATE delivery SET due_at = :due_at
+WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND due_at IS NULL AND doubts <= 1
+    AND owner IS NULL;
+
+-- hold doubts --
+-- Every doubt waits for a person.
+UPDATE delivery SET due_at = NULL
+WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND due_at IS NOT NULL
+    AND owner IS NULL;

@@ -1,0 +1,34 @@
+"""Named SQL statements, out of the `.sql` files beside this module.
+
+A file holds any number of statements, each under a line ``-- name --`` and one line that says what
+it is for. Statements are looked up by name and run as they stand: nothing is pasted into them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from importlib import resources
+from types import MappingProxyType
+
+_HEADING = re.compile(r"^-- ([a-z][a-z ]*[a-z]) --$", re.MULTILINE)
+
+
+@functools.cache
+def load(file: str) -> Mapping[str, str]:
+    """The statements of ``<file>.sql`` by name."""
+    text = resources.files(__package__).joinpath(f"{file}.sql").read_text("utf-8")
+    return MappingProxyType(parse(text))
+
+
+def parse(text: str) -> dict[str, str]:
+    """Statements by name. Raises `ValueError` when one is named twice or says nothing of itself."""
+    _, *pieces = _HEADING.split(text)
+    statements: dict[str, str] = {}
+    for name, body in zip(pieces[::2], pieces[1::2], strict=True):
+        description, _, statement = body.strip().partition("\n")
+        if name in statements or not description.startswith("-- ") or not statement.strip():
+            raise ValueError(f"statement {name!r} is there twice, or has no description or no SQL")
+        statements[name] = statement.strip()
+    return statements

@@ -1,0 +1,48 @@
+"""What sqlite3 raises, in a sentence: the one border where its errors become `LedgerError`."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from bulkmail.errors import LedgerError
+
+#: Seconds to wait for another process that holds the ledger. Enrolment and every other writer of
+#: ours keep their transactions far below it.
+BUSY_TIMEOUT = 30
+
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: "the disk is full: free some space and run again",
+    sqlite3.SQLITE_READONLY: "it cannot be written: the disk or the file is read-only",
+    sqlite3.SQLITE_PERM: "it may not be opened: look at the file's permissions",
+    sqlite3.SQLITE_AUTH: "it may not be opened: look at the file's permissions",
+    sqlite3.SQLITE_CANTOPEN: (
+        "it cannot be opened: the folder is missing, or may not be written by this user"
+    ),
+    sqlite3.SQLITE_BUSY: (
+        f"another process has kept it locked for {BUSY_TIMEOUT} seconds: run again when it is done"
+    ),
+    sqlite3.SQLITE_LOCKED: "another connection keeps it locked: run again when it is done",
+    sqlite3.SQLITE_NOTADB: "it is no ledger: the file is not an SQLite database",
+    sqlite3.SQLITE_CORRUPT: (
+        "the file is damaged: restore a copy, and until then send nothing by this ledger"
+    ),
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
+}
+_PRIMARY = 0xFF
+
+
+def ledger_error(error: sqlite3.Error | OSError, path: Path | None) -> LedgerError:
+    """The sentence for one error, with the error as its cause. What was not sent stays pending."""
+    failure = LedgerError(f"The ledger {path or 'in memory'}: {_sentence(error)} ({error}).")
+    failure.__cause__ = error
+    return failure
+
+
+def _sentence(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return "it cannot be opened"
+    # The extended code's low byte is the primary one (sqlite.org/rescode.html). Errors that
+    # the module itself raises carry none.
+    code = getattr(error, "sqlite_errorcode", None)
+    return _SENTENCES.get(code & _PRIMARY if code else -1, "it cannot be read or written")
