@@ -1,0 +1,86 @@
+"""pydantic's errors as sentences for whoever wrote the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bulkmail.campaign.document import Loc
+from bulkmail.campaign.nearest import did_you_mean
+from bulkmail.campaign.strict_model import StrictModel
+
+_SENTENCES = {
+    "missing": "is needed, and is not there",
+    "string_type": "must be text; a number, or true and false, in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping, with a `key: value` a line",
+    "model_type": "must be a mapping, with a `key: value` a line",
+    "model_attributes_type": "must be a mapping, with a `key: value` a line",
+    "tuple_type": "must be a list",
+    "too_short": "is empty",
+    "union_tag_not_found": "must be a list, or a mapping of names",
+}
+
+_NOTHING = object()
+
+
+def explained(
+    error: ValidationError, model: type[StrictModel], written: Any
+) -> list[tuple[Loc, str, bool]]:
+    """Each error's place in what was written, its sentence, and whether it is about the key."""
+    return [_explained(details, model, written) for details in error.errors(include_url=False)]
+
+
+def _explained(
+    details: ErrorDetails, model: type[StrictModel], written: Any
+) -> tuple[Loc, str, bool]:
+    loc = tuple(part for part in details["loc"] if not _is_marker(part))
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = {key for found in model.models_at(loc[:-1]) for key in found.key_names()}
+        return loc, f"unknown key. {did_you_mean(str(loc[-1]), sorted(known))}", True
+    if kind == "value_error":
+        sentence = str(context["error"])
+    elif kind == "literal_error":
+        sentence = f"must be one of {context['expected'].replace(' or ', ', ')}".replace("'", "`")
+    elif kind in {"greater_than", "greater_than_equal"}:
+        sentence = f"must be {'more than' if 'gt' in context else 'at least'} {_bound(context)}"
+    else:
+        sentence = _SENTENCES.get(kind, details["msg"])
+    is_key = bool(details["loc"]) and details["loc"][-1] == "[key]"
+    return _as_written(loc, written, keeps_last=kind == "missing"), sentence, is_key
+
+
+def _bound(context: dict[str, Any]) -> Any:
+    return context.get("gt", context.get("ge"))
+
+
+def _is_marker(part: str | int) -> bool:
+    """Parts of pydantic's locations that are no keys: which form of a union, a mapping's key."""
+    return isinstance(part, str) and (part == "[key]" or (part[:1] == "<" and part[-1:] == ">"))
+
+
+def _as_written(loc: Loc, written: Any, *, keeps_last: bool) -> Loc:
+    """`loc` without the steps that a short form leaves out (`recipients.rows[0]`, `rate[0]`)."""
+    short: list[str | int] = []
+    value = written
+    for position, part in enumerate(loc):
+        found = _part_of(value, part)
+        if found is not _NOTHING:
+            value = found
+            short.append(part)
+        elif keeps_last and position == len(loc) - 1:
+            short.append(part)
+    return tuple(short)
+
+
+def _part_of(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(part, _NOTHING)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return _NOTHING

@@ -1,0 +1,53 @@
+"""A campaign by its path or its name, as commands take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bulkmail.campaign.nearest import did_you_mean
+from bulkmail.campaign.project import nearest_project
+from bulkmail.errors import ConfigurationError, Fault
+
+CAMPAIGNS_FOLDER = "campaigns"
+_SUFFIXES = (".yaml", ".yml")
+
+
+def find_campaign(text: str, cwd: Path) -> Path:
+    """The campaign's file: a path, or a name in `campaigns/` of the project around `cwd`.
+
+    Raises `ConfigurationError` that names the nearest campaign there is.
+    """
+    looks_like_path = "/" in text or text.endswith(_SUFFIXES)
+    if "\0" not in text and text and ((cwd / text).is_file() or looks_like_path):
+        return _existing(Path(text), cwd)
+    campaigns = campaigns_around(cwd)
+    if text in campaigns:
+        return campaigns[text]
+    folder = CAMPAIGNS_FOLDER + "/"
+    known = did_you_mean(text, campaigns) if campaigns else f"There is none in {folder}."
+    raise ConfigurationError(Fault(message=f"there is no campaign `{text}` in {folder}. {known}"))
+
+
+def campaigns_around(cwd: Path) -> dict[str, Path]:
+    """The campaign files of the project around `cwd`, by name, in order."""
+    root = nearest_project(cwd.absolute()) or _nearest_with_campaigns(cwd.absolute())
+    folder = (root or cwd) / CAMPAIGNS_FOLDER
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    # .yaml comes after .yml here and wins, as the contract names it.
+    return {
+        file.stem: file for suffix in _SUFFIXES[::-1] for file in files if file.suffix == suffix
+    }
+
+
+def _existing(path: Path, cwd: Path) -> Path:
+    if (cwd / path).is_file():
+        return path if cwd == Path.cwd() else cwd / path
+    what = "is a folder" if (cwd / path).is_dir() else "does not exist"
+    raise ConfigurationError(Fault(path=str(path), message=f"this campaign file {what}"))
+
+
+def _nearest_with_campaigns(cwd: Path) -> Path | None:
+    for folder in (cwd, *cwd.parents):
+        if (folder / CAMPAIGNS_FOLDER).is_dir():
+            return folder
+    return None

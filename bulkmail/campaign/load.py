@@ -1,0 +1,220 @@
+"""A campaign from its file: everything that is wrong in it, in one go, with lines and columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from bulkmail.campaign.composer import read_document
+from bulkmail.campaign.document import Document, Loc
+from bulkmail.campaign.explain import explained
+from bulkmail.campaign.model import CampaignModel, DefaultsModel, ProjectModel
+from bulkmail.campaign.project import (
+    PROJECT_FILE,
+    TEMPLATES_FOLDER,
+    PathRefused,
+    project_root,
+    resolve_path,
+)
+from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
+from bulkmail.errors import ConfigurationError, Fault
+
+#: Defaults that are put in key by key; a campaign's other keys replace the default as a whole.
+_MERGED_KEYS = ("headers", "retry")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign and the project it belongs to, both without a fault in them."""
+
+    #: Its identity in the ledger.
+    name: str
+    path: Path
+    #: The project's root; absolute.
+    root: Path
+    model: CampaignModel
+    project: ProjectModel
+    #: The project's bulkmail.yaml; None where it has none.
+    project_path: Path | None
+    _document: Document = field(repr=False, compare=False)
+    _project_document: Document | None = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The campaign of a file. Raises `ConfigurationError` with all the faults there are."""
+        path = Path(path)
+        document = _mapping_document(path)
+        root = project_root(path)
+        reading = _Reading(document, _project_document(root))
+        project = reading.project()
+        model = reading.campaign()
+        name = path.stem if model is None or model.name is None else model.name
+        if model is not None and model.name is None and (sentence := unsafe_name(name)):
+            reading.faults.append(
+                document.fault((), f"the file's name is the campaign's: {sentence}")
+            )
+        if model is None or project is None or reading.faults:
+            raise ConfigurationError(*sorted(reading.faults, key=_by_place))
+        return cls(
+            name=name,
+            path=path,
+            root=root,
+            model=model,
+            project=project,
+            project_path=reading.shared.path if reading.shared else None,
+            _document=document,
+            _project_document=reading.shared,
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the campaign's file; absolute."""
+        return self.path.absolute().parent
+
+    @property
+    def template_folders(self) -> tuple[Path, ...]:
+        """Where templates are looked up, in this order."""
+        return self.root / TEMPLATES_FOLDER, self.folder
+
+    def fault(
+        self,
+        loc: Loc,
+        message: str,
+        *,
+        row: int | None = None,
+        address: str | None = None,
+        at_key: bool = False,
+    ) -> Fault:
+        """A fault at a key: `("attachments", 1, "path")`, in whichever file it is written."""
+        fault = _placed(self._document, self._project_document, loc, message, at_key=at_key)
+        return dataclasses.replace(fault, row=row, address=address)
+
+    def resolve(self, text: str, *, loc: Loc = (), row: int | None = None) -> Path:
+        """The file that `text` means: beside the campaign, else below the root; absolute.
+
+        Raises `ConfigurationError` with one fault at `loc` when it does not exist, is no regular
+        file, or leaves the project without being allowed to.
+        """
+        try:
+            return resolve_path(text, (self.folder, self.root), self._allowed_folders)
+        except PathRefused as refusal:
+            raise ConfigurationError(self.fault(loc, str(refusal), row=row)) from refusal
+
+    @cached_property
+    def _allowed_folders(self) -> tuple[Path, ...]:
+        extra = (self.root / Path(folder).expanduser() for folder in self.model.allow_paths)
+        return self.root, *extra
+
+
+class _Reading:
+    """One campaign being read, and the faults that were met."""
+
+    def __init__(self, document: Document, shared: Document | None) -> None:
+        self.document = document
+        self.shared = shared
+        self.faults = [*document.faults, *(shared.faults if shared else ())]
+
+    def project(self) -> ProjectModel | None:
+        if self.shared is None:
+            return ProjectModel()
+        written = self.shared.value
+        for loc, sentence in broken_project_rules(written):
+            self.faults.append(self.shared.fault(loc, sentence))
+        try:
+            return ProjectModel.model_validate(written)
+        except ValidationError as error:
+            for loc, sentence, at_key in explained(error, ProjectModel, written):
+                self.faults.append(self.shared.fault(loc, sentence, at_key=at_key))
+            return None
+
+    def campaign(self) -> CampaignModel | None:
+        shared = self.shared.value if self.shared else {}
+        written = _with_defaults(self.document.value, shared.get("defaults"))
+        servers = shared.get("servers")
+        for loc, sentence in broken_campaign_rules(
+            written, servers if isinstance(servers, dict) else {}
+        ):
+            self._add(loc, sentence)
+        try:
+            return CampaignModel.model_validate(written)
+        except ValidationError as error:
+            for loc, sentence, at_key in explained(error, CampaignModel, written):
+                self._add(loc, sentence, at_key=at_key)
+            return None
+
+    def _add(self, loc: Loc, sentence: str, *, at_key: bool = False) -> None:
+        fault = _placed(self.document, self.shared, loc, sentence, at_key=at_key)
+        # What is wrong with a default was found in bulkmail.yaml itself.
+        if fault not in self.faults:
+            self.faults.append(fault)
+
+
+def load_project(root: Path) -> ProjectModel:
+    """A project's bulkmail.yaml, without a campaign; empty where there is none.
+
+    Raises `ConfigurationError` with all the faults there are.
+    """
+    reading = _Reading(Document(root), _project_document(root))
+    project = reading.project()
+    if project is None or reading.faults:
+        raise ConfigurationError(*sorted(reading.faults, key=_by_place))
+    return project
+
+
+def _mapping_document(path: Path) -> Document:
+    document = read_document(path)
+    if document.value is None:
+        raise ConfigurationError(*document.faults, document.fault((), "the file is empty"))
+    if not isinstance(document.value, dict):
+        sentence = "this file must hold keys, each with its value (`from: …`)"
+        raise ConfigurationError(*document.faults, document.fault((), sentence))
+    return document
+
+
+def _project_document(root: Path) -> Document | None:
+    path = root / PROJECT_FILE
+    if not path.is_file():
+        return None
+    document = read_document(path)
+    if document.value is None:
+        document.value = {}
+    if not isinstance(document.value, dict):
+        sentence = "this file must hold keys, each with its value (`servers: …`)"
+        raise ConfigurationError(*document.faults, document.fault((), sentence))
+    return document
+
+
+def _with_defaults(written: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
+    """A campaign's keys, and those of the defaults that it does not have."""
+    if not isinstance(defaults, dict):
+        return dict(written)
+    known = {key: value for key, value in defaults.items() if key in DefaultsModel.key_names()}
+    merged = known | {
+        key: value for key, value in written.items() if value is not None or key not in known
+    }
+    for key in _MERGED_KEYS:
+        below, above = known.get(key), written.get(key)
+        if isinstance(below, dict) and isinstance(above, dict):
+            merged[key] = below | above
+    return merged
+
+
+def _placed(
+    document: Document, shared: Document | None, loc: Loc, message: str, *, at_key: bool
+) -> Fault:
+    """A fault where the key is written: in the campaign, its defaults, or bulkmail.yaml."""
+    if shared is not None and not document.has(loc):
+        for place in (("defaults", *loc), loc):
+            if loc and shared.has(place):
+                return shared.fault(place, message, at_key=at_key)
+    return document.fault(loc, message, at_key=at_key)
+
+
+def _by_place(fault: Fault) -> tuple[str, int, int]:
+    return fault.path or "", fault.line or 0, fault.column or 0

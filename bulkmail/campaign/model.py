@@ -1,0 +1,247 @@
+"""What may stand in a campaign's file and in bulkmail.yaml: keys, kinds, defaults.
+
+The contract's section 2, as pydantic models: attribute names are the YAML keys (`from` is `from_`).
+Every field is described here once; the JSON Schema and the reference in docs/ are made from it.
+Rules that need more than one key are in rules.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from bulkmail.campaign.header_name import checked_header_name, checked_headers
+from bulkmail.campaign.server_model import ServerModel, ServerReference, Servers
+from bulkmail.campaign.strict_model import StrictModel
+from bulkmail.campaign.values import (
+    ContentId,
+    Count,
+    CronExpression,
+    Duration,
+    Durations,
+    FileTexts,
+    FilledLine,
+    LineText,
+    MailboxText,
+    MailboxTexts,
+    MimeType,
+    Moment,
+    PositiveDuration,
+    ReversePathText,
+    Text,
+    TimeZone,
+    Window,
+)
+
+__all__ = [
+    "AttachmentModel",
+    "CampaignModel",
+    "DefaultsModel",
+    "LedgerModel",
+    "ProjectModel",
+    "RecipientsModel",
+    "RetryModel",
+    "ScheduleModel",
+    "ServerModel",
+    "ServerReference",
+]
+
+HeaderTexts = Annotated[
+    dict[Annotated[Text, AfterValidator(checked_header_name)], LineText],
+    AfterValidator(checked_headers),
+]
+
+
+class RetryModel(StrictModel):
+    """When a deferred recipient is tried again."""
+
+    backoff: Durations = Field(
+        (60.0,),
+        description="The wait after the first try; it doubles with each, give or take some. "
+        "Or a list `[1m, 5m, 5m, 1h]`, whose last value stays.",
+    )
+    max_backoff: Duration = Field(3600.0, description="The longest wait between two tries.")
+    give_up_after: PositiveDuration = Field(
+        172800.0, description="When to give up, counted from the row's first try."
+    )
+    attempts: Count | None = Field(
+        None,
+        description="Tries in all, counting those in which the server took MAIL and was given "
+        "the recipient. Default: no limit.",
+    )
+
+
+class AttachmentModel(StrictModel):
+    """A file that goes with the message."""
+
+    path: FilledLine = Field(
+        description="The file. A template: `letters/{{ employee_id }}.pdf` is one per recipient."
+    )
+    filename: FilledLine | None = Field(
+        None, description="The name it is shown under, a template. Default: the file's own."
+    )
+    type: MimeType | None = Field(
+        None, description="Its media type. Default: guessed from the name."
+    )
+
+
+class RecipientsModel(StrictModel):
+    """Who gets the campaign: a file, or rows right here."""
+
+    path: FilledLine | None = Field(
+        None, description="A file in .csv .tsv .jsonl .json .yaml or .xlsx."
+    )
+    rows: tuple[dict[str, Any], ...] | None = Field(
+        None, description="The rows themselves, instead of a file."
+    )
+    encoding: FilledLine | None = Field(
+        None, description="The file's encoding, such as `gb18030`. Default: UTF-8, BOM or not."
+    )
+    email: FilledLine | None = Field(
+        None,
+        description="The column that holds the address. Default: one that is called email, "
+        "e-mail, mail, 邮箱, 电子邮件 or address, in any case.",
+    )
+    key: FilledLine | None = Field(
+        None,
+        description="The column that tells recipients apart in the ledger. Default: the address "
+        "in lower case.",
+    )
+    sheet: FilledLine | None = Field(
+        None, description="The sheet of an .xlsx file, by name. Default: the first."
+    )
+
+
+class ScheduleModel(StrictModel):
+    """When `bulkmail run` sends the campaign."""
+
+    at: Moment | None = Field(
+        None, description="A moment in ISO 8601, in `timezone` unless it has an offset."
+    )
+    every: CronExpression | None = Field(
+        None, description="A cron expression; each occurrence is a campaign of its own."
+    )
+    timezone: TimeZone | None = Field(
+        None,
+        description="IANA time zone, also that of `now` and Date. Default: the system's.",
+    )
+    window: Window | None = Field(
+        None, description="Hours in which messages are sent, `09:00-18:00`; also kept by `send`."
+    )
+
+
+def _path_alone(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+def _recipients(value: Any) -> Any:
+    if isinstance(value, list):
+        return {"rows": value}
+    return _path_alone(value)
+
+
+class DefaultsModel(StrictModel):
+    """Keys that campaigns share; a campaign's own come first."""
+
+    from_: MailboxText | None = Field(
+        None,
+        alias="from",
+        description="Whom the message is from: an address, or `Name <address>`; a template.",
+    )
+    reply_to: MailboxText | None = Field(None, description="Where answers go; a template.")
+    return_path: ReversePathText | None = Field(
+        None,
+        description="The envelope's sender, to which bounces go. Default: the address of `from`; "
+        '`""` is the null one, <>.',
+    )
+    cc: MailboxTexts = Field((), description="Addresses or templates for all rows.")
+    bcc: MailboxTexts = Field((), description="The same, and in no header.")
+    headers: HeaderTexts = Field(
+        default_factory=dict, description="Further header fields; the values are templates."
+    )
+    suppress: FileTexts = Field(
+        (),
+        description="Files of addresses that get nothing: one a line with # comments, or a CSV "
+        "with an email column. Beside the ledger's own list (`bulkmail suppress`).",
+    )
+    on_doubt: Literal["resend", "hold"] = Field(
+        "resend",
+        description="When the connection was lost before the answer to a whole message: send "
+        "again once with the same Message-ID, or `hold` the row for a person.",
+    )
+    servers: Servers | None = Field(
+        None,
+        description="Names of bulkmail.yaml's servers or servers right here, in order of "
+        "preference; or a mapping of names to servers. Default: all of bulkmail.yaml's.",
+    )
+    retry: RetryModel = Field(
+        default_factory=RetryModel, description="When deferred recipients are tried again."
+    )
+    allow_paths: FileTexts = Field(
+        (),
+        description="Folders outside the project's root from which files may be taken.",
+    )
+
+
+class CampaignModel(DefaultsModel):
+    """One campaign."""
+
+    name: FilledLine | None = Field(
+        None,
+        description="The campaign's identity in the ledger. Default: the file's name, without "
+        "its suffix.",
+    )
+    from_: MailboxText = Field(
+        alias="from",
+        description="Whom the message is from: an address, or `Name <address>`; a template.",
+    )
+    to: MailboxText | None = Field(
+        None,
+        description="The To header, a template. Default: `{{ name }} <{{ email }}>` when a row "
+        "has a name, else its address.",
+    )
+    subject: LineText = Field(description="The subject, a template.")
+    text: FilledLine | None = Field(
+        None,
+        description="The template of the text part. Either it or `html` is needed; without it "
+        "a text part is made from the HTML.",
+    )
+    html: FilledLine | None = Field(None, description="The template of the HTML part.")
+    recipients: Annotated[RecipientsModel, BeforeValidator(_recipients)] = Field(
+        description="A file, a list of mappings, or the long form below."
+    )
+    attachments: tuple[Annotated[AttachmentModel, BeforeValidator(_path_alone)], ...] = Field(
+        (), description="Files that go with the message: paths, or mappings as below."
+    )
+    inline: dict[ContentId, FilledLine] = Field(
+        default_factory=dict,
+        description='Images in the HTML: `logo: images/logo.png` is `<img src="cid:logo">`.',
+    )
+    schedule: ScheduleModel = Field(
+        default_factory=ScheduleModel, description="When `bulkmail run` sends it."
+    )
+
+
+class LedgerModel(StrictModel):
+    """Where and how the ledger is kept."""
+
+    durability: Literal["power", "process"] = Field(
+        "power",
+        description="What a result survives: a power cut, or (faster) the end of the process.",
+    )
+    path: FilledLine | None = Field(
+        None, description="Its file, relative to bulkmail.yaml. Default: `.bulkmail/ledger.db`."
+    )
+
+
+class ProjectModel(StrictModel):
+    """bulkmail.yaml: what the campaigns of a project share."""
+
+    servers: dict[FilledLine, ServerModel] = Field(
+        default_factory=dict, description="Servers by name."
+    )
+    ledger: LedgerModel = Field(default_factory=LedgerModel, description="The ledger.")
+    defaults: DefaultsModel = Field(
+        default_factory=DefaultsModel, description="Campaign keys for all campaigns."
+    )

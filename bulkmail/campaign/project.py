@@ -1,0 +1,64 @@
+"""A mail project: its root, its shared file, and which files it may use (the contract, 1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from bulkmail.address import control_character
+
+#: The project's file, at its root.
+PROJECT_FILE = "bulkmail.yaml"
+TEMPLATES_FOLDER = "templates"
+
+
+def project_root(campaign_file: Path) -> Path:
+    """The nearest folder, upwards, with bulkmail.yaml or templates/; else the file's own folder."""
+    own = Path(os.path.abspath(campaign_file)).parent  # noqa: PTH100  # a symlink stays where it lies
+    return nearest_project(own) or own
+
+
+def nearest_project(folder: Path) -> Path | None:
+    """The nearest folder, `folder` or above it, that is a project's root."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / PROJECT_FILE).is_file() or (candidate / TEMPLATES_FOLDER).is_dir():
+            return candidate
+    return None
+
+
+class PathRefused(ValueError):
+    """A path that cannot be used; the sentence says why."""
+
+
+def resolve_path(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> Path:
+    """The file that `text` means: looked up in `folders`, in their order.
+
+    Raises `PathRefused` when it is missing, no file, or really lies outside of `allowed`
+    (symlinks and ``..`` followed).
+    """
+    if not text.strip():
+        raise PathRefused("is empty, where a file's name belongs")
+    if unsafe := control_character(text):
+        raise PathRefused(f"{unsafe}, in the name of a file")
+    candidates = [os.path.join(folder, text) for folder in folders]  # noqa: PTH118  # for each row
+    found = next(filter(_exists, candidates), None)
+    roots = [os.path.realpath(root) for root in allowed]
+    if not any(_lies_in(at, roots) for at in ([found] if found else candidates)):
+        raise PathRefused(
+            f"{text} lies outside of the project: if it is meant, list its folder in `allow_paths`"
+        )
+    if found is None:
+        raise PathRefused(f"{text} does not exist")
+    if not os.path.isfile(found):  # noqa: PTH113
+        raise PathRefused(f"{text} is not a file")
+    return Path(found)
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+def _lies_in(path: str, roots: list[str]) -> bool:
+    real = os.path.realpath(path)
+    return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)

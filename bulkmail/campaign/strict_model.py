@@ -1,0 +1,56 @@
+"""The base of the models: no key is ignored, nothing is echoed, nothing changes once it is read."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class StrictModel(BaseModel):
+    """Unknown keys are errors. A known key without a value is as if it were not written."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        populate_by_name=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        known = set(cls.key_names())
+        return {key: part for key, part in value.items() if part is not None or key not in known}
+
+    @classmethod
+    def key_names(cls) -> list[str]:
+        """The keys as they are written in YAML, in order."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    @classmethod
+    def models_at(cls, loc: tuple[str | int, ...]) -> set[type[StrictModel]]:
+        """The models of which one describes the mapping at `loc` in a document of this model."""
+        models: set[type[StrictModel]] = {cls}
+        for part in loc:
+            deeper = {model for outer in models for model in outer.models_of(part)}
+            models = deeper or models
+        return models
+
+    @classmethod
+    def models_of(cls, key: str | int) -> set[type[StrictModel]]:
+        """The models in the value of one key; none where it has no model."""
+        for name, field in cls.model_fields.items():
+            if (field.alias or name) == key:
+                return _models_in(field.annotation)
+        return set()
+
+
+def _models_in(annotation: Any) -> set[type[StrictModel]]:
+    """All models a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, StrictModel):
+        return {annotation}
+    return {model for part in get_args(annotation) for model in _models_in(part)}

@@ -1,0 +1,283 @@
+"""The kinds of value a campaign's keys take, each with its sentence when it is another.
+
+They are annotations for the models in model.py; the JSON Schema of each says what the loader takes.
+No sentence of a kind that may hold a secret repeats what was written.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    Strict,
+    WithJsonSchema,
+)
+
+from bulkmail.address import control_character, parse_address, parse_mailbox, printable
+from bulkmail.campaign.units import Rate, parse_duration, parse_rate
+from bulkmail.secret import Secret
+
+#: A reference to the environment: ``${SMTP_PASSWORD}``.
+ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MAX_PORT = 65535
+_CRON_FIELDS = 5
+_CRON_FIELD = re.compile(r"[0-9A-Za-z*,/#?-]+")
+_WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
+_MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
+_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
+
+
+def is_template(text: str) -> bool:
+    """Whether Jinja2 has something to do with it, so that only a row tells what it becomes."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+def _one_line(text: str) -> str:
+    text = text.rstrip("\r\n")
+    if unsafe := control_character(text):
+        raise ValueError(f"{unsafe}, where one line of text belongs")
+    return text
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _references(text: str) -> str:
+    if "${" in ENVIRONMENT_REFERENCE.sub("", text):
+        raise ValueError("`${` that begins no name of an environment variable, as in ${NAME}")
+    return text
+
+
+def _mailbox(text: str) -> str:
+    return _refused_by(parse_mailbox, text)
+
+
+def _address_or_null(text: str) -> str:
+    return _refused_by(parse_address, text) if text else text
+
+
+def _refused_by(parse: Callable[[str], object], text: str) -> str:
+    """`text`, unless `parse` refuses it; templates are judged when they are rendered."""
+    if not is_template(text):
+        try:
+            parse(text)
+        except ValueError as error:
+            raise ValueError(f"`{printable(text)}` is not an address: {error}") from error
+    return text
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float) else value
+
+
+def _duration(value: Any) -> float:
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be a duration such as 500ms, 30s, 5m, 1h or 2d")  # noqa: TRY004
+    return parse_duration(value)
+
+
+def _rate(value: Any) -> Any:
+    if isinstance(value, Rate):
+        return value
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be a rate such as 10/s, 300/min, 500/h or 2000/day")  # noqa: TRY004
+    return parse_rate(str(value))
+
+
+def _flag(value: Any) -> Any:
+    """YAML 1.1's words for it, which plain scalars leave as text."""
+    word = value.lower() if isinstance(value, str) else value
+    return {"yes": True, "on": True, "no": False, "off": False}.get(word, value)
+
+
+def _port(value: Any) -> int | str:
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    if "${" in text:
+        return _references(text)
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_PORT))):
+        raise ValueError("must be a port, a whole number from 1 to 65535")
+    if not 1 <= int(text) <= _MAX_PORT:
+        raise ValueError(f"{text} is no port: they go from 1 to {_MAX_PORT}")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordReference:
+    """Where a password is to come from, nothing of it looked up yet; exactly one is given."""
+
+    #: As written: a literal, or with references to the environment in it.
+    text: Secret | None = None
+    #: Relative to the file it is written in, or anywhere.
+    file: str | None = None
+    command: tuple[str, ...] = ()
+
+
+def _password(value: Any) -> PasswordReference:
+    match value:
+        case PasswordReference():
+            return value
+        case "" | {"file": ""}:
+            raise ValueError("is empty")
+        case str():
+            return PasswordReference(text=Secret(_references(value)))
+        case {"file": str(path), **rest} if not rest:
+            return PasswordReference(file=path)
+        case {"command": [str(), *_] as words, **rest} if not rest:
+            if all(isinstance(word, str) for word in words):
+                return PasswordReference(command=tuple(words))
+    raise ValueError(
+        "must be text (a number in quotes), {file: PATH} or {command: [PROGRAM, ARGUMENT]}"
+    )
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("must be a moment in ISO 8601, such as 2026-12-01T09:00") from error
+
+
+def _timezone(text: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"`{printable(text)}` is no IANA time zone such as Asia/Shanghai"
+        ) from error
+    return text
+
+
+def _cron(text: str) -> str:
+    fields = text.split()
+    if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
+        raise ValueError("must be a cron expression of five fields, such as `0 9 * * mon`")
+    return text
+
+
+def _window(value: Any) -> tuple[time, time]:
+    match = _WINDOW.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('must be a window such as "09:00-18:00"')
+    opens, closes = time(int(match[1]), int(match[2])), time(int(match[3] or 0), int(match[4] or 0))
+    if opens == closes:
+        raise ValueError("is a window that is never open: it closes when it opens")
+    return opens, closes
+
+
+def _mime_type(text: str) -> str:
+    if not (is_template(text) or _MIME_TYPE.fullmatch(text)):
+        raise ValueError("must be a media type such as application/pdf")
+    return text
+
+
+def _content_id(text: str) -> str:
+    if not _CONTENT_ID.fullmatch(text):
+        raise ValueError("is no name for an image: letters, digits, dots and hyphens, no space")
+    return text
+
+
+def _schema(**keywords: Any) -> WithJsonSchema:
+    return WithJsonSchema(keywords)
+
+
+_DURATION_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "minimum": 0},
+        {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?\s*$"},
+    ],
+}
+_RATE_SCHEMA = {"type": "string", "pattern": r"^\s*[0-9]+\s*/\s*(s|min|h|day)\s*$"}
+
+
+def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema}]})
+
+
+_ONE_OR_MORE_TEXTS = _one_or_more({"type": "string"})
+
+Text = Annotated[str, Strict()]
+#: Something that has to be there.
+FilledText = Annotated[Text, AfterValidator(_filled)]
+#: Text that becomes a header, an address or a file name: no line breaks, no control characters.
+LineText = Annotated[Text, AfterValidator(_one_line)]
+FilledLine = Annotated[LineText, AfterValidator(_filled)]
+#: Text in which ``${NAME}`` is looked up in the environment, when a server is used.
+EnvironmentText = Annotated[FilledLine, AfterValidator(_references)]
+#: A mailbox, or a template for one.
+MailboxText = Annotated[LineText, AfterValidator(_mailbox)]
+MailboxTexts = Annotated[tuple[MailboxText, ...], BeforeValidator(_listed), _ONE_OR_MORE_TEXTS]
+ReversePathText = Annotated[LineText, AfterValidator(_address_or_null)]
+FileTexts = Annotated[tuple[FilledLine, ...], BeforeValidator(_listed), _ONE_OR_MORE_TEXTS]
+Flag = Annotated[bool, Strict(), BeforeValidator(_flag), _schema(type="boolean")]
+Count = Annotated[int, Strict(), Field(ge=1)]
+CountOrNone = Annotated[int, Strict(), Field(ge=0)]
+Port = Annotated[
+    int | str,
+    PlainValidator(_port),
+    _schema(
+        anyOf=[
+            {"type": "integer", "minimum": 1, "maximum": _MAX_PORT},
+            {"type": "string", "pattern": r"^([0-9]+|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"},
+        ]
+    ),
+]
+#: Seconds.
+Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+PositiveDuration = Annotated[Duration, Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
+Durations = Annotated[
+    tuple[Duration, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    _one_or_more(_DURATION_SCHEMA),
+]
+Rates = Annotated[
+    tuple[Annotated[Rate, BeforeValidator(_rate)], ...],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    _one_or_more(_RATE_SCHEMA),
+]
+Password = Annotated[
+    PasswordReference,
+    PlainValidator(_password),
+    _schema(
+        anyOf=[
+            {"type": "string"},
+            {
+                "type": "object",
+                "properties": {"file": {"type": "string"}},
+                "required": ["file"],
+                "additionalProperties": False,
+            },
+            {
+                "type": "object",
+                "properties": {
+                    "command": {"type": "array", "items": {"type": "string"}, "minItems": 1}
+                },
+                "required": ["command"],
+                "additionalProperties": False,
+            },
+        ]
+    ),
+]
+Moment = Annotated[datetime, PlainValidator(_moment), _schema(type="string")]
+TimeZone = Annotated[Text, AfterValidator(_timezone)]
+CronExpression = Annotated[FilledLine, AfterValidator(_cron)]
+Window = Annotated[
+    tuple[time, time],
+    PlainValidator(_window),
+    _schema(type="string", pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"),
+]
+MimeType = Annotated[FilledLine, AfterValidator(_mime_type)]
+ContentId = Annotated[Text, AfterValidator(_content_id)]
