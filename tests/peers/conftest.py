@@ -10,11 +10,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from peers.dovecot import Dovecot, running_dovecot
 from peers.postfix import Postfix, running_postfix
+from peers.smtp_sink import SinkFactory, SmtpSink, running_smtp_sink
 
 INSTALL = "apt-get install postfix dovecot-core dovecot-imapd dovecot-lmtpd"
 
@@ -75,6 +77,18 @@ def postfix(peers_folder: Path, dovecot: Dovecot) -> Iterator[Postfix]:
     folder.mkdir()
     with running_postfix(folder, dovecot) as running:
         yield running
+
+
+@pytest.fixture
+def smtp_sink(peers_folder: Path) -> Iterator[SinkFactory]:
+    with ExitStack() as running:
+
+        def start(*options: str) -> SmtpSink:
+            folder = Path(tempfile.mkdtemp(prefix="sink-", dir=peers_folder))
+            folder.chmod(0o755)
+            return running.enter_context(running_smtp_sink(folder, *options))
+
+        yield start
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
