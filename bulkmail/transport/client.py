@@ -1,0 +1,216 @@
+"""`SMTPClient`: a session for programs that have messages of their own, and no campaign."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from email import policy
+from email.message import EmailMessage
+from email.utils import getaddresses
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bulkmail.address import parse_address
+from bulkmail.clock import Clock, SystemClock
+from bulkmail.errors import DialogueMisuse, MessageRefusedLocally
+from bulkmail.message.mail_object import MailObject
+from bulkmail.secret import Secret
+from bulkmail.settings import PasswordSource, Security, ServerSettings
+from bulkmail.smtp.envelope import Envelope
+from bulkmail.smtp.extensions import Extensions
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.smtp.transparency import normalised
+from bulkmail.transport.session import Session
+from bulkmail.transport.tls import TlsFacts
+from bulkmail.transport.transcript import Transcript
+
+SUBMISSION_PORT = 587
+SUBMISSIONS_PORT = 465
+RELAY_PORT = 25
+
+
+class SMTPClient:
+    """One connection to a server, as an asynchronous context manager.
+
+    A refusal is in the `TransactionResult`; a broken session raises `SessionError`, and so does
+    every call after it: open a new client then. Calls of several tasks are done one after another.
+    Times in seconds.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        security: Security | str | None = None,
+        *,
+        username: str | None = None,
+        password: str | Secret | None = None,
+        auth: str = "auto",
+        ca_file: str | Path | None = None,
+        verify: bool = True,
+        timeout: float = 30.0,
+        data_timeout: float = 600.0,
+        local_hostname: str | None = None,
+        transcript: Transcript | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Defaults are those of a campaign's server: port 587, or 465 where `security` is ``tls``.
+
+        `security` is ``tls``, ``starttls``, ``opportunistic`` or ``none``; by default ``tls`` on
+        465, ``opportunistic`` on 25, else ``starttls``. Raises `ValueError` for another word.
+        """
+        wanted = None if security is None else Security(security)
+        port = port or (SUBMISSIONS_PORT if wanted is Security.TLS else SUBMISSION_PORT)
+        secret = Secret(password) if isinstance(password, str) else password
+        self._settings = ServerSettings(
+            name=f"{host}:{port}",
+            host=host,
+            port=port,
+            security=wanted or default_security(port),
+            ca_file=None if ca_file is None else Path(ca_file),
+            verify=verify,
+            username=username,
+            password=None if secret is None else PasswordSource(secret=secret),
+            auth=auth,
+            timeout=timeout,
+            data_timeout=data_timeout,
+            local_hostname=local_hostname,
+        )
+        self._clock = clock or SystemClock()
+        self._transcript = transcript
+        self._opened: Session | None = None
+        self._turn = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<SMTPClient {self._settings.name} {self._settings.security.value}>"
+
+    async def __aenter__(self) -> Self:
+        if self._opened is not None:
+            raise DialogueMisuse("this SMTPClient is open already")
+        self._opened = await Session.open(
+            self._settings, clock=self._clock, transcript=self._transcript
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        session, self._opened = self._opened, None
+        if session is not None:
+            await session.quit()
+
+    @property
+    def extensions(self) -> Extensions:
+        """What the server offers."""
+        return self._session.extensions
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """The handshake's facts; None in plaintext."""
+        return self._session.tls
+
+    async def send_message(
+        self,
+        message: EmailMessage,
+        sender: str | None = None,
+        recipients: Iterable[str] | None = None,
+    ) -> TransactionResult:
+        """Send a message to all it names in To, Cc and Bcc, or to `recipients`.
+
+        Bcc does not go out. `sender` is the reverse-path: by default Sender's address, or From's.
+        The content is made 7-bit clean where its parts allow it. Raises as `sendmail` does.
+        """
+        if sender is None:
+            named = _addresses(message, "Sender") or _addresses(message, "From")
+            if not named:
+                raise MessageRefusedLocally("the message has neither From nor Sender")
+            sender = named[0]
+        if recipients is None:
+            recipients = _addresses(message, "To", "Cc", "Bcc")
+        stripped = copy.copy(message)
+        del stripped["Bcc"]
+        envelope = _envelope(sender, recipients)
+        form = policy.SMTPUTF8 if envelope.needs_smtputf8 else policy.SMTP
+        try:
+            content = stripped.as_bytes(policy=form.clone(cte_type="7bit"))
+        except (UnicodeError, ValueError, LookupError) as error:
+            raise MessageRefusedLocally(f"the message cannot be encoded: {error}") from error
+        return await self._send(envelope, content)
+
+    async def sendmail(
+        self, sender: str, recipients: str | Iterable[str], content: bytes
+    ) -> TransactionResult:
+        """Send `content` (header section and body) as it is, but for line ends, to `recipients`.
+
+        Whoever the server accepts gets it: look at `is_accepted` and `refused` of the result.
+        Raises `SessionError` where the session broke, of stage ``end of data`` where the message
+        may have been accepted all the same; `MessageRefusedLocally` where nothing was sent: a bad
+        address, or content or an address that needs an extension that is not offered.
+        """
+        wanted = [recipients] if isinstance(recipients, str) else recipients
+        return await self._send(_envelope(sender, wanted), content)
+
+    async def vrfy(self, name: str) -> Reply:
+        """Ask about a user or mailbox. Most servers answer 252, which says nothing."""
+        async with self._taking_turns() as session:
+            return await session.verify(name)
+
+    async def noop(self) -> Reply:
+        """Show the server that we are here."""
+        async with self._taking_turns() as session:
+            return await session.noop()
+
+    async def _send(self, envelope: Envelope, content: bytes) -> TransactionResult:
+        lines = normalised(content)
+        mail = MailObject(envelope, (lines,), message_id="")
+        async with self._taking_turns() as session:
+            return await session.send(
+                mail, _unmarked, is_8bit=not lines.isascii(), first_decides=False
+            )
+
+    @property
+    def _session(self) -> Session:
+        if self._opened is None:
+            raise DialogueMisuse("SMTPClient is used inside `async with`")
+        return self._opened
+
+    @asynccontextmanager
+    async def _taking_turns(self) -> AsyncIterator[Session]:
+        async with self._turn:
+            yield self._session
+
+
+def default_security(port: int) -> Security:
+    """What a server's port says, where nothing else does."""
+    known = {SUBMISSIONS_PORT: Security.TLS, RELAY_PORT: Security.OPPORTUNISTIC}
+    return known.get(port, Security.STARTTLS)
+
+
+async def _unmarked() -> None:
+    """No ledger is kept here."""
+
+
+def _envelope(sender: str, recipients: Iterable[str]) -> Envelope:
+    paths = tuple(_path(address) for address in recipients)
+    if not paths:
+        raise MessageRefusedLocally("the message has no recipient")
+    return Envelope(_path(sender) if sender else "", paths)
+
+
+def _path(address: str) -> str:
+    try:
+        return parse_address(address).wire
+    except ValueError as error:
+        raise MessageRefusedLocally(f"{address!r} is not an address: {error}") from error
+
+
+def _addresses(message: EmailMessage, *names: str) -> list[str]:
+    values = [str(value) for name in names for value in message.get_all(name, [])]
+    return [address for _, address in getaddresses(values) if address]

@@ -1,0 +1,33 @@
+"""The mask: what a server must not make us show, should it repeat a password in its reply."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+
+from bulkmail.smtp.reply import Reply
+
+MASKED = "********"
+
+
+class Mask:
+    """Hides secrets in replies."""
+
+    def __init__(self) -> None:
+        self._hidden: set[str] = set()
+
+    def hide(self, text: str) -> None:
+        """Hide `text` from here on, and its base64."""
+        if text:
+            self._hidden |= {text, b64encode(text.encode()).decode()}
+
+    def reply(self, reply: Reply) -> Reply:
+        """`reply` without what is hidden."""
+        lines = tuple(map(self._line, reply.lines))
+        return reply if lines == reply.lines else replace(reply, lines=lines)
+
+    def _line(self, line: str) -> str:
+        # The longest first: one may be a part of another.
+        for text in sorted(self._hidden, key=len, reverse=True):
+            line = line.replace(text, MASKED)
+        return line

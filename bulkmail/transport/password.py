@@ -1,0 +1,108 @@
+"""The password of a server, from where its settings say it comes.
+
+Read when the first session logs in, and kept for the next ones. A login that is refused may be one
+with a token that has run out, so a file is read and a command is run again before it counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import aiofiles
+
+from bulkmail.errors import AuthenticationFailed
+from bulkmail.secret import Secret
+from bulkmail.settings import PasswordSource, ServerSettings
+from bulkmail.smtp.stage import Stage
+
+#: More than any token has; a bound for a file or command that is not what was meant.
+MAX_OUTPUT_BYTES = 65536
+
+
+class Password:
+    """A server's password, shared by its sessions."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._host = f"{settings.host}:{settings.port}"
+        self._timeout = settings.timeout
+        self._source = settings.password or PasswordSource()
+        self._known: Secret | None = None
+        #: Sessions that are opened at once run the command once.
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> Secret:
+        """The password. Raises `AuthenticationFailed` where it cannot be had."""
+        async with self._lock:
+            if self._known is None:
+                self._known = await self._read()
+            return self._known
+
+    async def renew(self, refused: Secret) -> bool:
+        """Whether there is another password now than the one that was `refused`.
+
+        Raises `AuthenticationFailed` where it cannot be had.
+        """
+        async with self._lock:
+            if self._known is refused and self._source.secret is None:
+                self._known = await self._read()
+            return self._known is not None and self._known.reveal() != refused.reveal()
+
+    async def _read(self) -> Secret:
+        if self._source.secret is not None:
+            return self._source.secret
+        if self._source.file is not None:
+            return self._first_line(await self._file(self._source.file), str(self._source.file))
+        if self._source.command:
+            name = f"the password command `{self._source.command[0]}`"
+            return self._first_line(await self._output(self._source.command, name), name)
+        raise self._failed("a user name is set, but no password (settings: server.password)")
+
+    async def _file(self, path: Path) -> bytes:
+        try:
+            async with aiofiles.open(path, "rb") as file:
+                return bytes(await file.read(MAX_OUTPUT_BYTES))
+        except OSError as error:
+            raise self._failed(
+                f"the password file {path} cannot be read: {error.strerror}"
+            ) from error
+
+    async def _output(self, command: tuple[str, ...], name: str) -> bytes:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                # What it complains of may hold what it handles.
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except (OSError, ValueError) as error:
+            raise self._failed(f"{name} cannot be run: {error}") from error
+        try:
+            async with asyncio.timeout(self._timeout):
+                output, _ = await process.communicate()
+        except TimeoutError as error:
+            raise self._failed(f"{name} took longer than {self._timeout:g} s") from error
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            raise self._failed(f"{name} ended with status {process.returncode}; run it by hand")
+        return output
+
+    def _first_line(self, octets: bytes, name: str) -> Secret:
+        try:
+            line = octets.decode("utf-8-sig").split("\n", 1)[0].removesuffix("\r")
+        except UnicodeDecodeError:
+            line = ""
+        if not line:
+            raise self._failed(f"{name} gave no password on its first line")
+        return Secret(line)
+
+    def _failed(self, sentence: str) -> AuthenticationFailed:
+        return AuthenticationFailed(
+            f"no login at {self._host}: {sentence}", host=self._host, stage=Stage.AUTH
+        )

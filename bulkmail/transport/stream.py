@@ -1,0 +1,295 @@
+"""The connection: the one place where asyncio's streams are touched.
+
+It is also the border: `OSError`, `ssl.SSLError` and `TimeoutError` end here and become errors of
+`bulkmail.errors` that carry host and stage. Writing never waits: bytes are handed to the
+connection, which sends them while somebody reads or waits; so a long write and its replies cannot
+block one another (RFC 2920, 3.1), and one deadline bounds both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Protocol, TypeAlias
+
+from bulkmail.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    SessionError,
+    StageTimeout,
+    TlsFailed,
+)
+from bulkmail.smtp.stage import Stage
+
+Bytes: TypeAlias = bytes | memoryview
+
+#: Read at once at most. Replies are short; nothing hangs on it.
+READ_SIZE = 65536
+#: Bytes that may wait in this process for the network before a writer of content has to wait.
+HIGH_WATER = 131072
+#: Seconds to take leave of a connection in order; then it is cut.
+CLOSE_TIMEOUT = 1.0
+
+
+class Stream(Protocol):
+    """What a conversation needs of its connection."""
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether more content should wait until some of what was written has left."""
+        ...
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether all that was written has left this process."""
+        ...
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the peer has closed, and all it sent was read."""
+        ...
+
+    @property
+    def local_address(self) -> str:
+        """The socket's own IP address; "" where it has none."""
+        ...
+
+    @property
+    def peer_address(self) -> str:
+        """The server's IP address; "" where it has none."""
+        ...
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """TLS's facts; None in plaintext."""
+        ...
+
+    def write(self, chunks: Iterable[Bytes]) -> None:
+        """Hand bytes over. Returns at once; where the connection is lost, reading says so."""
+        ...
+
+    def peek(self) -> bytes:
+        """Take what has arrived and was not read; b"" when nothing has. Never waits."""
+        ...
+
+    async def read(self, stage: Stage, deadline: float) -> bytes:
+        """Wait for bytes; b"" is the peer's end. `deadline` is in the loop's time.
+
+        Raises `StageTimeout` or `ConnectionLost`. A cancellation loses no byte.
+        """
+        ...
+
+    async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
+        """Wait until the connection is not congested (None) or has bytes to read (they are given).
+
+        Raises as `read` does; b"" is the peer's end.
+        """
+        ...
+
+    async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
+        """Shake hands. Raises `TlsFailed`, `StageTimeout` or `ConnectionLost`."""
+        ...
+
+    async def close(self) -> None:
+        """Close in order, within a second. Never raises."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection at once. Harmless where it is closed."""
+        ...
+
+
+class _Inbox(asyncio.StreamReader):
+    """A reader that gives what arrived before it tells of a failure.
+
+    A server that refuses content half-way and closes is a reply, then a reset. asyncio's reader
+    raises the reset and keeps the reply; ours is read first, and is the truth about the message.
+    """
+
+    failure: Exception | None = None
+
+    def set_exception(self, exc: Exception) -> None:
+        """Remember why, and end."""
+        self.failure = exc
+        self.feed_eof()
+
+
+class SmtpStream:
+    """A TCP connection, plain or under TLS."""
+
+    def __init__(self, host: str, port: int, reader: _Inbox, writer: asyncio.StreamWriter) -> None:
+        self._host = host
+        self._where = f"{host}:{port}"
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, host: str, port: int, deadline: float) -> SmtpStream:
+        """Connect. Raises `ConnectFailed` or, at the deadline, `StageTimeout`."""
+        where = f"{host}:{port}"
+        loop = asyncio.get_running_loop()
+        reader = _Inbox(limit=READ_SIZE, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        try:
+            async with asyncio.timeout_at(deadline) as timer:
+                transport, _ = await loop.create_connection(
+                    lambda: protocol, host, port, happy_eyeballs_delay=0.25
+                )
+        except (OSError, UnicodeError, OverflowError) as error:
+            if isinstance(error, TimeoutError) and timer.expired():
+                raise StageTimeout(
+                    f"{where} did not take a connection in time", host=where, stage=Stage.CONNECT
+                ) from error
+            raise ConnectFailed(
+                f"cannot connect to {where}: {_reason(error)}", host=where, stage=Stage.CONNECT
+            ) from error
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+        return cls(host, port, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether more content should wait."""
+        return self._writer.transport.get_write_buffer_size() > HIGH_WATER
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether all that was written has left this process."""
+        return self._writer.transport.get_write_buffer_size() == 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is over, and all that came was read."""
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    @property
+    def local_address(self) -> str:
+        """The socket's own IP address."""
+        return _address(self._writer.get_extra_info("sockname"))
+
+    @property
+    def peer_address(self) -> str:
+        """The server's IP address."""
+        return _address(self._writer.get_extra_info("peername"))
+
+    @property
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """TLS's facts; None in plaintext."""
+        found = self._writer.get_extra_info("ssl_object")
+        return found if isinstance(found, ssl.SSLObject) else None
+
+    def write(self, chunks: Iterable[Bytes]) -> None:
+        """Hand bytes over; what is written to a lost connection is dropped."""
+        if not self._writer.is_closing():
+            self._writer.writelines(chunks)
+
+    def peek(self) -> bytes:
+        """Take what has arrived and was not read."""
+        # read() returns without a pause where there is something; where it pauses, it is undone.
+        reading = self._reader.read(READ_SIZE)
+        try:
+            reading.send(None)
+        except StopIteration as done:
+            return bytes(done.value)
+        reading.close()
+        return b""
+
+    async def read(self, stage: Stage, deadline: float) -> bytes:
+        """Wait for bytes."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                data = await self._reader.read(READ_SIZE)
+        except TimeoutError as error:
+            raise self._silent(stage) from error
+        return self._given(data, stage)
+
+    async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
+        """Wait until there is room, or bytes came."""
+        reading = asyncio.ensure_future(self._reader.read(READ_SIZE))
+        draining = asyncio.ensure_future(self._writer.drain())
+        both = {reading, draining}
+        try:
+            async with asyncio.timeout_at(deadline):
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError as error:
+            raise self._silent(stage) from error
+        finally:
+            # A cancelled read() has taken nothing: what came is there for the next one.
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+        return None if reading.cancelled() else self._given(reading.result(), stage)
+
+    async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
+        """Shake hands, for the host that was connected to."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._writer.start_tls(context, server_hostname=self._host)
+        except ssl.SSLError as error:
+            raise TlsFailed(
+                f"{self._where}: {_tls_reason(error)}", host=self._where, stage=Stage.TLS
+            ) from error
+        except TimeoutError as error:
+            raise self._silent(Stage.TLS) from error
+        except OSError as error:
+            raise TlsFailed(
+                f"{self._where} ended the TLS handshake: {_reason(error)}",
+                host=self._where,
+                stage=Stage.TLS,
+            ) from error
+        self._writer.transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    async def close(self) -> None:
+        """Close in order, within a second."""
+        self._writer.close()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._writer.wait_closed()
+        except OSError:
+            # Lost already, or too slow (TimeoutError): there is nobody left to tell.
+            pass
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._writer.transport.abort()
+
+    def _given(self, data: bytes, stage: Stage) -> bytes:
+        failure = self._reader.failure
+        if data or failure is None:
+            return data
+        raise self._lost(stage, failure) from failure
+
+    def _silent(self, stage: Stage) -> SessionError:
+        return StageTimeout(
+            f"{self._where} gave no answer in time ({stage.value})", host=self._where, stage=stage
+        )
+
+    def _lost(self, stage: Stage, failure: Exception) -> SessionError:
+        return ConnectionLost(
+            f"the connection to {self._where} was lost ({stage.value}): {_reason(failure)}",
+            host=self._where,
+            stage=stage,
+        )
+
+
+def _address(name: object) -> str:
+    """The IP address of a socket's name; "" for what is no internet socket's."""
+    return str(name[0]) if isinstance(name, tuple) and name else ""
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or str(error) or type(error).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not to be trusted: {error.verify_message.rstrip('.')} "
+            "(`ca_file` adds a trust anchor, `host` must be a name the certificate holds)"
+        )
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        return "it does not speak TLS here (`security: starttls` on port 587, `tls` on 465)"
+    return f"the TLS handshake failed: {_reason(error)}"

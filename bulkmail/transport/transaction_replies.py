@@ -1,0 +1,72 @@
+"""The replies of a transaction under way, and what they decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bulkmail.smtp.commands import Data, Mail, Rcpt
+from bulkmail.smtp.dialogue import Exchange
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.transaction import TransactionResult
+
+
+@dataclass(slots=True, kw_only=True)
+class TransactionReplies:
+    """Fills as replies come; `result` is what it came to."""
+
+    #: Whether the first recipient's refusal is that of the whole transaction.
+    first_decides: bool
+    mail: Reply | None = None
+    #: Empty where MAIL was refused: what is said to RCPT then is no word on the recipient.
+    recipients: dict[str, Reply] = field(default_factory=dict)
+    data: Reply | None = None
+    end_of_data: Reply | None = None
+    #: Whether any RCPT was accepted, behind whatever reply to MAIL.
+    is_anybody_taken: bool = False
+
+    def take(self, exchange: Exchange) -> None:
+        """Put a reply in its place."""
+        reply = exchange.reply
+        match exchange.command:
+            case Mail():
+                self.mail = reply
+            case Rcpt(forward_path=path):
+                self.is_anybody_taken |= reply.is_positive
+                if self.mail is not None and self.mail.is_positive:
+                    self.recipients[path] = reply
+            case Data():
+                self.data = reply
+            case _:
+                pass
+
+    @property
+    def has_takers(self) -> bool:
+        """Whether the message may go to somebody, by the replies so far."""
+        return not self._is_refused and any(r.is_positive for r in self.recipients.values())
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the server waits for content that is to be given to it."""
+        return self.has_takers and self.data is not None and self.data.is_intermediate
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the outcome stands, whatever becomes of the session now."""
+        is_data_refused = self.data is not None and not self.data.is_intermediate
+        return self._is_refused or is_data_refused or self.end_of_data is not None
+
+    @property
+    def _is_refused(self) -> bool:
+        first = next(iter(self.recipients.values()), None)
+        return (self.mail is not None and not self.mail.is_positive) or (
+            self.first_decides and first is not None and not first.is_positive
+        )
+
+    def result(self) -> TransactionResult:
+        """What the transaction came to."""
+        return TransactionResult(
+            mail=self.mail,
+            recipients=self.recipients,
+            data=self.data,
+            end_of_data=self.end_of_data,
+        )
