@@ -21,6 +21,8 @@ class MailObject:
     message_id: str
     #: Whether a line of the content begins with a dot. None: not known, look.
     has_dot_line: bool | None = None
+    #: Cc and bcc that are suppressed: in no header and not in the envelope.
+    left_out: tuple[str, ...] = ()
     #: From 1, the first data row; 0 where there is no list (a message of the library's caller).
     row: int = 0
     #: The row's own address as its list has it: a dry run's file is named by it, while the

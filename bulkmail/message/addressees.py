@@ -1,0 +1,201 @@
+"""Whom a row's message is from, to, and copied to: the envelope and the address headers.
+
+The envelope's first forward-path is the row's own address, whatever `to:` shows. Cc and Bcc are
+the campaign's and then the row's own (its columns `cc` and `bcc`); Bcc is in the envelope alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkmail.address import (
+    Address,
+    Mailbox,
+    parse_address,
+    parse_mailbox,
+    printable,
+    split_mailboxes,
+)
+from bulkmail.campaign.load import Campaign
+from bulkmail.errors import Fault
+from bulkmail.message.rendering import Renderer
+from bulkmail.message.row import Row
+from bulkmail.message.templates import Templates
+from bulkmail.smtp.envelope import Envelope
+
+#: Whether an address, in lower case, gets nothing: the suppression list's answer.
+IsSuppressed = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Addressees:
+    """One message's addresses, parsed."""
+
+    sender: Mailbox
+    reply_to: tuple[Mailbox, ...]
+    to: Mailbox
+    cc: tuple[Mailbox, ...]
+    envelope: Envelope
+    #: Cc and Bcc that are suppressed; they are in no header and not in the envelope.
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Mailbox, ...]:
+        """All that stand in a header."""
+        return (self.sender, *self.reply_to, self.to, *self.cc)
+
+
+class AddressBook:
+    """The campaign's address keys, compiled."""
+
+    def __init__(
+        self, campaign: Campaign, templates: Templates, is_suppressed: IsSuppressed
+    ) -> None:
+        model = campaign.model
+        self._campaign = campaign
+        self._is_suppressed = is_suppressed
+        self._from = templates.inline(model.from_, ("from",))
+
+        def optional(text: str | None, key: str) -> Renderer | None:
+            return None if text is None else templates.inline(text, (key,))
+
+        self._reply_to = optional(model.reply_to, "reply_to")
+        self._return_path = optional(model.return_path, "return_path")
+        self._to = optional(model.to, "to")
+        self._copies = {
+            key: [templates.inline(text, (key, number)) for number, text in enumerate(texts)]
+            for key, texts in (("cc", model.cc), ("bcc", model.bcc))
+        }
+
+    def addressees(self, row: Row, only_to: str | None) -> Addressees | None:
+        """Everybody of `row`'s message; None when `row` holds a fault.
+
+        With `only_to` nobody but that address: in the envelope, in To, and no copies.
+        """
+        sender = self._one(self._from, row)
+        reply_to = [] if self._reply_to is None else self._several(self._reply_to, row)
+        reverse_path = self._reverse_path(row, sender)
+        own = self._own_address(row, only_to)
+        to = self._shown_to(row, own, only_to)
+        cc = self._copied("cc", row) if only_to is None else []
+        bcc = self._copied("bcc", row) if only_to is None else []
+        if sender is None or reverse_path is None or own is None or to is None:
+            return None
+        left_out = [box for box in (*cc, *bcc) if self._is_left_out(box)]
+        paths = [own, *(box.address for box in (*cc, *bcc) if box not in left_out)]
+        found = Addressees(
+            sender=sender,
+            reply_to=tuple(reply_to),
+            to=to,
+            cc=tuple(box for box in cc if box not in left_out),
+            envelope=Envelope(reverse_path, _each_once(paths)),
+            left_out=_each_once(box.address for box in left_out),
+        )
+        self._refuse_unicode(found, row)
+        return found
+
+    def _one(self, renderer: Renderer, row: Row) -> Mailbox | None:
+        text = renderer.line(row)
+        return None if text is None else self._mailbox(text, row, renderer.fault)
+
+    def _several(self, renderer: Renderer, row: Row) -> list[Mailbox]:
+        """A campaign's entry: one mailbox, none, or what a template makes of a list."""
+        text = renderer.line(row) or ""
+        parts = split_mailboxes(text) if text.count("@") != 1 else [text]
+        return self._mailboxes(parts, row, renderer.fault)
+
+    def _own_address(self, row: Row, only_to: str | None) -> Address | None:
+        text = row.delivery.address if only_to is None else only_to
+        try:
+            return parse_address(text)
+        except ValueError as error:
+            row.add(Fault(message=f"`{printable(text)}` is not an address: {error}"))
+            return None
+
+    def _shown_to(self, row: Row, own: Address | None, only_to: str | None) -> Mailbox | None:
+        if own is None:
+            return None
+        if only_to is not None:
+            return Mailbox("", own)
+        if self._to is not None:
+            return self._one(self._to, row)
+        name = row.delivery.fields.get("name")
+        name = "" if name is None else str(name)
+        if problem := row.unsafe(name):
+            row.add(self._campaign.fault(("to",), f"{problem}, in what becomes the To header"))
+            return None
+        return Mailbox(name.strip(" "), own)
+
+    def _reverse_path(self, row: Row, sender: Mailbox | None) -> str | None:
+        if self._return_path is None:
+            return None if sender is None else sender.address.wire
+        text = self._return_path.line(row)
+        if text is None or text in {"", "<>"}:
+            return text and ""
+        try:
+            return parse_address(text).wire
+        except ValueError as error:
+            message = f"`{printable(text)}` is not an address: {error}"
+            row.add(self._return_path.fault(message))
+            return None
+
+    def _copied(self, key: str, row: Row) -> list[Mailbox]:
+        """The campaign's and the row's own, in this order."""
+        boxes = [box for renderer in self._copies[key] for box in self._several(renderer, row)]
+
+        def fault(message: str) -> Fault:
+            return Fault(key=key, message=f"in the row's column: {message}")
+
+        for text in _texts(row.delivery.fields.get(key)):
+            if problem := row.unsafe(text):
+                row.add(fault(problem))
+            else:
+                boxes += self._mailboxes(split_mailboxes(text), row, fault)
+        return boxes
+
+    def _mailboxes(
+        self, texts: Iterable[str], row: Row, fault: Callable[[str], Fault]
+    ) -> list[Mailbox]:
+        boxes = (self._mailbox(text, row, fault) for text in texts)
+        return [box for box in boxes if box is not None]
+
+    def _mailbox(self, text: str, row: Row, fault: Callable[[str], Fault]) -> Mailbox | None:
+        try:
+            return parse_mailbox(text)
+        except ValueError as error:
+            row.add(fault(f"`{printable(text)}` is not an address: {error}"))
+            return None
+
+    def _is_left_out(self, box: Mailbox) -> bool:
+        return self._is_suppressed(box.address.wire.lower())
+
+    def _refuse_unicode(self, found: Addressees, row: Row) -> None:
+        """A header with a UTF-8 local part goes where SMTPUTF8 is asked for, and nowhere else."""
+        if found.envelope.needs_smtputf8:
+            return
+        for box in found.shown:
+            if box.address.needs_smtputf8:
+                message = (
+                    f"`{box.address.wire}` needs SMTPUTF8, which is asked of a server only when "
+                    "the envelope's own addresses need it: show one in ASCII"
+                )
+                row.add(self._campaign.fault(("from",) if box is found.sender else (), message))
+
+
+def _texts(value: Any) -> Sequence[str]:
+    """What a cell holds as texts: nothing, one, or (in JSON) a list of them."""
+    if value is None:
+        return ()
+    if isinstance(value, list | tuple):
+        return [str(text) for text in value if text is not None]
+    return [str(value)]
+
+
+def _each_once(addresses: Iterable[Address]) -> tuple[str, ...]:
+    """On the wire, without repetition; the domain's case makes no difference."""
+    paths: dict[tuple[str, str], str] = {}
+    for address in addresses:
+        paths.setdefault((address.local, address.domain), address.wire)
+    return tuple(paths.values())

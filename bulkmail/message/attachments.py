@@ -1,0 +1,180 @@
+"""The files of a message: those shared by all rows, encoded once, and each row's own.
+
+A path is a template; where nothing is filled in, the file is the same for every row. Files are
+base64. A message (``message/…``) may not be (RFC 2046, 5.2.1): it goes out as 7bit where that keeps
+every byte, and is otherwise a file of unknown type to its reader, as is ``multipart/…``, which no
+file can be.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from bulkmail.campaign.document import Loc
+from bulkmail.campaign.load import Campaign
+from bulkmail.errors import ConfigurationError
+from bulkmail.message.file_reader import FileBody, FileReader
+from bulkmail.message.frame import Part
+from bulkmail.message.media_type import UNKNOWN, guessed_type, is_media_type
+from bulkmail.message.parameter import disposition_field, media_type_field
+from bulkmail.message.rendering import Renderer
+from bulkmail.message.row import Row
+from bulkmail.message.templates import Templates
+
+_SEPARATORS = str.maketrans("/\\", "__")
+
+
+class Attachment:
+    """One entry of `attachments:` or `inline:`, compiled."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        loc: Loc,
+        path: Renderer,
+        *,
+        filename: Renderer | None = None,
+        media_type: Renderer | None = None,
+        content_id: str = "",
+    ) -> None:
+        self._campaign = campaign
+        self._loc = loc
+        self._path = path
+        self._filename = filename
+        self._media_type = media_type
+        self._content_id = content_id
+        #: The file, where it is the same for all rows; it is there, or `ConfigurationError` raised.
+        self.shared_path: Path | None = None
+        if path.constant is not None:
+            self.shared_path = campaign.resolve(path.constant, loc=loc)
+        self._shared: dict[str, FileBody] = {}
+
+    async def part(self, row: Row, reader: FileReader) -> Part | None:
+        """The part for `row`; None when there is a fault, which `row` then holds."""
+        path = self.shared_path or self._personal_path(row)
+        if path is None:
+            return None
+        filename = self._name(row, path)
+        media_type = self._type(row, filename)
+        if filename is None or media_type is None:
+            return None
+        file = await self._body(row, path, media_type.partition("/")[0].lower(), reader)
+        if file is None:
+            return None
+        header = _header(
+            filename, _sendable(media_type, file), file.body.encoding, self._content_id
+        )
+        return Part(header, file.body, is_shared=self.shared_path is not None)
+
+    def _personal_path(self, row: Row) -> Path | None:
+        text = self._path.line(row)
+        if text is None:
+            return None
+        try:
+            return self._campaign.resolve(text, loc=self._loc, row=row.delivery.row)
+        except ConfigurationError as error:
+            row.add(*error.faults)
+            return None
+
+    def _name(self, row: Row, path: Path) -> str | None:
+        """The name to show. A separator in it becomes ``_``: readers cut a name at the last one."""
+        if self._filename is None:
+            return path.name
+        text = self._filename.line(row)
+        return text if text is None else text.translate(_SEPARATORS) or path.name
+
+    def _type(self, row: Row, filename: str | None) -> str | None:
+        if self._media_type is None:
+            return guessed_type(filename or "")
+        text = self._media_type.line(row)
+        if text is not None and not is_media_type(text):
+            row.add(self._media_type.fault(f"`{text}` is no media type such as application/pdf"))
+            return None
+        return text
+
+    async def _body(self, row: Row, path: Path, kind: str, reader: FileReader) -> FileBody | None:
+        """The file's body; a shared one is read by the first row and kept."""
+        if kind in self._shared:
+            return self._shared[kind]
+        try:
+            file = await reader.read(path, kind)
+        except OSError as error:
+            row.add(self._path.fault(f"{path.name} cannot be read: {error.strerror or error}"))
+            return None
+        except ValueError as error:
+            row.add(self._path.fault(f"{path.name} {error}"))
+            return None
+        if self.shared_path is not None:
+            self._shared[kind] = file
+        return file
+
+
+def attachments(campaign: Campaign, templates: Templates) -> tuple[list[Attachment], int]:
+    """The inline images, then the attachments, and how many images there are.
+
+    What is wrong with them is noted in `templates`.
+    """
+    images = [
+        _compiled(campaign, templates, ("inline", name), path, content_id=name)
+        for name, path in campaign.model.inline.items()
+    ]
+    files = [
+        _compiled(
+            campaign,
+            templates,
+            ("attachments", number),
+            model.path,
+            filename=model.filename,
+            media_type=model.type,
+        )
+        for number, model in enumerate(campaign.model.attachments)
+    ]
+    return [one for one in (*images, *files) if one is not None], len(images)
+
+
+def _compiled(
+    campaign: Campaign,
+    templates: Templates,
+    loc: Loc,
+    path: str,
+    *,
+    filename: str | None = None,
+    media_type: str | None = None,
+    content_id: str = "",
+) -> Attachment | None:
+    path_loc = loc if content_id else (*loc, "path")
+    try:
+        return Attachment(
+            campaign,
+            path_loc,
+            templates.inline(path, path_loc),
+            filename=templates.inline(filename, (*loc, "filename")) if filename else None,
+            media_type=templates.inline(media_type, (*loc, "type")) if media_type else None,
+            content_id=content_id,
+        )
+    except ConfigurationError as error:
+        templates.faults += error.faults
+        return None
+
+
+def _sendable(media_type: str, file: FileBody) -> str:
+    """The type that what is sent can have."""
+    kind = media_type.partition("/")[0].lower()
+    if kind == "multipart" or (kind == "message" and file.body.encoding == "base64"):
+        return UNKNOWN
+    if file.charset and ";" not in media_type:
+        return f'{media_type}; charset="{file.charset}"'
+    return media_type
+
+
+@lru_cache(maxsize=1024)
+def _header(filename: str, media_type: str, encoding: str, content_id: str) -> bytes:
+    fields = [
+        media_type_field(media_type, filename),
+        f"Content-Transfer-Encoding: {encoding}\r\n".encode("ascii"),
+        disposition_field("inline" if content_id else "attachment", filename),
+    ]
+    if content_id:
+        fields.append(f"Content-ID: <{content_id}>\r\n".encode("ascii"))
+    return b"".join(fields)

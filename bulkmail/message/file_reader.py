@@ -1,0 +1,82 @@
+"""Files for messages, read whole through aiofiles and encoded; the last few stay at hand."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiofiles
+
+from bulkmail.message.transfer_encoding import Encoded, base64_lines, is_plain_content, plain
+
+#: Most encoded octets that are kept for the next row that has the same file.
+KEPT_SIZE = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A file's content as a part's body."""
+
+    body: Encoded
+    #: ``utf-8`` for text beyond ASCII: a reader has to be told. Else nothing.
+    charset: str = ""
+
+
+class FileReader:
+    """Reads and encodes; a file that has not changed since the last rows is not read again."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Path, int, int, str], FileBody] = OrderedDict()
+        self._size = 0
+
+    async def read(self, path: Path, kind: str) -> FileBody:
+        """The file's body; `kind` is what stands before the slash of its media type.
+
+        Raises `OSError` when it cannot be read, `ValueError` when it is empty.
+        """
+        key = _key(path, kind)
+        if (kept := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return kept
+        async with aiofiles.open(path, "rb") as file:
+            content = await file.read()
+        if not content:
+            raise ValueError("is empty")
+        encoded = _encoded(content, kind)
+        self._keep(key, encoded)
+        return encoded
+
+    def _keep(self, key: tuple[Path, int, int, str], body: FileBody) -> None:
+        size = len(body.body.content)
+        if size > KEPT_SIZE or key in self._kept:
+            return
+        self._kept[key] = body
+        self._size += size
+        while self._size > KEPT_SIZE:
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= len(oldest.body.content)
+
+
+def _key(path: Path, kind: str) -> tuple[Path, int, int, str]:
+    """What tells a file's content from another's; one system call, cheaper than a thread's hop."""
+    status = path.stat()
+    return path, status.st_mtime_ns, status.st_size, kind
+
+
+def _encoded(content: bytes, kind: str) -> FileBody:
+    if kind == "message" and is_plain_content(content):
+        return FileBody(plain(content))
+    charset = "utf-8" if kind == "text" and _is_utf8(content) else ""
+    return FileBody(base64_lines(content), charset)
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether it is UTF-8 beyond ASCII."""
+    if content.isascii():
+        return False
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,57 @@
+"""What a campaign's messages are made of, as one digest: what was checked is what is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from bulkmail.campaign.load import Campaign
+
+#: Changes when the same inputs come to other bytes.
+_VERSION = "bulkmail message 1"
+#: The keys that a message is made of.
+_KEYS = {
+    "from_",
+    "reply_to",
+    "return_path",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "text",
+    "html",
+    "attachments",
+    "inline",
+    "headers",
+}
+
+
+def fingerprint(
+    campaign: Campaign, templates: Iterable[tuple[Path, str]], shared: Iterable[Path]
+) -> str:
+    """SHA-256, in hex, over the campaign's keys, its templates' sources and its shared files.
+
+    Each row's own files are not in it: they are looked at when the row's message is made. A file
+    that has vanished counts as such; nothing is raised.
+    """
+    model = campaign.model
+    facts = [
+        _VERSION,
+        campaign.name,
+        model.schedule.timezone,
+        model.model_dump(mode="json", include=_KEYS),
+        sorted((str(path), source) for path, source in templates),
+        sorted((str(path), _digest(path)) for path in set(shared)),
+    ]
+    text = json.dumps(facts, ensure_ascii=True, sort_keys=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

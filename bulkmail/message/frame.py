@@ -1,0 +1,82 @@
+"""The MIME frame of a campaign's messages, compiled once: boundaries and nesting, slots between.
+
+multipart/mixed holds multipart/related holds multipart/alternative, each only where there is more
+than one thing for it (RFC 2046, 5.1; RFC 2387). The parts are put into the slots, each complete
+with its own header section. Boundaries are made of the message's identity, so that composing the
+same message again gives the same bytes; no part can hold one (see `transfer_encoding`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulkmail.message.transfer_encoding import BOUNDARY_MARK, Encoded
+
+_SLOT = b"\0"
+_ID = b"\1"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One entity of a message."""
+
+    #: Its fields, each with its CRLF, without the blank line.
+    header: bytes
+    body: Encoded
+    #: Whether `body` is the same object in every message; it then stays a chunk of its own.
+    is_shared: bool = False
+
+
+class Frame:
+    """How the parts of each message of a campaign lie within one another."""
+
+    def __init__(self, *, bodies: int, inline: int, attachments: int) -> None:
+        """Compile it for `bodies` alternatives (1 or 2), inline images and attachments."""
+        entity = _multipart(b"alternative", b"c", b"", [_SLOT] * bodies)
+        root = b"multipart/alternative" if bodies > 1 else b""
+        related = b'; type="%s"' % root if root else b""
+        entity = _multipart(b"related", b"b", related, [entity] + [_SLOT] * inline)
+        entity = _multipart(b"mixed", b"a", b"", [entity] + [_SLOT] * attachments)
+        self._glue = tuple(entity.split(_SLOT))
+        self.slots = len(self._glue) - 1
+
+    def content(
+        self, header: bytes, parts: Sequence[Part], identity: str
+    ) -> tuple[tuple[bytes, ...], bool]:
+        """The message's chunks, and whether a line of them begins with a dot.
+
+        `header` is the message's header section without Content-Type and without its blank line;
+        `parts` fill the slots: bodies, then inline images, then attachments. Shared parts are
+        chunks of their own, the very same object each time; what lies between them is joined.
+        """
+        key = hashlib.sha256(identity.encode()).hexdigest()[:24].encode()
+        chunks: list[bytes] = []
+        small = [header]
+        for glue, part in zip(self._glue, parts, strict=False):
+            small += (glue.replace(_ID, key), part.header, b"\r\n")
+            if part.is_shared:
+                chunks += (b"".join(small), part.body.content)
+                small = []
+            else:
+                small.append(part.body.content)
+        small.append(self._glue[-1].replace(_ID, key))
+        chunks.append(b"".join(small))
+        # A header's name may begin with a dot (RFC 5322, 3.6.8), which nobody expects of one.
+        has_dot_line = b"\n." in header or any(part.body.has_dot_line for part in parts)
+        return tuple(chunks), has_dot_line
+
+
+def _multipart(subtype: bytes, letter: bytes, parameters: bytes, children: list[bytes]) -> bytes:
+    """The children within one multipart; an only child stays as it is."""
+    if len(children) == 1:
+        return children[0]
+    boundary = b"%s%s.%s" % (BOUNDARY_MARK, letter, _ID)
+    delimiter = b"\r\n--%s\r\n" % boundary
+    opening = b'Content-Type: multipart/%s%s;\r\n boundary="%s"\r\n' % (
+        subtype,
+        parameters,
+        boundary,
+    )
+    return opening + delimiter + delimiter.join(children) + b"\r\n--%s--\r\n" % boundary

@@ -1,0 +1,126 @@
+"""Header fields as bytes (RFC 5322, 2.2): encoded, folded, ended by CRLF.
+
+Lines are kept within 76 octets where the text has a place to fold (RFC 5322 asks for 78, RFC 2047
+for 76 on a line with an encoded word), and always within 998. Nobody hands a control character
+in: `address.control_character` is asked before, where it is known whose text it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bulkmail.address import Mailbox
+from bulkmail.message.encoded_word import MAX_WORD, encoded_words
+
+#: Longest line we fold to, without CRLF.
+LINE = 76
+#: Longest line there may be, without CRLF (RFC 5322, 2.1.1).
+MAX_LINE = 998
+
+#: Printable ASCII but the colon (RFC 5322, 3.6.8). A leading dot is refused as well: it would make
+#: every message need dot stuffing.
+_NAME = re.compile(r"[!-\-/-9;-~][!-9;-~]*")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+#: Longest display name that is written as one quoted string, which cannot be folded well.
+_MAX_QUOTED = 60
+
+
+def is_field_name(name: str) -> bool:
+    """Whether `name` can name a header field."""
+    return len(name) < LINE and _NAME.fullmatch(name) is not None
+
+
+class FoldedField:
+    """A header field that is being written, token by token; tokens are one space apart."""
+
+    __slots__ = ("_line", "_lines")
+
+    def __init__(self, name: str) -> None:
+        self._lines: list[str] = []
+        self._line = f"{name}:"
+
+    @property
+    def room(self) -> int:
+        """Octets that a token may have to stay on the line that is begun."""
+        return LINE - len(self._line) - 1
+
+    def add(self, token: str) -> None:
+        """Write `token`, on a line of its own where that keeps lines short."""
+        is_first = not self._lines and self._line.endswith(":")
+        if len(token) > self.room and (not is_first or len(token) < LINE):
+            self._lines.append(self._line)
+            self._line = f" {token}"
+        else:
+            self._line = f"{self._line} {token}"
+
+    def add_text(self, text: str, suffix: str = "") -> None:
+        """Write `text` as encoded words, `suffix` glued to the last."""
+        *words, last = encoded_words(text, self.room - len(suffix))
+        for word in words:
+            self.add(word)
+        self.add(last + suffix)
+
+    def encode(self) -> bytes:
+        """The field with its CRLF. UTF-8 only where an address's local part asks for it."""
+        return ("\r\n".join([*self._lines, self._line]) + "\r\n").encode()
+
+
+def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
+    """An unstructured field; `value` holds no control character and no space at its ends.
+
+    Words beyond ASCII are encoded, together with the spaces between them; the others stay readable.
+    Where the field is structured, or may be (`List-Unsubscribe`, anything free), a long word of
+    ASCII stays as it is up to what a line may hold: a URL in encoded words is no URL.
+    """
+    if value.isascii() and "=?" not in value and len(name) + 2 + len(value) <= LINE:
+        return f"{name}: {value}\r\n".encode("ascii")
+    field = FoldedField(name)
+    if "  " in value:
+        field.add_text(value)
+        return field.encode()
+    longest = MAX_LINE - len(name) - 2 if is_structured else MAX_WORD
+    for run, is_plain in _runs(value, longest):
+        if is_plain:
+            field.add(run)
+        else:
+            field.add_text(run)
+    return field.encode()
+
+
+def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
+    """Plain words one by one, and runs of words to encode, in order."""
+    runs: list[tuple[str, bool]] = []
+    for word in value.split(" "):
+        is_plain = word.isascii() and "=?" not in word and len(word) <= longest
+        if not is_plain and runs and not runs[-1][1]:
+            runs[-1] = (f"{runs[-1][0]} {word}", False)
+        else:
+            runs.append((word, is_plain))
+    return runs
+
+
+def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
+    """A field of addresses (RFC 5322, 3.4), comma between them."""
+    field = FoldedField(name)
+    listed = list(mailboxes)
+    for position, mailbox in enumerate(listed, 1):
+        comma = "," if position < len(listed) else ""
+        if mailbox.display_name:
+            _add_phrase(field, mailbox.display_name)
+            field.add(f"<{mailbox.address.wire}>{comma}")
+        else:
+            field.add(f"{mailbox.address.wire}{comma}")
+    return field.encode()
+
+
+def _add_phrase(field: FoldedField, phrase: str) -> None:
+    """A display name: atoms, a quoted string, or encoded words, whichever carries it."""
+    if not phrase.isascii() or "=?" in phrase or len(phrase) > _MAX_QUOTED:
+        field.add_text(phrase)
+    elif _ATOMS.fullmatch(phrase):
+        for atom in phrase.split(" "):
+            field.add(atom)
+    else:
+        escaped = phrase.replace("\\", "\\\\").replace('"', '\\"')
+        field.add(f'"{escaped}"')

@@ -1,0 +1,91 @@
+"""The header section of a campaign's messages: what never changes is encoded once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import format_datetime
+from functools import lru_cache
+
+from bulkmail.address import parse_mailbox, printable, split_mailboxes
+from bulkmail.campaign.load import Campaign
+from bulkmail.message.addressees import Addressees
+from bulkmail.message.header_field import mailbox_field, text_field
+from bulkmail.message.rendering import Renderer
+from bulkmail.message.row import Row
+from bulkmail.message.templates import Templates
+
+#: Free headers that hold addresses (RFC 5322, 3.6.2; RFC 8098), written as From is.
+_OF_ADDRESSES = frozenset(
+    {"sender", "disposition-notification-to", "return-receipt-to", "errors-to", "mail-followup-to"}
+)
+#: Free headers that hold text for a person (RFC 5322, 3.6.5): a long word may be encoded.
+_OF_TEXT = frozenset({"comments", "keywords", "organization"})
+
+
+class Heading:
+    """Compiled header fields, in the order in which they are written."""
+
+    def __init__(self, campaign: Campaign, templates: Templates) -> None:
+        model = campaign.model
+        self._subject = _Free("Subject", templates.inline(model.subject, ("subject",)))
+        self._free = [
+            _Free(name, templates.inline(text, ("headers", name)))
+            for name, text in model.headers.items()
+        ]
+        # From and Reply-To rarely change from one row to the next.
+        self._mailboxes = lru_cache(maxsize=64)(mailbox_field)
+
+    def encode(self, row: Row, addressees: Addressees | None, sent_at: datetime) -> bytes:
+        """The section without Content-Type and without its blank line.
+
+        `sent_at` is aware, in the zone that Date shows. What has a fault is noted in `row` and
+        missing here.
+        """
+        texts = [free.encode(row) for free in (self._subject, *self._free)]
+        if addressees is None:
+            return b""
+        fields = [
+            f"Date: {format_datetime(sent_at)}\r\n".encode("ascii"),
+            self._mailboxes("From", (addressees.sender,)),
+            mailbox_field("To", (addressees.to,)),
+        ]
+        if addressees.cc:
+            fields.append(self._mailboxes("Cc", addressees.cc))
+        if addressees.reply_to:
+            fields.append(self._mailboxes("Reply-To", addressees.reply_to))
+        fields.append(f"Message-ID: {row.delivery.message_id}\r\n".encode("ascii"))
+        return b"".join((*fields, *texts, b"MIME-Version: 1.0\r\n"))
+
+
+class _Free:
+    """A field whose value is a template."""
+
+    def __init__(self, name: str, renderer: Renderer) -> None:
+        self._name = name
+        self._renderer = renderer
+        self._is_of_addresses = name.lower() in _OF_ADDRESSES
+        self._is_structured = name != "Subject" and name.lower() not in _OF_TEXT
+        #: The whole field, where it is the same in every message.
+        self._constant: bytes | None = None
+
+    def encode(self, row: Row) -> bytes:
+        """The field; nothing when its value is empty, or has a fault, which `row` then holds."""
+        if self._constant is not None:
+            return self._constant
+        text = self._renderer.line(row)
+        if text is None or (not text and self._is_structured):
+            return b""
+        encoded = self._field(text, row)
+        if self._renderer.constant is not None:
+            self._constant = encoded
+        return encoded
+
+    def _field(self, text: str, row: Row) -> bytes:
+        if not self._is_of_addresses:
+            return text_field(self._name, text, is_structured=self._is_structured)
+        try:
+            boxes = [parse_mailbox(part) for part in split_mailboxes(text)]
+        except ValueError as error:
+            row.add(self._renderer.fault(f"`{printable(text)}` is not an address: {error}"))
+            return b""
+        return mailbox_field(self._name, boxes)

@@ -1,0 +1,73 @@
+"""One delivery while its message is made: what its templates see, and what is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bulkmail.address import control_character
+from bulkmail.errors import Fault
+from bulkmail.fate import Delivery
+from bulkmail.message.faults import RowFaults
+
+#: Names that a column cannot take: such a column is reached as ``recipient["now"]``.
+RESERVED = ("recipient", "campaign", "now")
+
+
+class Row:
+    """A row's variables, and its faults as they are found."""
+
+    __slots__ = ("_faults", "delivery", "variables")
+
+    def __init__(self, delivery: Delivery, campaign: str, now: datetime) -> None:
+        self.delivery = delivery
+        fields = dict(delivery.fields)
+        if any(isinstance(value, list | dict) for value in fields.values()):
+            # A template can change a list; what it is rendered from must stay what it was.
+            fields = copy.deepcopy(fields)
+        #: Every column; then the reserved names, which go before a column of the same name.
+        self.variables: Mapping[str, Any] = {
+            **fields,
+            "recipient": fields,
+            "campaign": campaign,
+            "now": now,
+        }
+        self._faults: list[Fault] = []
+
+    def add(self, *faults: Fault) -> None:
+        """Note what is wrong; the row and its address are put in."""
+        for fault in faults:
+            named = dataclasses.replace(fault, row=self.delivery.row, address=self.delivery.address)
+            if named not in self._faults:
+                self._faults.append(named)
+
+    def raise_faults(self) -> None:
+        """Raise `RowFaults` with all that was noted, if anything was."""
+        if self._faults:
+            raise RowFaults(*self._faults)
+
+    def columns_with(self, character: str) -> str:
+        """`` (from column `x`)`` for the columns whose text holds `character`; else nothing."""
+        names = [
+            f"`{name}`"
+            for name, value in self.delivery.fields.items()
+            if isinstance(value, str) and character in value
+        ]
+        return f", from the column {_listed(names)}" if names else ""
+
+    def unsafe(self, text: str) -> str | None:
+        """Why `text` cannot become a header, an address or a file name; None when it can."""
+        if text.isprintable():
+            return None
+        what = control_character(text)
+        if what is None:
+            return None
+        culprit = next(c for c in text if control_character(c))
+        return f"{what}{self.columns_with(culprit)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " or ".join(names)

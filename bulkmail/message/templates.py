@@ -1,0 +1,205 @@
+"""A campaign's templates, all compiled before the first row: files and inline ones.
+
+Jinja2's sandbox; undefined names are errors; a null cell is empty text. What is reached from
+`html:` is HTML and autoescaped, whatever its name; elsewhere a template is autoescaped when its
+name says HTML. The filter `random` and `lipsum` are taken away: the same row and instant have to
+give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2 import nodes
+from jinja2.sandbox import SandboxedEnvironment
+
+from bulkmail.campaign.document import Loc, dotted
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.text_file import displayed
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.rendering import Origin, Renderer
+from bulkmail.message.row import Row
+from bulkmail.message.template_files import TemplateFiles
+from bulkmail.message.undefined import Missing, Use, noting
+
+_HTML_NAMES = (".html", ".htm", ".xhtml")
+_UNCOMPILABLE = (jinja2.TemplateSyntaxError, ConfigurationError)
+_TEMPLATE_NAMES = (".j2", ".jinja", ".jinja2", ".jj2")
+
+
+class Templates:
+    """Compiles a campaign's templates; what is wrong with them gathers in `faults`."""
+
+    def __init__(self, campaign: Campaign, list_name: str) -> None:
+        self._campaign = campaign
+        self.files = TemplateFiles(campaign.root, campaign.template_folders)
+        self.faults: list[Fault] = []
+        #: Whether a name is made at render time: then any file may be loaded.
+        self.is_dynamic = False
+        #: Key and source of each inline template, by the file name it is compiled under.
+        self._inline: dict[str, tuple[Loc, str]] = {}
+        self._uses: list[Use] = []
+        self._environments = {
+            is_html: _environment(self.files, is_html=is_html) for is_html in (False, True)
+        }
+        self._noting = {
+            is_html: environment.overlay(undefined=noting(self._uses))
+            for is_html, environment in self._environments.items()
+        }
+        self._checked: set[tuple[bool, str]] = set()
+        self._origin = Origin(self._place, self._uses_in, list_name)
+
+    def file(self, name: str, loc: Loc, *, is_html: bool) -> Renderer:
+        """The template of `text:` or `html:`, with all it includes and inherits."""
+        path = self.files.locate(name)
+        if path is None:
+            self.faults.append(self._campaign.fault(loc, self.files.problem(name)))
+            return self._broken(loc)
+        if not self._check(name, is_html=is_html):
+            return self._broken(loc)
+        template = self._environments[is_html].get_template(name)
+        return Renderer(template, self._origin, filename=str(path))
+
+    def inline(self, source: str, loc: Loc) -> Renderer:
+        """A template that stands in the campaign file itself."""
+        filename = f"<{dotted(loc)}>"
+        self._inline[filename] = loc, source
+        if not any(mark in source for mark in ("{{", "{%", "{#")):
+            return Renderer(None, self._origin, filename=filename, constant=source)
+        environment = self._environments[False]
+        try:
+            self._check_references(environment.parse(source, None, filename), filename)
+            template = _from_string(environment, source, filename)
+        except _UNCOMPILABLE as error:
+            self._note(error, filename)
+            return self._broken(loc)
+        return Renderer(template, self._origin, filename=filename)
+
+    def sources(self) -> list[tuple[Path, str]]:
+        """Every template that a message can come from, with its source."""
+        if self.is_dynamic:
+            for path in self.files.files():
+                with contextlib.suppress(ConfigurationError):
+                    self.files.read(path)
+        return sorted(self.files.sources.items())
+
+    def raise_faults(self) -> None:
+        """Raise `ConfigurationError` with every template that does not compile, if any."""
+        if self.faults:
+            raise ConfigurationError(*dict.fromkeys(self.faults))
+
+    def _check(self, name: str, *, is_html: bool) -> bool:
+        """Compile a template file and what it refers to. False: there are faults."""
+        if (is_html, name) in self._checked:
+            return True
+        self._checked.add((is_html, name))
+        environment = self._environments[is_html]
+        path = str(self.files.locate(name))
+        try:
+            source, filename, _ = self.files.get_source(environment, name)
+            tree = environment.parse(source, name, filename)
+            is_whole = self._check_references(tree, filename, is_html=is_html)
+            environment.get_template(name)
+        except _UNCOMPILABLE as error:
+            self._note(error, path)
+            return False
+        return is_whole
+
+    def _check_references(
+        self, tree: nodes.Template, filename: str, *, is_html: bool = False
+    ) -> bool:
+        is_whole = True
+        for node in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
+            names = _names(node)
+            self.is_dynamic |= names is None
+            found = [name for name in names or () if self.files.locate(name)]
+            for name in found:
+                is_whole &= self._check(name, is_html=is_html)
+            if names and not found and not getattr(node, "ignore_missing", False):
+                fault = self._place(filename, node.lineno, self.files.problem(names[0]))
+                self.faults += [fault] if fault else []
+                is_whole = False
+        return is_whole
+
+    def _note(self, error: jinja2.TemplateSyntaxError | ConfigurationError, filename: str) -> None:
+        """Note what is wrong with a template; the next one is looked at all the same."""
+        if isinstance(error, ConfigurationError):
+            self.faults += error.faults
+            return
+        message = error.message or "this is not a template"
+        fault = self._place(error.filename or filename, error.lineno, message)
+        self.faults += [fault] if fault else []
+
+    def _place(self, filename: str, line: int, message: str) -> Fault | None:
+        if filename in self._inline:
+            return self._campaign.fault(self._inline[filename][0], message)
+        if (path := Path(filename)) in self.files.sources:
+            return Fault(path=displayed(path), line=line, message=message)
+        return None
+
+    def _broken(self, loc: Loc) -> Renderer:
+        """Stands in for a template with faults: `raise_faults` comes before any row."""
+        return Renderer(None, self._origin, filename=f"<{dotted(loc)}>")
+
+    def _uses_in(self, renderer: Renderer, row: Row) -> list[Use]:
+        """Every use of an undefined name while `renderer` is rendered for `row`, each once."""
+        template = renderer.template
+        if template is None:
+            return []
+        environment = self._noting[template.environment is self._environments[True]]
+        if template.name is None:
+            source = self._inline[renderer.filename][1]
+            again = _from_string(environment, source, renderer.filename)
+        else:
+            again = environment.get_template(template.name)
+        self._uses.clear()
+        # What fails after a name was missing fails because of it.
+        with contextlib.suppress(Exception):
+            again.render(row.variables)
+        return list({(str(use.name), use.filename, use.line): use for use in self._uses}.values())
+
+
+def _environment(files: TemplateFiles, *, is_html: bool) -> jinja2.Environment:
+    environment = SandboxedEnvironment(
+        loader=files,
+        undefined=Missing,
+        autoescape=True if is_html else _is_html_name,
+        keep_trailing_newline=True,
+        finalize=_empty_where_null,
+        auto_reload=False,
+    )
+    del environment.filters["random"], environment.globals["lipsum"]
+    return environment
+
+
+def _from_string(environment: jinja2.Environment, source: str, filename: str) -> jinja2.Template:
+    code = environment.compile(source, None, filename)
+    return environment.template_class.from_code(
+        environment, code, environment.make_globals(None), None
+    )
+
+
+def _is_html_name(name: str | None) -> bool:
+    stem = (name or "").lower()
+    for suffix in _TEMPLATE_NAMES:
+        stem = stem.removesuffix(suffix)
+    return stem.endswith(_HTML_NAMES)
+
+
+def _empty_where_null(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _names(node: nodes.Node) -> list[str] | None:
+    """The template names a node refers to; None where they are made at render time."""
+    template = getattr(node, "template", None)
+    if isinstance(template, nodes.Const):
+        value = template.value
+        return [value] if isinstance(value, str) else [str(name) for name in value]
+    if isinstance(template, nodes.Tuple | nodes.List):
+        items = [item.value for item in template.items if isinstance(item, nodes.Const)]
+        return [str(item) for item in items] if len(items) == len(template.items) else None
+    return None
