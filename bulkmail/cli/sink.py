@@ -47,12 +47,14 @@ def sink(
     ca: Annotated[
         Path | None,
         typer.Option(
-            "--ca", metavar="FILE", help="Write the certificate to trust here, for `ca_file`."
+            "--ca",
+            metavar="FILE",
+            help="Where the certificate to trust is written, for `ca_file`. Default: DIR/ca.pem.",
         ),
     ] = None,
     max_size: Annotated[
         int | None,
-        typer.Option(metavar="BYTES", min=1, help="Refuse larger messages (announced as SIZE)."),
+        typer.Option(metavar="BYTES", min=1, help="Refuse larger messages. Default: 64 MiB."),
     ] = None,
 ) -> None:
     """Run a local server that keeps all it gets.
@@ -66,17 +68,17 @@ def sink(
     if ca is not None and tls is Tls.NONE:
         raise wrong_usage("--ca writes a certificate, and without --tls there is none.")
     from bulkmail.app import sinking
-    from bulkmail.sink import SinkSettings
+    from bulkmail.sink.settings import DEFAULT_MAX_SIZE, SinkSettings
 
     settings = SinkSettings(
         host=host,
         port=port,
-        folder=folder,
+        directory=folder,
         username=username,
         password=None if password_env is None else password_from_environment(password_env),
         tls=tls.value,
-        ca_file=ca,
-        max_size_bytes=max_size,
+        ca_path=ca,
+        max_size=max_size or DEFAULT_MAX_SIZE,
     )
     run(sinking.sink(settings, ready=_tell))
 

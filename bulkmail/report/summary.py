@@ -100,7 +100,7 @@ class Summary:
         if self.exit_code == EXIT_STOPPED:
             return f"Stopped after {took}."
         if self.exit_code == EXIT_WAITING:
-            return self.stopped or "Something still waits."
+            return (self.stopped or "Something still waits").rstrip(". ") + "."
         if self.limit_reached:
             return f"{number(self.sent_in_run)} sent in this run, in {took}."
         if self.sent_in_run or self.failed_in_run:

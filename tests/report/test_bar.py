@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+from support.watching import HandClock, attempt, delivery
+
+from bulkmail.fate import Counts, State
+from bulkmail.report.bar import BarDisplay
+
+
+def drawn(bar: BarDisplay) -> str:
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    with console.capture() as capture:
+        console.print(bar.render())
+    return capture.get()
+
+
+def test_the_bar_says_how_far_the_run_is() -> None:
+    clock = HandClock()
+    with BarDisplay(io.StringIO(), clock) as bar:
+        bar.begin("offer-letter", Counts(pending=2000), 2000)
+        for state in (State.SENT, State.SENT, State.FAILED, State.DEFERRED):
+            clock.now += 1
+            bar.attempted(delivery(), attempt(state))
+        text = drawn(bar)
+
+    assert "offer-letter" in text
+    assert "3 / 2,000" in text
+    assert "0.1%" in text or "0.2%" in text
+    assert "sent 2   deferred 1   failed 1   about" in text
+    assert "waiting" not in text
+
+
+def test_the_bar_says_what_it_waits_for_and_which_server_is_down() -> None:
+    clock = HandClock()
+    with BarDisplay(io.StringIO(), clock) as bar:
+        bar.begin("c", Counts(pending=1), 1)
+        bar.waiting("gmail.com 12, greylisted", clock.now + 5)
+        bar.server_changed("primary", "unreachable")
+        text = drawn(bar)
+        bar.waiting("", None)
+        bar.server_changed("primary", "")
+        later = drawn(bar)
+
+    assert "waiting: gmail.com 12, greylisted until " in text
+    assert "primary: unreachable" in text
+    assert "waiting" not in later
+    assert "primary" not in later
+
+
+def test_a_check_has_its_bar() -> None:
+    with BarDisplay(io.StringIO(), HandClock()) as bar:
+        bar.checking(12_000, 50_000)
+        known = drawn(bar)
+        bar.checking(12_000, None)
+        unknown = drawn(bar)
+
+    assert "12,000 / 50,000" in known
+    assert "12,000" in unknown
+
+
+def test_other_peoples_text_is_neither_markup_nor_control() -> None:
+    with BarDisplay(io.StringIO(), HandClock()) as bar:
+        bar.begin("[bold]c[/bold]\x1b[2J", Counts(), 0)
+        bar.server_changed("primary", "[red]no[/red]\x07")
+        text = drawn(bar)
+
+    assert r"[bold]c[/bold]\x1b[2J" in text
+    assert r"[red]no[/red]\x07" in text
+
+
+def test_before_anything_is_known_nothing_is_drawn() -> None:
+    assert drawn(BarDisplay(io.StringIO(), HandClock())).strip() == ""

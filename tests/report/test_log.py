@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import stat
+from pathlib import Path
+
+import pytest
+from support.watching import attempt, delivery
+
+from bulkmail.fate import Counts, State
+from bulkmail.report.log import NAME, LogWatch, SharedRotatingHandler, configure_log
+
+
+def logged(folder: Path) -> list[str]:
+    return (folder / NAME).read_text("utf-8").splitlines()
+
+
+def test_an_attempt_is_one_line(tmp_path: Path) -> None:
+    with configure_log(tmp_path) as log:
+        watch = LogWatch(log)
+        watch.begin("offer-letter", Counts(pending=52), 52)
+        watch.attempted(delivery(), attempt(State.FAILED, code=550, reason="no such user"))
+
+    begin, failed = logged(tmp_path)
+    assert begin.endswith("INFO offer-letter begin to_go=52 total=52")
+    assert " INFO offer-letter failed row=17 " in failed
+    assert 'address="chen.jie@example.com"' in failed
+    assert 'code=550 reply="2.0.0 ok" reason="no such user"' in failed
+
+
+def test_what_was_written_to_somebody_is_not_logged(tmp_path: Path) -> None:
+    with configure_log(tmp_path) as log:
+        LogWatch(log).attempted(delivery(), attempt())
+
+    assert "31000" not in (tmp_path / NAME).read_text("utf-8")
+
+
+def test_a_reply_cannot_forge_a_line(tmp_path: Path) -> None:
+    forged = 'no"\n2026-12-01T01:00:00Z INFO c sent row=1'
+    with configure_log(tmp_path) as log:
+        LogWatch(log).attempted(delivery(), attempt(State.FAILED, reply=forged))
+        log.info("%s", forged)
+
+    first, second = logged(tmp_path)
+    assert f"reply={json.dumps(forged)}" in first
+    assert "\\n2026" in second
+
+
+def test_the_rest_of_a_run_is_logged_too(tmp_path: Path) -> None:
+    with configure_log(tmp_path) as log:
+        watch = LogWatch(log)
+        watch.announce("offer-letter → 52 recipients")
+        watch.checking(1, 2)
+        watch.begin("offer-letter", Counts(), 0)
+        watch.waiting("greylisted", 1_796_000_000.0)
+        watch.waiting("", None)
+        watch.server_changed("primary", "unreachable")
+        watch.server_changed("primary", "")
+
+    assert [line[21:] for line in logged(tmp_path)] == [
+        "INFO offer-letter → 52 recipients",
+        "INFO offer-letter begin ",
+        'INFO offer-letter waiting reason="greylisted" until="2026-11-30T00:53:20Z"',
+        'WARNING offer-letter server server="primary" reason="unreachable"',
+        'WARNING offer-letter server server="primary" reason="usable again"',
+    ]
+
+
+def test_only_the_owner_can_read_the_log(tmp_path: Path) -> None:
+    with configure_log(tmp_path) as log:
+        log.info("x")
+
+    for path in tmp_path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_log_is_let_go_of(tmp_path: Path) -> None:
+    logger = logging.getLogger("bulkmail")
+    handlers, level = list(logger.handlers), logger.level
+
+    with configure_log(tmp_path):
+        assert len(logger.handlers) == len(handlers) + 1
+
+    assert logger.handlers == handlers
+    assert logger.level == level
+
+
+def handler(path: Path) -> SharedRotatingHandler:
+    made = SharedRotatingHandler(path, max_bytes=1000, files=3)
+    made.setFormatter(logging.Formatter("%(message)s"))
+    return made
+
+
+def record(text: str) -> logging.LogRecord:
+    return logging.LogRecord("bulkmail", logging.INFO, __file__, 1, text, None, None)
+
+
+def test_two_processes_share_a_log_and_lose_no_line(tmp_path: Path) -> None:
+    # Two handlers on one file stand for two processes: they share nothing but the files.
+    path = tmp_path / NAME
+    one, two = handler(path), handler(path)
+    lines = [f"line {number:03} {'.' * 41}" for number in range(40)]  # 50 bytes: two files full
+
+    for number, line in enumerate(lines):
+        (one if number % 2 else two).emit(record(line))
+    one.close()
+    two.close()
+
+    kept = sorted(
+        line
+        for file in tmp_path.iterdir()
+        if not file.name.endswith(".lock")
+        for line in file.read_text("utf-8").splitlines()
+    )
+    assert kept == lines
+
+
+def test_old_files_go_and_the_newest_stay(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    log = handler(path)
+
+    for number in range(400):
+        log.emit(record(f"line {number:03} {'.' * 41}"))
+    log.close()
+
+    names = sorted(file.name for file in tmp_path.iterdir() if not file.name.endswith(".lock"))
+    assert names == [NAME, f"{NAME}.1", f"{NAME}.2"]
+    assert "line 399" in path.read_text("utf-8")
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = handler(tmp_path / NAME)
+    monkeypatch.setattr(log, "_lock_path", tmp_path / "gone" / "lock")
+
+    log.emit(record("lost"))
+    log.close()
+
+    assert capsys.readouterr().err == ""
+
+
+def test_a_delivery_in_a_sample_has_what_the_log_leaves_out() -> None:
+    assert "31000" in str(dataclasses.asdict(delivery()))  # or the test above proves nothing

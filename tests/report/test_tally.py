@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+from support.watching import HandClock, attempt, delivery
+
+from bulkmail.fate import Counts, State
+from bulkmail.report.tally import RATE_WINDOW, Tally
+
+
+def test_what_is_done_is_counted_on_top_of_where_the_campaign_stood() -> None:
+    tally = Tally("c", Counts(pending=3, sent=10), 3, HandClock())
+
+    tally.add(delivery(), attempt(State.SENT))
+    tally.add(delivery(), attempt(State.DEFERRED, code=450))
+    tally.add(delivery(), attempt(State.FAILED, code=550))
+
+    assert tally.states() == ["sent 11", "deferred 1", "failed 1"]
+    assert tally.done == 2
+
+
+def test_a_deferred_recipient_who_is_sent_to_is_deferred_no_more() -> None:
+    tally = Tally("c", Counts(deferred=1), 1, HandClock())
+
+    tally.add(delivery(tried_before=True), attempt(State.SENT))
+
+    assert tally.count(State.DEFERRED) == 0
+    assert tally.count(State.SENT) == 1
+
+
+def test_doubts_are_shown_when_there_are_some() -> None:
+    tally = Tally("c", Counts(pending=1), 1, HandClock())
+
+    tally.add(delivery(), attempt(State.IN_DOUBT, code=None))
+
+    assert "in doubt 1" in tally.states()
+
+
+def test_nothing_is_said_of_a_rate_before_there_is_one() -> None:
+    tally = Tally("c", Counts(pending=1), 1, HandClock())
+
+    assert tally.pace() == ""
+    assert tally.to_go() == ""
+
+
+def test_the_rate_is_of_late() -> None:
+    clock = HandClock()
+    tally = Tally("c", Counts(pending=1000), 1000, clock)
+    for _ in range(100):  # 100/s for a second, then 1/s
+        clock.now += 0.01
+        tally.add(delivery(), attempt())
+    for _ in range(3 * int(RATE_WINDOW)):
+        clock.now += 1
+        tally.add(delivery(), attempt())
+
+    assert tally.per_second == pytest.approx(1.0, rel=0.1)
+
+
+def test_the_time_to_go_is_that_of_what_is_left() -> None:
+    clock = HandClock()
+    tally = Tally("c", Counts(pending=172), 172, clock)
+    for _ in range(10):
+        clock.now += 1
+        tally.add(delivery(), attempt())
+
+    assert tally.to_go() == "about 2 min 42 s to go"

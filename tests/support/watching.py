@@ -1,0 +1,55 @@
+"""A clock that a test moves, and what a display is told."""
+
+from __future__ import annotations
+
+from bulkmail.fate import Attempt, Delivery, State
+
+
+class HandClock:
+    """Time that moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_796_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def delivery(
+    row: int = 17, *, address: str = "chen.jie@example.com", tried_before: bool = False
+) -> Delivery:
+    return Delivery(
+        id=row,
+        epoch=1,
+        row=row,
+        key=address.lower(),
+        address=address,
+        fields={"email": address, "salary": "31000"},
+        attempts=0,
+        doubts=0,
+        first_attempt_at=1_795_000_000.0 if tried_before else None,
+        message_id="<a@example.com>",
+    )
+
+
+def attempt(
+    state: State = State.SENT, *, code: int | None = 250, reply: str = "2.0.0 ok", reason: str = ""
+) -> Attempt:
+    return Attempt(
+        delivery_id=17,
+        epoch=1,
+        at=1_796_000_000.0,
+        started_at=1_796_000_000.0,
+        state=state,
+        reason=reason,
+        server="primary",
+        stage="end of data",
+        code=code,
+        reply=reply,
+    )
