@@ -7,6 +7,7 @@ whose end a character could feign (a path's ">", a space) is held to its form as
 
 from __future__ import annotations
 
+import abc
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -23,7 +24,7 @@ MAX_COMMAND_BYTES = 16384
 #: What no line may hold: controls (C0, DEL, C1), and surrogates, which are no characters.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 #: A path between its angle brackets, which stand in it only inside a quoted local part.
-_PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s<>"\\])*', re.DOTALL)
+_PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*"@)?[^\s<>"\\]*')
 #: One word of printable ASCII: a host name or address literal, a mechanism.
 _WORD = re.compile(r"[!-~]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}|\*")
@@ -51,16 +52,16 @@ def _held(verb: str, form: re.Pattern[str], value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Command(abc.ABC):
     """One command. `stage` names the step it belongs to."""
 
     stage: ClassVar[Stage]
     #: Whether it must be the last of a pipelined group (RFC 2920, 3.1).
     ends_group: ClassVar[bool] = False
 
+    @abc.abstractmethod
     def encode(self) -> bytes:
-        """The command as bytes, CRLF included."""
-        raise NotImplementedError
+        """The command as bytes, CRLF included. Raises `MessageRefusedLocally` where it cannot."""
 
     def masked(self) -> str:
         """The command as a transcript may show it: no secrets, no CRLF."""

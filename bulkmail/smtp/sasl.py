@@ -7,12 +7,13 @@ exchange is cancelled with "*" (RFC 4954, 4).
 
 AUTH LOGIN was never specified. Nearly all servers ask for the user name with a 334; a few want it
 with the command and answer a bare AUTH LOGIN with a syntax error (500, 501, 502): for those begin
-again with ``initial_username=True`` on the same connection.
+again with ``initial_username=True`` on the same connection (`Reply.is_syntax_error` tells them).
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Generator
 from contextlib import suppress
 
@@ -29,6 +30,8 @@ Mechanism = Generator[bytes | None, bytes, None]
 #: and nothing tells one from a password.
 _AUTO = ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
 _KNOWN = frozenset({*_AUTO, "XOAUTH2"})
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def begin(
@@ -114,9 +117,8 @@ def _xoauth2(username: str, token: Secret) -> Mechanism:
 
 
 def _octets(text: str) -> bytes:
-    """`text` in UTF-8. A lone surrogate (bytes of an environment that are not UTF-8) is refused."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        # "from None": the error would carry the secret along.
-        raise AuthenticationFailed("the user name or password is not UTF-8") from None
+    """`text` in UTF-8. A lone surrogate (an environment's octet that is not UTF-8) is refused."""
+    # Looked for, not caught: UnicodeEncodeError would carry the secret along.
+    if _SURROGATE.search(text):
+        raise AuthenticationFailed("the user name or password is not UTF-8")
+    return text.encode()

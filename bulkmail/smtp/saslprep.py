@@ -30,9 +30,14 @@ def saslprep(text: str, what: str) -> str:
     )
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
     if any(prohibits(c) for prohibits in _PROHIBITED for c in prepared):
-        raise AuthenticationFailed(f"the {what} holds a character that SASLprep prohibits")
+        raise AuthenticationFailed(
+            f"the {what} holds a character that SCRAM's SASLprep prohibits (settings: server.auth)"
+        )
     if not _is_one_way(prepared):
-        raise AuthenticationFailed(f"the {what} mixes writing directions as SASLprep prohibits")
+        raise AuthenticationFailed(
+            f"the {what} mixes writing directions, which SCRAM's SASLprep prohibits"
+            " (settings: server.auth)"
+        )
     return prepared
 
 
