@@ -9,6 +9,8 @@ block one another (RFC 2920, 3.1), and one deadline bounds both.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Iterable
 from typing import Protocol, TypeAlias
@@ -280,6 +282,10 @@ def _address(name: object) -> str:
 
 
 def _reason(error: Exception) -> str:
+    """What went wrong, as the system words it: asyncio's own words name addresses only."""
+    is_system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror)
+    if is_system and isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     text = error.strerror if isinstance(error, OSError) else None
     return text or str(error) or type(error).__name__
 

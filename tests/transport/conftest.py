@@ -1,0 +1,102 @@
+"""Sessions over a scripted stream."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from bulkmail.clock import SystemClock
+from bulkmail.message.mail_object import MailObject
+from bulkmail.settings import Security, ServerSettings
+from bulkmail.smtp.envelope import Envelope
+from bulkmail.transport.session import Session
+from bulkmail.transport.transcript import Transcript
+from tests.transport.scripted_stream import (
+    GREETING,
+    HOST,
+    PIPELINING_GREETING,
+    Marks,
+    OpenSession,
+    ScriptedStream,
+)
+
+
+@pytest.fixture
+def script() -> Iterator[ScriptedStream]:
+    stream = ScriptedStream()
+    yield stream
+    stream.finish()
+
+
+@pytest.fixture
+def settings() -> ServerSettings:
+    return ServerSettings(
+        name="mx", host=HOST, port=587, security=Security.NONE, local_hostname="me.example"
+    )
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """The transcript of what `open_session` opened."""
+    return []
+
+
+@pytest.fixture
+def open_session(script: ScriptedStream, settings: ServerSettings, lines: list[str]) -> OpenSession:
+    async def connect(host: str, port: int, deadline: float) -> ScriptedStream:
+        assert (host, port) == (HOST, 587)
+        return script
+
+    async def open_one(**changed: object) -> Session:
+        return await Session.open(
+            replace(settings, **changed),  # type: ignore[arg-type]  # the test's own keywords
+            clock=SystemClock(),
+            transcript=Transcript(lines.append),
+            connect=connect,
+        )
+
+    return open_one
+
+
+@pytest.fixture
+def mark(script: ScriptedStream) -> Marks:
+    return Marks(script)
+
+
+@pytest.fixture
+def mail_object() -> Callable[..., MailObject]:
+    def make(
+        *to: str,
+        content: bytes = b"Subject: hi\r\n\r\nhello\r\n",
+        reverse_path: str = "a@x.example",
+    ) -> MailObject:
+        envelope = Envelope(reverse_path, to or ("b@y.example",))
+        return MailObject(envelope, (content,), message_id="<1@x.example>")
+
+    return make
+
+
+@pytest.fixture
+def pipelined(
+    script: ScriptedStream, open_session: OpenSession
+) -> Callable[[], Awaitable[Session]]:
+    """Opens a session with a server that offers PIPELINING."""
+
+    async def open_one() -> Session:
+        script.plays(PIPELINING_GREETING)
+        return await open_session()
+
+    return open_one
+
+
+@pytest.fixture
+def lockstep(script: ScriptedStream, open_session: OpenSession) -> Callable[[], Awaitable[Session]]:
+    """Opens a session with a server that offers nothing."""
+
+    async def open_one() -> Session:
+        script.plays(GREETING)
+        return await open_session()
+
+    return open_one

@@ -1,0 +1,166 @@
+"""A stream that plays a transcript, and what goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from bulkmail.errors import ConnectionLost, StageTimeout
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.session import Session
+from bulkmail.transport.stream import Bytes
+
+HOST = "mx.example"
+WHERE = f"{HOST}:587"
+
+#: What a server that offers nothing says before most tests begin.
+GREETING = """
+    S: 220 mx.example ESMTP
+    C: EHLO me.example
+    S: 250-mx.example
+    S: 250 HELP
+"""
+#: The same of one that offers PIPELINING.
+PIPELINING_GREETING = """
+    S: 220 mx.example ESMTP
+    C: EHLO me.example
+    S: 250-mx.example
+    S: 250 PIPELINING
+"""
+
+
+class ScriptedStream:
+    """Plays a transcript: gives what the server says, holds what the client says against it.
+
+    `C:` lines that follow one another are one write group: what the client has written by the time
+    it waits for the next `S:` must be exactly that. Instead of a line the server may (close),
+    (reset), be (silent) past the deadline, or (hang). `says_at_once` is there without being asked.
+    """
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[str, bytes]] = deque()
+        self._written = bytearray()
+        #: Every write.
+        self.writes: list[bytes] = []
+        self.is_aborted = False
+        self.is_tls = False
+        #: Set when a read hangs.
+        self.hangs = asyncio.Event()
+        self.is_congested = False
+        self.is_flushed = True
+        self.has_ended = False
+        self.local_address = "192.0.2.7"
+        self.peer_address = "192.0.2.25"
+        self.ssl_object: ssl.SSLObject | None = None
+        self.waited_for: list[Stage] = []
+
+    def plays(self, transcript: str) -> ScriptedStream:
+        """Add a transcript."""
+        for line in filter(None, map(str.strip, transcript.splitlines())):
+            speaker, _, text = line.partition(":")
+            text = text.removeprefix(" ")
+            if speaker == "C":
+                self._add("hears", f"{text}\r\n".encode())
+            elif text in ("(close)", "(reset)", "(silent)", "(hang)"):
+                self._steps.append((text.strip("()"), b""))
+            else:
+                self._add("says", f"{text}\r\n".encode())
+        return self
+
+    def says(self, data: bytes) -> ScriptedStream:
+        """Give exactly these bytes to one read."""
+        self._steps.append(("says", data))
+        return self
+
+    def says_at_once(self, data: bytes) -> ScriptedStream:
+        """Bytes that are there before anybody waits for them."""
+        self._steps.append(("blurts", data))
+        return self
+
+    def _add(self, kind: str, data: bytes) -> None:
+        if self._steps and self._steps[-1][0] == kind:
+            data = self._steps.pop()[1] + data
+        self._steps.append((kind, data))
+
+    def _hear(self) -> None:
+        if self._steps and self._steps[0][0] == "hears":
+            _, expected = self._steps.popleft()
+            assert bytes(self._written) == expected
+            self._written.clear()
+
+    def finish(self) -> None:
+        """Assert that all was played. A QUIT may be left: nobody answered it."""
+        self._hear()
+        assert not self._steps
+        assert bytes(self._written) in (b"", b"QUIT\r\n")
+
+    def write(self, chunks: Iterable[Bytes]) -> None:
+        data = b"".join(chunks)
+        self.writes.append(data)
+        self._written += data
+
+    def peek(self) -> bytes:
+        if self._steps and self._steps[0][0] == "blurts":
+            return self._steps.popleft()[1]
+        return b""
+
+    async def read(self, stage: Stage, deadline: float) -> bytes:
+        assert deadline > asyncio.get_running_loop().time()
+        self.waited_for.append(stage)
+        self._hear()
+        kind, data = self._steps.popleft() if self._steps else ("close", b"")
+        if kind == "hang":
+            self.hangs.set()
+            await asyncio.Event().wait()
+        if kind == "silent":
+            raise StageTimeout(f"{WHERE} gave no answer in time", host=WHERE, stage=stage)
+        if kind == "reset":
+            raise ConnectionLost(f"{WHERE}: reset", host=WHERE, stage=stage)
+        self.has_ended = kind == "close"
+        return data
+
+    async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
+        raise AssertionError("this stream is never congested")
+
+    async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
+        self._hear()
+        assert not self._written
+        self.is_tls = True
+
+    async def close(self) -> None:
+        self.has_ended = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+        self.has_ended = True
+
+
+class OpenSession(Protocol):
+    async def __call__(self, **settings: object) -> Session: ...
+
+
+class Marks:
+    """Counts marks; raises or waits where it is told to."""
+
+    def __init__(self, script: ScriptedStream) -> None:
+        self._script = script
+        self.count = 0
+        self.fault: BaseException | None = None
+        #: Whether the server closes meanwhile.
+        self.is_left_alone = False
+        self.hangs: asyncio.Event | None = None
+        #: What had been written when the mark was made.
+        self.written_before = b""
+
+    async def __call__(self) -> None:
+        self.count += 1
+        self.written_before = b"".join(self._script.writes)
+        self._script.has_ended |= self.is_left_alone
+        if self.hangs is not None:
+            self.hangs.set()
+            await asyncio.Event().wait()
+        if self.fault is not None:
+            raise self.fault
