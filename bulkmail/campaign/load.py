@@ -82,6 +82,10 @@ class Campaign:
         """Where templates are looked up, in this order."""
         return self.root / TEMPLATES_FOLDER, self.folder
 
+    def has(self, loc: Loc) -> bool:
+        """Whether a value stands at a key of the campaign's own file."""
+        return self._document.has(loc)
+
     def fault(
         self,
         loc: Loc,

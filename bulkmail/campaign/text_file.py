@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from bulkmail.errors import ConfigurationError, Fault
 
@@ -16,6 +16,9 @@ from bulkmail.errors import ConfigurationError, Fault
 CHUNK_SIZE = 65536
 #: Longest line taken as one: a bound on memory against files that are not text. 16 MiB.
 MAX_LINE = 1 << 24
+
+#: So many characters of three bytes are no chance.
+_SURELY_UTF8 = 4
 
 _LONE_CR = re.compile(rb"(?<=\r)(?!\n|\Z)")
 
@@ -38,7 +41,7 @@ def displayed(path: Path) -> str:
     return absolute if relative.startswith(os.pardir) else relative
 
 
-def open_binary(path: Path) -> BinaryIO:
+def open_binary(path: Path) -> io.BufferedReader:
     """The file, opened. Raises `ConfigurationError` when it is missing, a folder, or not ours."""
     try:
         return path.open("rb")
@@ -107,7 +110,7 @@ def _line(number: int, raw: bytes, encoding: str) -> Line:
         return Line(number, raw.decode(encoding, "replace"), wrong_bytes(raw, encoding))
 
 
-def _raw_lines(file: BinaryIO) -> Iterator[bytes]:
+def _raw_lines(file: io.BufferedReader) -> Iterator[bytes]:
     while raw := file.readline(MAX_LINE):
         if b"\r" in raw and not (raw.endswith(b"\r\n") and raw.count(b"\r") == 1):
             yield from _LONE_CR.split(raw)
@@ -131,6 +134,24 @@ def _split_lines(text: str) -> list[str]:
     """Split after each LF; what follows the last one is the last part, perhaps empty."""
     parts = text.split("\n")
     return [part + "\n" for part in parts[:-1]] + parts[-1:]
+
+
+def is_utf8_after_all(path: Path, encoding: str) -> bool:
+    """Whether a file said to be in another encoding is UTF-8, by a BOM or by its first bytes.
+
+    Text in another encoding is hardly ever valid UTF-8; when it is by chance, it is so by pairs of
+    bytes, not by threes.
+    """
+    if encoding.startswith("utf"):
+        return False
+    with open_binary(path) as file:
+        sample = file.read(CHUNK_SIZE)
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    by_threes = sum(character >= "\u0800" for character in text)
+    return sample.startswith(codecs.BOM_UTF8) or by_threes >= _SURELY_UTF8
 
 
 def wrong_bytes(sample: bytes, encoding: str, advice: str = "") -> str:

@@ -1,0 +1,167 @@
+"""A record becomes a row: its address, its key, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkmail.address import control_character, parse_address, parse_mailboxes, printable
+from bulkmail.campaign.recipients.columns import find_email_column, no_email_column, unknown_column
+from bulkmail.campaign.recipients.row import Record, Row
+from bulkmail.errors import Fault
+
+_COPIES = ("cc", "bcc")
+_MAX_DEPTH = 100
+
+#: Makes a fault of a row's number, its line, a sentence and the address where it is one.
+FaultMaker = Callable[[int, int, str, str | None], Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """How a list's records are to be read."""
+
+    fault: FaultMaker
+    #: None: whichever column of the record is called as one.
+    email_column: str | None
+    #: None: the address in lower case.
+    key_column: str | None
+
+    def row(self, number: int, record: Record) -> Row:
+        """The row, with its faults. A bad address still gives address and key, as far as it can."""
+        fields = record.fields
+        problems = list(record.problems)
+        address = key = address_problem = key_problem = ""
+        if not problems or self.email_column in fields:
+            address, address_problem = self._address(fields)
+            key, key_problem = self._key(fields, address)
+        problems += filter(None, (address_problem, key_problem))
+        for column in _COPIES:
+            if fields.get(column):
+                problems += _copy_problems(column, fields[column])
+        unusable = list(_text_problems(fields))
+        if not problems and not unusable:
+            return Row(number, record.line, fields, address, key)
+        known = None if address_problem else address or None
+        faults = tuple(
+            self.fault(number, record.line, text, known)
+            for text in dict.fromkeys(problems + unusable)
+        )
+        if unusable:
+            fields = {printable(name): _storable(cell) for name, cell in fields.items()}
+        return Row(number, record.line, fields, printable(address), printable(key), faults)
+
+    def _address(self, fields: Mapping[str, Any]) -> tuple[str, str]:
+        """The address as written and "", or as much as there is and what is wrong."""
+        column = self.email_column
+        if column is None or column not in fields:
+            try:
+                column = find_email_column(fields)
+            except ValueError as error:
+                return "", str(error)
+        if column is None:
+            if self.email_column is not None and fields:
+                return "", f"no address: {unknown_column(self.email_column, list(fields))}"
+            return "", f"no address: {no_email_column(fields)}"
+        cell = fields[column]
+        if cell is None or cell == "":
+            return "", f"no address: `{column}` is empty"
+        if not isinstance(cell, str):
+            return "", f"no address: `{column}` holds {_kind(cell)}"
+        return _checked_address(cell, column)
+
+    def _key(self, fields: Mapping[str, Any], address: str) -> tuple[str, str]:
+        column = self.key_column
+        if column is None:
+            return address.lower(), ""
+        if column not in fields:
+            return "", f"no key: {unknown_column(column, list(fields))}"
+        cell = fields[column]
+        if cell is None or (isinstance(cell, str) and not cell.strip()):
+            return "", f"no key: `{column}` is empty"
+        if not isinstance(cell, str | int | float):
+            return "", f"no key: `{column}` holds {_kind(cell)}"
+        key = str(cell).strip()
+        if unsafe := control_character(key):
+            return key, f"the key in `{column}` holds {unsafe}"
+        return key, ""
+
+
+def _checked_address(cell: str, column: str) -> tuple[str, str]:
+    address = cell.strip(" \t\u3000\xa0")
+    if not address:
+        return "", f"no address: `{column}` is empty"
+    try:
+        parse_address(address)
+    except ValueError as error:
+        return address, f"`{printable(address)}` is not an address: {error}"
+    return address, ""
+
+
+def _copy_problems(column: str, cell: Any) -> Iterator[str]:
+    """What is wrong with a cc or bcc: text with addresses in it, or a list of such texts."""
+    for part in cell if isinstance(cell, list) else [cell]:
+        if not isinstance(part, str):
+            yield f"{column}: holds {_kind(part)}, where addresses belong"
+            continue
+        try:
+            parse_mailboxes(part)
+        except ValueError as error:
+            yield f"{column}: {error}"
+
+
+def _text_problems(fields: Mapping[str, Any]) -> Iterator[str]:
+    """What no text may hold, whatever it is used for: NUL, and halves of characters."""
+    for name, cell in fields.items():
+        if type(cell) is str and cell.isascii() and "\0" not in cell:
+            continue
+        problem = _unusable(name, 0) or _unusable(cell, 0)
+        if problem:
+            yield f"column `{printable(name)}` {problem}"
+
+
+def _unusable(cell: Any, depth: int) -> str:
+    if isinstance(cell, str):
+        if "\0" in cell:
+            return "holds a NUL"
+        return (
+            "" if cell.isascii() or _is_encodable(cell) else "holds half a character (a surrogate)"
+        )
+    if depth > _MAX_DEPTH:
+        return "is nested too deeply"
+    parts: list[Any] = cell if isinstance(cell, list) else []
+    if isinstance(cell, dict):
+        parts = [*cell, *cell.values()]
+    return next(filter(None, (_unusable(part, depth + 1) for part in parts)), "")
+
+
+def _storable(cell: Any) -> Any:
+    """A cell of a bad row as a ledger can keep it."""
+    if isinstance(cell, str):
+        return printable(cell) if _unusable(cell, 0) else cell
+    return printable(json.dumps(cell)) if _unusable(cell, 0) else cell
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kind(cell: Any) -> str:
+    match cell:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+    return "text"
