@@ -6,14 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import pytest
-
-from bulkmail.clock import SystemClock
-from bulkmail.message.mail_object import MailObject
-from bulkmail.settings import Security, ServerSettings
-from bulkmail.smtp.envelope import Envelope
-from bulkmail.transport.session import Session
-from bulkmail.transport.transcript import Transcript
-from tests.transport.scripted_stream import (
+from support.scripted_stream import (
     GREETING,
     HOST,
     PIPELINING_GREETING,
@@ -21,6 +14,13 @@ from tests.transport.scripted_stream import (
     OpenSession,
     ScriptedStream,
 )
+
+from bulkmail.clock import SystemClock
+from bulkmail.message.mail_object import MailObject
+from bulkmail.settings import Security, ServerSettings
+from bulkmail.smtp.envelope import Envelope
+from bulkmail.transport.session import Session
+from bulkmail.transport.transcript import Transcript
 
 
 @pytest.fixture
