@@ -1,13 +1,31 @@
-"""What each layer is told: one frozen value a layer, made from the campaign and the environment."""
+"""What each layer is told: one frozen value a layer, made from the campaign and the environment.
+
+`${NAME}` is looked up here and nowhere earlier, so that a check needs no environment.
+"""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bulkmail.address import control_character
+from bulkmail.campaign.document import Loc
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.model import ServerModel, ServerReference
+from bulkmail.campaign.nearest import did_you_mean
+from bulkmail.campaign.project import PathRefused, resolve_path
+from bulkmail.campaign.providers import PROVIDERS, Provider
 from bulkmail.campaign.units import Rate
+from bulkmail.campaign.values import ENVIRONMENT_REFERENCE, PasswordReference
+from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
+
+_TLS_PORT = 465
+_SMTP_PORT = 25
+_SUBMISSION_PORT = 587
+_MAX_PORT = 65535
 
 
 class Security(enum.StrEnum):
@@ -80,3 +98,205 @@ class RetrySettings:
     attempts: int | None = None
     #: Whether a first doubt is sent again, with the same Message-ID (else held at once).
     resend_on_doubt: bool = True
+
+
+def retry_settings(campaign: Campaign) -> RetrySettings:
+    """When the campaign's deferred deliveries are tried again."""
+    retry = campaign.model.retry
+    return RetrySettings(
+        backoff=retry.backoff,
+        max_backoff=retry.max_backoff,
+        give_up_after=retry.give_up_after,
+        attempts=retry.attempts,
+        resend_on_doubt=campaign.model.on_doubt == "resend",
+    )
+
+
+def server_settings(campaign: Campaign, environ: Mapping[str, str]) -> tuple[ServerSettings, ...]:
+    """The campaign's servers, in its order, complete.
+
+    The campaign's own `servers`; else those of the defaults; else all of bulkmail.yaml's. Raises
+    `ConfigurationError` with all the faults: no server at all, a variable that is not set, a file
+    of trust anchors that is not there.
+    """
+    written = list(_written_servers(campaign))
+    if not written:
+        raise ConfigurationError(campaign.fault(("servers",), _NO_SERVERS))
+    makers = [_Maker(campaign, environ, server) for server in written]
+    made = [maker.settings() for maker in makers]
+    faults = [fault for maker in makers for fault in maker.faults]
+    names = [settings.name for settings in made]
+    for server, name in zip(written, names, strict=True):
+        if not faults and names.count(name) > 1:
+            faults.append(campaign.fault(server.loc, f"two servers are called {name}"))
+    if faults:
+        raise ConfigurationError(*dict.fromkeys(faults))
+    return tuple(made)
+
+
+_NO_SERVERS = (
+    "there is no server to send by: describe one under `servers`, in bulkmail.yaml or here"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenServer:
+    """A server as it is written, and where."""
+
+    #: None: its host and port.
+    name: str | None
+    loc: Loc
+    #: The folders in which its relative paths are looked up.
+    folders: tuple[Path, ...]
+    model: ServerModel
+    weight: int | None
+
+
+def _written_servers(campaign: Campaign) -> Iterator[_WrittenServer]:
+    chosen = campaign.model.servers
+    here = (campaign.folder, campaign.root)
+    if isinstance(chosen, dict):
+        for name, model in chosen.items():
+            yield _WrittenServer(name, ("servers", name), here, model, model.weight)
+    elif chosen is None:
+        for name in campaign.project.servers:
+            yield _shared_server(campaign, ServerReference(server=name), ("servers", name))
+    else:
+        for index, entry in enumerate(chosen):
+            loc: Loc = ("servers", index)
+            if isinstance(entry, ServerReference):
+                yield _shared_server(campaign, entry, loc)
+            else:
+                yield _WrittenServer(None, loc, here, entry, entry.weight)
+
+
+def _shared_server(campaign: Campaign, reference: ServerReference, loc: Loc) -> _WrittenServer:
+    name = reference.server
+    model = campaign.project.servers.get(name)
+    if model is None:
+        known = did_you_mean(name, campaign.project.servers)
+        message = f"there is no server `{name}` in bulkmail.yaml. {known}"
+        raise ConfigurationError(campaign.fault(loc, message))
+    weight = model.weight if reference.weight is None else reference.weight
+    return _WrittenServer(name, ("servers", name), (campaign.root,), model, weight)
+
+
+def _default_port(security: Security | None, provider: Provider | None) -> int:
+    """The provider's, unless it goes with another security than the one that is written."""
+    if provider is not None and (security is None or security == provider.security):
+        return provider.port
+    return _TLS_PORT if security is Security.TLS else _SUBMISSION_PORT
+
+
+def _default_security(port: int, provider: Provider | None) -> Security:
+    if provider is not None and port == provider.port:
+        return Security(provider.security)
+    known = {_TLS_PORT: Security.TLS, _SMTP_PORT: Security.OPPORTUNISTIC}
+    return known.get(port, Security.STARTTLS)
+
+
+class _Maker:
+    """Makes one server's settings, and notes what is wrong on the way."""
+
+    def __init__(
+        self, campaign: Campaign, environ: Mapping[str, str], written: _WrittenServer
+    ) -> None:
+        self.faults: list[Fault] = []
+        self._campaign = campaign
+        self._environ = environ
+        self._written = written
+
+    def settings(self) -> ServerSettings:
+        """The settings; of no use when there are faults."""
+        model = self._written.model
+        provider = PROVIDERS[model.provider] if model.provider else None
+        host = self._text("host", model.host) or (
+            provider.host_in(model.region) if provider else ""
+        )
+        port, security = self._port_and_security(model, provider)
+        return ServerSettings(
+            name=self._written.name or f"{host}:{port}",
+            host=host,
+            port=port,
+            security=security,
+            ca_file=self._ca_file(model),
+            verify=model.verify,
+            username=self._text("username", model.username),
+            password=self._password(model.password),
+            auth=model.auth,
+            rates=model.rate or (provider.rates if provider else ()),
+            connections=model.connections,
+            messages_per_connection=model.messages_per_connection,
+            connection_lifetime=model.connection_lifetime,
+            timeout=model.timeout,
+            data_timeout=model.data_timeout,
+            local_hostname=self._text("local_hostname", model.local_hostname),
+            weight=self._written.weight,
+            password_hint=provider.hint if provider else "",
+        )
+
+    def _port_and_security(
+        self, model: ServerModel, provider: Provider | None
+    ) -> tuple[int, Security]:
+        security = Security(model.security) if model.security else None
+        port = _default_port(security, provider) if model.port is None else self._port(model.port)
+        return port, security or _default_security(port, provider)
+
+    def _port(self, port: int | str) -> int:
+        if isinstance(port, int):
+            return port
+        text = self._text("port", port) or ""
+        if text.isascii() and text.isdigit() and 0 < int(text[:6]) <= _MAX_PORT:
+            return int(text)
+        if text:
+            self._fault("port", f"{port} holds no port, a whole number from 1 to {_MAX_PORT}")
+        return 0
+
+    def _text(self, key: str, written: str | None) -> str | None:
+        """The text with its references looked up. None where nothing is written, or it fails."""
+        if written is None:
+            return None
+        text = self._looked_up(key, written)
+        if text is not None and (unsafe := control_character(text)):
+            self._fault(key, f"{written} holds {unsafe}")
+            return None
+        return text
+
+    def _looked_up(self, key: str, written: str) -> str | None:
+        missing = False
+        for name in dict.fromkeys(ENVIRONMENT_REFERENCE.findall(written)):
+            if not self._environ.get(name):
+                state = "empty" if name in self._environ else "not set"
+                self._fault(key, f"the environment variable {name} is {state}")
+                missing = True
+        if missing:
+            return None
+        return ENVIRONMENT_REFERENCE.sub(lambda match: self._environ[match[1]], written)
+
+    def _password(self, written: PasswordReference | None) -> PasswordSource | None:
+        if written is None:
+            return None
+        if written.text is not None:
+            text = self._looked_up("password", written.text.reveal())
+            return None if text is None else PasswordSource(secret=Secret(text))
+        if written.file is not None:
+            path = Path(written.file).expanduser()
+            candidates = [folder / path for folder in self._written.folders]
+            found = next(filter(Path.exists, candidates), candidates[0])
+            return PasswordSource(file=found)
+        return PasswordSource(command=written.command)
+
+    def _ca_file(self, model: ServerModel) -> Path | None:
+        """Anywhere on the machine: it is read, never sent."""
+        text = self._text("ca_file", model.ca_file)
+        if text is None:
+            return None
+        try:
+            path = str(Path(text).expanduser())
+            return resolve_path(path, self._written.folders, [Path("/")])
+        except PathRefused as refusal:
+            self._fault("ca_file", str(refusal))
+            return None
+
+    def _fault(self, key: str, message: str) -> None:
+        self.faults.append(self._campaign.fault((*self._written.loc, key), message))

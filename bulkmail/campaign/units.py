@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_RATE = re.compile(r"(\d+)\s*/\s*(s|min|h|day)")
+_RATE = re.compile(r"([0-9]{1,12})\s*/\s*(s|min|h|day)")
 _WINDOWS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
 
 

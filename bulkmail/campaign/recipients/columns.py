@@ -50,8 +50,8 @@ def no_email_column(columns: Iterable[str]) -> str:
     """The sentence for a list without a column that could hold the address."""
     there = ", ".join(columns)
     return (
-        f"no column holds the address (email, e-mail, mail, address, 邮箱, 电子邮件). There are: "
-        f"{there or 'none'}. Name one of them with `recipients: {{path: …, email: COLUMN}}`"
+        f"no column is called email, e-mail, mail, address, 邮箱 or 电子邮件. There are: "
+        f"{there or 'none'}. For a recipient list, `email: COLUMN` can name one"
     )
 
 
