@@ -15,6 +15,7 @@ BulkmailError
   DialogueMisuse                we broke the rules: a bug here
   MessageRefusedLocally         too large, needs SMTPUTF8, a bad header: never reached the wire
   LedgerError                   the ledger cannot be read or written
+  Interrupted                   a signal came before anything was sent
 
 Each class owns the exit code a command ends with when nothing answered the error
 (the contract's section 4). Facts are attributes; the sentence is made in ``__str__``.
@@ -164,3 +165,9 @@ class LedgerError(BulkmailError):
     """The ledger cannot be read or written: a full disk, a newer version, a lock."""
 
     exit_code = EXIT_STOPPED
+
+
+class Interrupted(BulkmailError):
+    """A signal ended the command before it began to send."""
+
+    exit_code = EXIT_INTERRUPTED

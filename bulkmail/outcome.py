@@ -37,6 +37,8 @@ class Accepted:
     reply: Reply
     #: cc and bcc it refused, with the reply to each.
     refused: Mapping[str, Reply] = field(default_factory=dict)
+    #: cc and bcc that were left out because they are suppressed.
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

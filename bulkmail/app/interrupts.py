@@ -1,44 +1,76 @@
-"""SIGINT and SIGTERM: the first ends a run gracefully, the second cuts it."""
+"""SIGINT and SIGTERM: the first ends a run gracefully, the second cuts it.
+
+Before a run has begun there is nothing to end gracefully: the first signal cuts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 from bulkmail.app.watch import Watch
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Turns signals into a stop, and then into a cancellation of the task that runs."""
+    """Turns signals into a stop, and then into a cancellation."""
 
     def __init__(self, control: Control, watch: Watch) -> None:
         self._control = control
         self._watch = watch
-        self._task = asyncio.current_task()
-        #: Whether a second signal came: the cancellation is ours and ends here.
-        self.has_cut = False
-
-    def _signalled(self) -> None:
-        if not self._control.is_stopping:
-            self._watch.announce("Finishing the messages that are on their way …")
-            self._control.stop()
-        elif not self.has_cut and self._task is not None:
-            self.has_cut = True
-            self._task.cancel()
+        self._command: asyncio.Task[Any] | None = None
+        self._run: asyncio.Task[RunResult] | None = None
+        self._has_cut = False
 
     @contextlib.contextmanager
-    def installed(self) -> Iterator[Interrupts]:
-        """Answer the signals inside; needs the main thread's event loop."""
+    def installed(self) -> Iterator[None]:
+        """Answer the signals inside; needs the main thread's event loop.
+
+        Raises `Interrupted` in place of the cancellation that a signal caused.
+        """
         loop = asyncio.get_running_loop()
+        self._command = asyncio.current_task()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled)
         try:
-            yield self
+            yield
+        except asyncio.CancelledError:
+            if not self._has_cut:
+                raise
+            raise Interrupted("Interrupted. Nothing was sent.") from None
         finally:
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
+
+    async def cuttable(self, run: Coroutine[Any, Any, RunResult]) -> RunResult:
+        """Await a run that the first signal stops and the second one cuts."""
+        self._run = asyncio.create_task(run)
+        try:
+            return await self._run
+        except asyncio.CancelledError:
+            if self._has_cut and self._run.cancelled():
+                return RunResult(ending=Ending.INTERRUPTED)
+            self._run.cancel()
+            await asyncio.wait([self._run])
+            raise
+        finally:
+            self._run = None
+
+    def _signalled(self) -> None:
+        if self._run is None:
+            self._has_cut = True
+            if self._command is not None:
+                self._command.cancel()
+        elif not self._control.is_stopping:
+            self._watch.announce("Finishing the messages that are on their way …")
+            self._control.stop()
+        else:
+            self._has_cut = True
+            self._run.cancel()

@@ -20,10 +20,13 @@ from bulkmail.smtp.transaction import TransactionResult
 _COUNTED = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
 
 
-def of_result(result: TransactionResult) -> Outcome:
-    """The outcome of a transaction that came to an end with the session whole."""
+def of_result(result: TransactionResult, left_out: tuple[str, ...] = ()) -> Outcome:
+    """The outcome of a transaction that came to an end with the session whole.
+
+    `left_out`: cc and bcc that were not even asked for.
+    """
     if result.end_of_data is not None and result.is_accepted:
-        return Accepted(reply=result.end_of_data, refused=result.refused)
+        return Accepted(reply=result.end_of_data, refused=result.refused, left_out=left_out)
     if result.decisive is None:
         return TransientFailure(
             blame=Blame.SESSION, stage=None, reply=None, reason="no reply at all"

@@ -57,13 +57,14 @@ def gave_up(tried: Try, reason: str, now: float) -> Attempt:
 
 def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
     refused = {path: str(reply) for path, reply in outcome.refused.items()}
+    refused |= dict.fromkeys(outcome.left_out, "suppressed")
     return Attempt(
         delivery_id=tried.delivery.id,
         epoch=tried.delivery.epoch,
         at=now,
         started_at=tried.started_at,
         state=State.SENT,
-        reason=f"accepted, but {len(refused)} of cc and bcc refused" if refused else "accepted",
+        reason=f"accepted, but not for {len(refused)} of cc and bcc" if refused else "accepted",
         is_counted=True,
         server=tried.server,
         stage=Stage.END_OF_DATA,

@@ -191,7 +191,7 @@ class Worker:
             is_marked = True
 
         try:
-            return classify.of_result(await session.send(mail, mark))
+            return classify.of_result(await session.send(mail, mark), mail.left_out)
         except SessionError as error:
             return classify.of_session_error(error)
         except MessageRefusedLocally as error:

@@ -14,17 +14,7 @@ class Window:
 
     opens: time
     closes: time
-    zone: tzinfo
-
-    @classmethod
-    def parse(cls, text: str, zone: tzinfo) -> Window:
-        """The window that `text` writes as ``HH:MM-HH:MM``. Raises `ValueError`."""
-        opens, dash, closes = text.partition("-")
-        if not dash:
-            raise ValueError(f"{text!r} is not a window such as 09:00-18:00")
-        # 24:00 is how people write the end of the day; as a time it is the day's first instant.
-        ends = closes.strip().replace("24:00", "00:00")
-        return cls(time.fromisoformat(opens.strip()), time.fromisoformat(ends), zone)
+    zone: tzinfo | None
 
     def is_open(self, now: float) -> bool:
         """Whether sending is allowed at `now`, epoch seconds."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from support.engine import Bench
+from support.engine import Bench, SkippingClock
 
-from bulkmail.clock import SystemClock
 from bulkmail.ledger import Ledger, NewRow
 
 
 @pytest.fixture
 async def bench_of() -> AsyncIterator[Callable[[int], Awaitable[Bench]]]:
-    clock = SystemClock()
+    clock = SkippingClock()
     ledger = await Ledger.open(None, clock=clock)
 
     async def make(rows: int) -> Bench:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import pytest
+from support.engine import GO_ON, MAIL_OK, Bench, FakeTransport, accepted, accepts, refused_at_rcpt
 
 from bulkmail.delivery.engine import Ending
 from bulkmail.delivery.health import REFUSED_IN_A_ROW, RESTS_BEFORE_FIRST_SUCCESS
@@ -23,9 +24,6 @@ from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import RetrySettings
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
-
-BenchOf = Callable[[int], Awaitable[Bench]]
-from support.engine import GO_ON, MAIL_OK, Bench, FakeTransport, accepted, accepts, refused_at_rcpt
 
 BenchOf = Callable[[int], Awaitable[Bench]]
 
@@ -311,7 +309,7 @@ async def test_stop_finishes_what_is_on_the_wire_and_gives_the_rest_back(
 
     assert result.ending is Ending.INTERRUPTED
     assert await bench.states() == {"sent": 1, "pending": 19}
-    assert await bench.ledger_claims() == 0
+    assert await bench.claimable() == 19
 
 
 async def test_cancelled_past_the_mark_is_recorded_as_in_doubt(bench_of: BenchOf) -> None:
@@ -339,7 +337,7 @@ async def test_a_claim_that_was_taken_over_is_not_sent(bench_of: BenchOf) -> Non
 
     async def taken_over(mail: MailObject, mark: Mark) -> TransactionResult:
         nonlocal sent_without_claim
-        await bench.take_over(mail.message_id)
+        await bench.take_over()
         await mark()
         sent_without_claim = True
         return accepted(mail)

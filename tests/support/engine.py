@@ -128,6 +128,19 @@ async def compose(delivery: Delivery, instant: datetime) -> MailObject:
     )
 
 
+class SkippingClock(SystemClock):
+    """The machine's clock, which a test may put forward."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def skip(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def time(self) -> float:
+        return super().time() + self._ahead
+
+
 @dataclass
 class Bench:
     """A campaign of `rows` recipients in memory, and everything around one run of it."""
@@ -138,7 +151,7 @@ class Bench:
     recorder: Recorder = field(default_factory=Recorder)
     retry: RetrySettings = field(default_factory=lambda: RetrySettings(backoff=(0.01,)))
     compose: Callable[[Delivery, datetime], Awaitable[MailObject]] = compose
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: SkippingClock = field(default_factory=SkippingClock)
     shut_until: Callable[[float], float | None] = lambda now: None
 
     def __post_init__(self) -> None:
@@ -180,3 +193,12 @@ class Bench:
         counts = await self.ledger.counts(self.campaign_id)
         names = ("pending", "sending", "sent", "deferred", "failed", "suppressed", "in_doubt")
         return {name: n for name in names if (n := getattr(counts, name))}
+
+    async def claimable(self) -> int:
+        """How many deliveries another owner can claim right now."""
+        return len(await self.ledger.run(self.campaign_id, owner="other").claim(1000))
+
+    async def take_over(self) -> None:
+        """Let the leases of this run expire, and another run claim everything."""
+        self.clock.skip(61)
+        assert await self.claimable()

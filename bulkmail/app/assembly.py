@@ -1,0 +1,125 @@
+"""Putting an engine together: pools, limits, retry policy, window, around one ledger run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+from zoneinfo import ZoneInfo
+
+from bulkmail.app.interrupts import Interrupts
+from bulkmail.app.watch import Watch
+from bulkmail.campaign.load import Campaign
+from bulkmail.clock import Clock, SystemClock, moment
+from bulkmail.delivery.control import Control
+from bulkmail.delivery.engine import Engine, RunSettings
+from bulkmail.delivery.lane import Lane
+from bulkmail.delivery.ports import Ledger, Transport
+from bulkmail.delivery.retry import RetryPolicy
+from bulkmail.delivery.worker import Compose, Engagement, ShutUntil, Tally
+from bulkmail.schedule.window import Window
+from bulkmail.settings import RetrySettings, ServerSettings
+from bulkmail.transport.password import Password
+from bulkmail.transport.pool import SessionPool
+from bulkmail.transport.session import Session
+from bulkmail.transport.transcript import Transcript, transcript_file
+
+#: A server's settings and the way to it.
+End = tuple[ServerSettings, Transport]
+
+
+def pools(
+    servers: Iterable[ServerSettings], clock: Clock, transcript: Transcript | None
+) -> list[End]:
+    """The servers, each with the pool of its sessions. Nothing is connected yet."""
+    return [(settings, _pool(settings, clock, transcript)) for settings in servers]
+
+
+def _pool(settings: ServerSettings, clock: Clock, transcript: Transcript | None) -> SessionPool:
+    open_session = partial(
+        Session.open,
+        settings,
+        clock=clock,
+        transcript=transcript,
+        password=Password(settings),
+    )
+    return SessionPool(settings, open_session, clock=clock)
+
+
+@contextlib.asynccontextmanager
+async def transcribing(path: Path | None) -> AsyncIterator[Transcript | None]:
+    """A transcript appended to `path`; None where none is wanted."""
+    if path is None:
+        yield None
+        return
+    async with transcript_file(path) as transcript:
+        yield transcript
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an engine is put into: everything that is not the campaign's own."""
+
+    clock: Clock
+    control: Control
+    watch: Watch
+    interrupts: Interrupts
+
+    @classmethod
+    def ordinary(cls, watch: Watch) -> Surroundings:
+        """The machine's clock, and switches that nobody has touched."""
+        clock = SystemClock()
+        control = Control(clock)
+        return cls(clock=clock, control=control, watch=watch, interrupts=Interrupts(control, watch))
+
+
+def engine(
+    ends: Sequence[End],
+    surroundings: Surroundings,
+    *,
+    ledger: Ledger,
+    compose: Compose,
+    retry: RetrySettings,
+    shut_until: ShutUntil,
+    settings: RunSettings,
+) -> tuple[Engine, Tally]:
+    """An engine over these servers, and the tally it keeps."""
+    tally = Tally()
+    shared = Engagement(
+        ledger=ledger,
+        compose=compose,
+        policy=RetryPolicy(retry, SystemRandom()),
+        clock=surroundings.clock,
+        control=surroundings.control,
+        observer=surroundings.watch,
+        shut_until=shut_until,
+        tally=tally,
+    )
+    lanes = [
+        Lane(transport, server, ledger, surroundings.clock, is_patient=settings.is_waiting)
+        for server, transport in ends
+    ]
+    return Engine(lanes, shared, settings), tally
+
+
+def window_of(campaign: Campaign, clock: Clock, *, is_ignored: bool) -> ShutUntil:
+    """When the campaign's window keeps it from sending."""
+    hours = campaign.model.schedule.window
+    if hours is None or is_ignored:
+        return always_open
+    return Window(*hours, _zone(campaign, clock.time())).shut_until
+
+
+def always_open(now: float) -> None:
+    """No window: never shut."""
+    del now
+
+
+def _zone(campaign: Campaign, now: float) -> tzinfo | None:
+    """The campaign's time zone; the system's where it names none."""
+    name = campaign.model.schedule.timezone
+    return ZoneInfo(name) if name is not None else moment(now).astimezone().tzinfo

@@ -1,0 +1,88 @@
+"""`check`: all that can be known before sending, without a server unless it is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bulkmail.app.assembly import Surroundings
+from bulkmail.app.enrolling import inspect
+from bulkmail.app.probing import Finding, look_at
+from bulkmail.app.scratch import scratch_ledger
+from bulkmail.app.watch import Watch
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.recipients import open_recipients
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.report.silence import Silence
+from bulkmail.report.wording import size
+from bulkmail.settings import server_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What a check found: nothing to mend when `faults` is empty."""
+
+    campaign: str
+    faults: tuple[Fault, ...]
+    #: What is no fault and worth knowing.
+    notices: tuple[str, ...]
+    #: Recipients, duplicates not among them.
+    total: int
+    duplicates: int
+    #: Of the largest message's content.
+    largest_bytes: int
+    #: With `online`: what was looked at, and whether it is as it should be.
+    lines: tuple[Finding, ...] = ()
+
+
+async def check(
+    campaign: Campaign,
+    *,
+    online: bool = False,
+    watch: Watch | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> CheckReport:
+    """Read the whole list and render every row. Never raises for what is wrong with them."""
+    surroundings = Surroundings.ordinary(watch or Silence())
+    async with scratch_ledger(surroundings.clock) as ledger:
+        inspection, _ = await inspect(
+            campaign, ledger=ledger, surroundings=surroundings, skip_invalid=True
+        )
+        record = await ledger.campaign(campaign.name)
+        counts = None if record is None else await ledger.counts(record.id)
+    faults = list(inspection.faults)
+    lines: tuple[Finding, ...] = ()
+    if online:
+        try:
+            servers = server_settings(campaign, os.environ if environ is None else environ)
+        except ConfigurationError as error:
+            faults += error.faults
+        else:
+            lines = tuple([await look_at(server, surroundings.clock) for server in servers])
+    return CheckReport(
+        campaign=campaign.name,
+        faults=tuple(faults),
+        notices=_notices(campaign, inspection.largest_bytes),
+        total=counts.total if counts else 0,
+        duplicates=counts.duplicates if counts else 0,
+        largest_bytes=inspection.largest_bytes,
+        lines=lines,
+    )
+
+
+def _notices(campaign: Campaign, largest_bytes: int) -> tuple[str, ...]:
+    notices = []
+    try:
+        notice = open_recipients(campaign).notice
+    except ConfigurationError:
+        notice = ""
+    if notice:
+        notices.append(notice)
+    if largest_bytes > LARGE:
+        notices.append(f"The largest message has {size(largest_bytes)}; many servers refuse that.")
+    return tuple(notices)
+
+
+#: Gmail, Outlook and QQ take about 25 MB with attachments encoded; many servers take 10 MB.
+LARGE = 10_000_000

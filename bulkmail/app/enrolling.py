@@ -1,0 +1,183 @@
+"""One pass over the recipient list into the ledger: read, validate, enrol, check.
+
+Nothing can be claimed before the pass is complete, and it is completed only when every row was
+rendered once; a pass with a fault in it is abandoned, and nothing of it stays visible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+
+from bulkmail.address import parse_address
+from bulkmail.app.assembly import Surroundings
+from bulkmail.app.faults import FaultList
+from bulkmail.app.identity import from_domain, ledger_name_of_file
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
+from bulkmail.campaign.suppression import read_suppressed
+from bulkmail.clock import moment
+from bulkmail.errors import ConfigurationError
+from bulkmail.fate import Counts, Delivery
+from bulkmail.ledger import Enrolment, Ledger, NewRow
+from bulkmail.message.composer import Composer
+from bulkmail.message.faults import RowFaults
+from bulkmail.message.message_id import message_id
+
+#: Rows read, enrolled or checked at a time: enough to make a commit worth while, few enough that
+#: other campaigns on the ledger are not held up.
+BATCH = 2000
+#: Rows between two words to whoever watches.
+STEP = 200
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What a pass found out."""
+
+    faults: FaultList = field(default_factory=FaultList)
+    rows: int = 0
+    largest_bytes: int = 0
+    #: Ledger ids of rows that cannot be rendered, with the reason.
+    unfit: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Pass:
+    """One pass of a campaign's list into one ledger. `composer` None: templates are at fault."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        composer: Composer | None,
+        *,
+        ledger: Ledger,
+        surroundings: Surroundings,
+    ) -> None:
+        self._campaign = campaign
+        self._composer = composer
+        self._ledger = ledger
+        self._clock = surroundings.clock
+        self._watch = surroundings.watch
+        self._domain = from_domain(campaign)
+        self.inspection = Inspection()
+
+    async def run(self, recipients: RecipientList, *, skip_invalid: bool) -> Counts:
+        """Read, enrol and check everything.
+
+        Raises `ConfigurationError` with all faults, unless `skip_invalid` and only rows are at
+        fault; nothing of the pass is visible in the ledger then.
+        """
+        listed = suppressed_by(self._campaign)
+        enrolment = await self._ledger.begin(
+            self._campaign.name,
+            path=ledger_name_of_file(self._campaign),
+            key_column=recipients.key_column or "",
+            from_domain=self._domain,
+        )
+        try:
+            await self._enrol(recipients, enrolment)
+            await self._check(enrolment)
+            if not skip_invalid:
+                self.inspection.faults.complain()
+            counts = await enrolment.complete(list_sha256=recipients.sha256(), listed=listed)
+        except BaseException:
+            await asyncio.shield(enrolment.abandon())
+            raise
+        if not self.inspection.unfit:
+            return counts
+        await self._ledger.fail_rows(enrolment.campaign_id, self.inspection.unfit)
+        return await self._ledger.counts(enrolment.campaign_id)
+
+    async def _enrol(self, recipients: RecipientList, enrolment: Enrolment) -> None:
+        rows = recipients.rows()
+        while batch := await asyncio.to_thread(self._next_batch, rows, enrolment.from_domain):
+            await enrolment.add(batch)
+            self.inspection.rows += len(batch)
+            self._watch.checking(self.inspection.rows, None)
+        if not self.inspection.rows:
+            raise ConfigurationError(
+                self._campaign.fault(("recipients",), "the list is empty: nobody to send to")
+            )
+
+    def _next_batch(self, rows: Iterator[Row], domain: str) -> list[NewRow]:
+        return [self._new_row(row, domain) for row in itertools.islice(rows, BATCH)]
+
+    def _new_row(self, row: Row, domain: str) -> NewRow:
+        self.inspection.faults.add(row.faults)
+        key = row.key or f"row {row.number}"
+        return NewRow(
+            row=row.number,
+            key=key,
+            address=row.address,
+            domain="" if row.faults else parse_address(row.address).domain,
+            fields=row.fields,
+            message_id=message_id(self._campaign.name, key, domain),
+            invalid="; ".join(fault.message for fault in row.faults) or None,
+        )
+
+    async def _check(self, enrolment: Enrolment) -> None:
+        if self._composer is None:
+            return
+        done = 0
+        async for delivery in _enrolled(enrolment):
+            await self._check_row(delivery, self._composer)
+            done += 1
+            if done % STEP == 0:
+                self._watch.checking(done, self.inspection.rows)
+
+    async def _check_row(self, delivery: Delivery, composer: Composer) -> None:
+        try:
+            mail = await composer.compose(delivery, moment(self._clock.time()))
+        except RowFaults as error:
+            self.inspection.faults.add(error.faults)
+            reason = "; ".join(fault.message for fault in error.faults)
+            self.inspection.unfit.append((delivery.id, reason))
+        else:
+            self.inspection.largest_bytes = max(self.inspection.largest_bytes, mail.size)
+
+
+async def _enrolled(enrolment: Enrolment) -> AsyncIterator[Delivery]:
+    """The pass's rows that are to be sent, in batches."""
+    after = 0
+    while batch := await enrolment.rows(after=after, limit=BATCH):
+        for delivery in batch:
+            yield delivery
+        after = batch[-1].id
+
+
+def suppressed_by(campaign: Campaign) -> list[tuple[str, str]]:
+    """Addresses that the campaign's own `suppress:` files name, with the reason.
+
+    Raises `ConfigurationError` for a file that is missing or cannot be read.
+    """
+    return [(address, reason) for address, reason in read_suppressed(campaign)]
+
+
+async def enrolled_id(campaign: Campaign, ledger: Ledger) -> int:
+    """The ledger's id of a campaign that was just enrolled."""
+    record = await ledger.campaign(campaign.name)
+    if record is None:
+        raise AssertionError("the campaign was enrolled and is not in the ledger")
+    return record.id
+
+
+async def inspect(
+    campaign: Campaign, *, ledger: Ledger, surroundings: Surroundings, skip_invalid: bool
+) -> tuple[Inspection, Composer | None]:
+    """Look at everything that a send would use, with `ledger` as scratch paper.
+
+    Faults are in the result, all of them; the composer is None where templates are at fault. With
+    `skip_invalid` the rows are enrolled all the same, and those at fault are failed.
+    """
+    faults = FaultList()
+    composer = None
+    with faults.collecting():
+        composer = Composer(campaign)
+    checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
+    with faults.collecting():
+        await checking.run(open_recipients(campaign), skip_invalid=skip_invalid)
+    faults.add(checking.inspection.faults)
+    checking.inspection.faults = faults
+    return checking.inspection, composer

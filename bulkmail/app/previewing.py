@@ -1,0 +1,46 @@
+"""`preview`: what one recipient gets, byte for byte, without a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkmail.app.assembly import Surroundings
+from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.rehearsing import chosen
+from bulkmail.app.scratch import scratch_ledger
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.recipients import open_recipients
+from bulkmail.clock import moment
+from bulkmail.fate import Delivery
+from bulkmail.message.composer import Composer
+from bulkmail.report.silence import Silence
+from bulkmail.smtp.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """One recipient's message."""
+
+    delivery: Delivery
+    envelope: Envelope
+    #: The content as a server would get it, before dot stuffing.
+    content: bytes
+
+
+async def preview(
+    campaign: Campaign, *, row: int | None = None, email: str | None = None
+) -> Preview:
+    """Compose one row's message: by number, by address, or the first.
+
+    Raises `ConfigurationError` where the row, the list or a template is at fault; other rows'
+    faults do not matter here.
+    """
+    surroundings = Surroundings.ordinary(Silence())
+    composer = Composer(campaign)
+    async with scratch_ledger(surroundings.clock) as ledger:
+        reading = Pass(campaign, None, ledger=ledger, surroundings=surroundings)
+        await reading.run(open_recipients(campaign), skip_invalid=True)
+        campaign_id = await enrolled_id(campaign, ledger)
+        delivery = await chosen(campaign, ledger, campaign_id, row=row, email=email)
+    mail = await composer.compose(delivery, moment(surroundings.clock.time()))
+    return Preview(delivery=delivery, envelope=mail.envelope, content=b"".join(mail.chunks))

@@ -1,0 +1,98 @@
+"""`probe`, and the online part of `check`: asking servers what they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkmail.campaign.load import load_project
+from bulkmail.campaign.project import nearest_project
+from bulkmail.clock import Clock, SystemClock
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.secret import Secret
+from bulkmail.settings import (
+    PasswordSource,
+    Security,
+    ServerSettings,
+    default_port,
+    default_security,
+    project_server,
+)
+from bulkmail.transport.probe import probe as ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """Which server, and how: a host, or the name of one in bulkmail.yaml."""
+
+    host: str | None = None
+    port: int | None = None
+    #: The server's name in the bulkmail.yaml of the project around the current folder.
+    server: str | None = None
+    security: Security | None = None
+    username: str | None = None
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    is_good: bool
+    sentence: str
+
+
+async def probe(
+    request: ProbeRequest,
+    *,
+    say: Callable[[str], None],
+    environ: Mapping[str, str] | None = None,
+    where: Path | None = None,
+) -> bool:
+    """Talk to a server up to and without MAIL, every line said as it comes; whether it is good.
+
+    Raises `ConfigurationError` where the request or bulkmail.yaml is wrong.
+    """
+    settings = _settings(request, os.environ if environ is None else environ, where or Path.cwd())
+    report = await ask(settings, clock=SystemClock(), tell=say)
+    for sentence in report.verdict:
+        say(sentence)
+    return report.is_good
+
+
+async def look_at(settings: ServerSettings, clock: Clock) -> Finding:
+    """Whether a server can be reached and takes the login."""
+
+    def unheard(line: str) -> None:
+        del line
+
+    report = await ask(settings, clock=clock, tell=unheard)
+    if report.error is not None:
+        return Finding(is_good=False, sentence=f"{settings.name}: {report.error}")
+    login = f", logged in by {report.login}" if report.login else ""
+    tls = f", {report.tls_version}" if report.tls_version else ", not encrypted"
+    return Finding(is_good=True, sentence=f"{settings.name}: {report.host}{tls}{login}")
+
+
+def _settings(request: ProbeRequest, environ: Mapping[str, str], where: Path) -> ServerSettings:
+    if request.server is not None:
+        root = nearest_project(where)
+        if root is None:
+            raise ConfigurationError(
+                Fault(
+                    message=f"--server {request.server}: there is no bulkmail.yaml around {where}"
+                )
+            )
+        return project_server(root, load_project(root), request.server, environ)
+    security = request.security or default_security(request.port)
+    port = request.port or default_port(security)
+    return ServerSettings(
+        name=f"{request.host}:{port}",
+        host=request.host or "",
+        port=port,
+        security=security,
+        username=request.username,
+        password=PasswordSource(secret=request.password) if request.password else None,
+    )

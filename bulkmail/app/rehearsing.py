@@ -1,0 +1,188 @@
+"""The same road with another end: a dry run's files, and a test message to oneself.
+
+Both enrol the list on scratch paper; the real ledger is read for its suppression list alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from bulkmail.address import parse_address
+from bulkmail.app.assembly import Surroundings, always_open, engine, pools, transcribing
+from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.options import SendOptions
+from bulkmail.app.scratch import scratch_ledger, suppressed_in_project
+from bulkmail.app.summing import Run, summary
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.recipients import open_recipients
+from bulkmail.delivery.engine import RunSettings
+from bulkmail.delivery.worker import Compose
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.fate import Delivery, State
+from bulkmail.ledger import Ledger, MemoryLedger, NewRow
+from bulkmail.message.composer import Composer
+from bulkmail.message.mail_object import MailObject
+from bulkmail.report.summary import Summary
+from bulkmail.settings import RetrySettings, Security, ServerSettings, server_settings
+from bulkmail.transport.eml import EmlTransport
+
+#: Files written side by side: a thread hop each, and the disk is one.
+WRITERS = 8
+#: Where a dry run writes unless it is told.
+OUTBOX = Path("outbox")
+
+
+async def dry_run(campaign: Campaign, options: SendOptions, surroundings: Surroundings) -> Summary:
+    """Write one .eml a recipient. Raises `ConfigurationError` with everything that is wrong."""
+    began = surroundings.clock.monotonic()
+    composer = Composer(campaign)
+    out = options.out or OUTBOX
+    async with scratch_ledger(surroundings.clock) as ledger:
+        campaign_id = await _enrolled(campaign, composer, options, ledger, surroundings)
+        files = EmlTransport(out, campaign.name)
+        await files.prepare()
+        counts = await ledger.counts(campaign_id)
+        limit = counts.pending if options.limit is None else min(counts.pending, options.limit)
+        surroundings.watch.begin(campaign.name, counts, limit)
+        run, tally = engine(
+            [(_nobody(files.name), files)],
+            surroundings,
+            ledger=ledger.run(campaign_id, owner="dry run"),
+            compose=_composing(composer, options.date),
+            retry=RetrySettings(),
+            shut_until=always_open,
+            settings=RunSettings(limit=options.limit, is_waiting=False),
+        )
+        result = await surroundings.interrupts.cuttable(run.run())
+        return summary(
+            Run(
+                campaign=campaign.name,
+                result=result,
+                counts=await ledger.counts(campaign_id),
+                tally=tally,
+                elapsed_seconds=surroundings.clock.monotonic() - began,
+            ),
+            out=files.folder,
+        )
+
+
+async def send_test(
+    campaign: Campaign,
+    options: SendOptions,
+    surroundings: Surroundings,
+    environ: Mapping[str, str],
+) -> Summary:
+    """Send one row's message to `options.test_to` instead, under a Message-ID of its own."""
+    to = _test_address(options.test_to or "")
+    servers = server_settings(campaign, environ)
+    composer = Composer(campaign)
+    async with scratch_ledger(surroundings.clock) as ledger:
+        campaign_id = await _enrolled(campaign, composer, options, ledger, surroundings)
+        delivery = await chosen(campaign, ledger, campaign_id, row=options.row, email=options.email)
+    began = surroundings.clock.monotonic()
+    paper = MemoryLedger(clock=surroundings.clock)
+    try:
+        campaign_id = await _one_row(paper, campaign, delivery)
+        async with transcribing(options.transcript) as transcript:
+            run, tally = engine(
+                pools(servers, surroundings.clock, transcript),
+                surroundings,
+                ledger=paper.run(campaign_id, owner="test"),
+                compose=_composing(composer, None, only_to=to),
+                retry=RetrySettings(resend_on_doubt=False),
+                shut_until=always_open,
+                settings=RunSettings(is_waiting=False),
+            )
+            surroundings.watch.begin(campaign.name, await paper.counts(campaign_id), 1)
+            result = await surroundings.interrupts.cuttable(run.run())
+        return summary(
+            Run(
+                campaign=campaign.name,
+                result=result,
+                counts=await paper.counts(campaign_id),
+                tally=tally,
+                elapsed_seconds=surroundings.clock.monotonic() - began,
+            ),
+            test_to=to,
+        )
+    finally:
+        await paper.close()
+
+
+async def chosen(
+    campaign: Campaign, ledger: Ledger, campaign_id: int, *, row: int | None, email: str | None
+) -> Delivery:
+    """The row a person asked for, the first that gets something where they did not.
+
+    Raises `ConfigurationError` where there is none such.
+    """
+    if row is None and email is None:
+        first = await ledger.rows(campaign_id, limit=1, states=[State.PENDING])
+        if first:
+            return first[0]
+        raise ConfigurationError(
+            campaign.fault(("recipients",), "nobody on the list gets a message: all are suppressed")
+        )
+    delivery = await ledger.delivery(campaign_id, row=row, email=email)
+    if delivery is None:
+        who = f"row {row}" if row is not None else str(email)
+        raise ConfigurationError(campaign.fault(("recipients",), f"the list holds no {who}"))
+    return delivery
+
+
+async def _enrolled(
+    campaign: Campaign,
+    composer: Composer,
+    options: SendOptions,
+    ledger: Ledger,
+    surroundings: Surroundings,
+) -> int:
+    """The list on scratch paper, suppression applied; the campaign's id there."""
+    listed = await suppressed_in_project(campaign, options.ledger, surroundings.clock)
+    await ledger.suppress_add((address for address, _ in listed), "listed")
+    checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
+    await checking.run(open_recipients(campaign), skip_invalid=options.skip_invalid)
+    return await enrolled_id(campaign, ledger)
+
+
+def _composing(composer: Composer, date: datetime | None, *, only_to: str | None = None) -> Compose:
+    """How the engine has a message made: at its own instant, or at the one that was asked for."""
+
+    async def compose(delivery: Delivery, instant: datetime) -> MailObject:
+        return await composer.compose(delivery, date or instant, only_to=only_to)
+
+    return compose
+
+
+async def _one_row(paper: Ledger, campaign: Campaign, delivery: Delivery) -> int:
+    """A ledger of this one row, under a Message-ID nobody has seen."""
+    domain = delivery.message_id.rpartition("@")[2]
+    enrolment = await paper.begin(campaign.name, path="", key_column="")
+    row = NewRow(
+        row=delivery.row,
+        key=delivery.key,
+        address=delivery.address,
+        domain="",
+        fields=delivery.fields,
+        message_id=f"<test.{secrets.token_hex(16)}@{domain}",
+    )
+    await enrolment.add([row])
+    await enrolment.complete(list_sha256="")
+    return enrolment.campaign_id
+
+
+def _test_address(text: str) -> str:
+    try:
+        return parse_address(text).wire
+    except ValueError as error:
+        raise ConfigurationError(
+            Fault(message=f"--test-to `{text}` is not an address: {error}")
+        ) from error
+
+
+def _nobody(name: str) -> ServerSettings:
+    """What stands for a server's settings where there is none."""
+    return ServerSettings(name=name, host="", port=0, security=Security.NONE, connections=WRITERS)

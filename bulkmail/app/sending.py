@@ -1,0 +1,231 @@
+"""`send`: the whole road, from a campaign's files to every recipient's fate in the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bulkmail.app.assembly import Surroundings, engine, pools, transcribing, window_of
+from bulkmail.app.enrolling import Pass, inspect, suppressed_by
+from bulkmail.app.faults import FaultList
+from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
+from bulkmail.app.options import SendOptions
+from bulkmail.app.places import ledger_path
+from bulkmail.app.rehearsing import dry_run, send_test
+from bulkmail.app.summing import Run, summary
+from bulkmail.app.watch import Audience, Watch
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.recipients import RecipientList, open_recipients
+from bulkmail.delivery.engine import RunResult, RunSettings
+from bulkmail.delivery.worker import Tally
+from bulkmail.errors import ConfigurationError
+from bulkmail.fate import Counts
+from bulkmail.ledger import CampaignRecord, Ledger, MemoryLedger
+from bulkmail.message.composer import Composer
+from bulkmail.report.log import LogWatch, configure_log
+from bulkmail.report.silence import Silence
+from bulkmail.report.summary import Summary
+from bulkmail.report.wording import counted, number
+from bulkmail.settings import ServerSettings, retry_settings, server_settings
+from bulkmail.transport.transcript import Transcript
+
+
+async def send(
+    campaign: Campaign,
+    options: SendOptions | None = None,
+    *,
+    watch: Watch | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Summary:
+    """Send a campaign, or go on sending it; return what it came to.
+
+    Who was sent to is not sent to again. Raises `ConfigurationError` with everything that is
+    wrong, nothing having been sent; `LedgerError` where the ledger cannot be written, what was
+    not sent staying pending. Cancelled, it cuts the connections and leaves the ledger whole.
+    """
+    options = options or SendOptions()
+    environ = os.environ if environ is None else environ
+    surroundings = Surroundings.ordinary(watch or Silence())
+    interrupts = surroundings.interrupts
+    with interrupts.installed() if options.handle_signals else contextlib.nullcontext():
+        if options.dry_run:
+            return await dry_run(campaign, options, surroundings)
+        if options.test_to is not None:
+            return await send_test(campaign, options, surroundings, environ)
+        return await _send(campaign, options, surroundings, environ)
+
+
+async def _send(
+    campaign: Campaign,
+    options: SendOptions,
+    surroundings: Surroundings,
+    environ: Mapping[str, str],
+) -> Summary:
+    servers, composer = await _prepared(campaign, surroundings, environ)
+    path = ledger_path(campaign, options.ledger)
+    if options.ledger is None:
+        await refuse_another_ledger(campaign, path, surroundings.clock)
+    surroundings.watch.announce(f"Ledger: {path}")
+    durability = campaign.project.ledger.durability
+    async with contextlib.AsyncExitStack() as stack:
+        ledger = await Ledger.open(path, clock=surroundings.clock, durability=durability)
+        stack.push_async_callback(ledger.close)
+        stack.enter_context(ledger.lock(campaign.name))
+        logger = stack.enter_context(configure_log(path.parent))
+        watched = Audience(surroundings.watch, LogWatch(logger))
+        transcript = await stack.enter_async_context(transcribing(options.transcript))
+        job = _Job(campaign, options, ledger, composer, replace(surroundings, watch=watched))
+        return await job.run(servers, transcript)
+
+
+async def _prepared(
+    campaign: Campaign, surroundings: Surroundings, environ: Mapping[str, str]
+) -> tuple[tuple[ServerSettings, ...], Composer]:
+    """The servers and the compiled message; where either is at fault, all there is at fault."""
+    faults = FaultList()
+    servers: tuple[ServerSettings, ...] = ()
+    composer = None
+    with faults.collecting():
+        servers = server_settings(campaign, environ)
+    with faults.collecting():
+        composer = Composer(campaign)
+    if composer is not None and not faults:
+        return servers, composer
+    scratch = MemoryLedger(clock=surroundings.clock)
+    try:
+        inspection, _ = await inspect(
+            campaign, ledger=scratch, surroundings=surroundings, skip_invalid=False
+        )
+    finally:
+        await scratch.close()
+    faults.add(inspection.faults)
+    raise ConfigurationError(*faults)
+
+
+class _Job:
+    """One run of one campaign on an open, locked ledger."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        options: SendOptions,
+        ledger: Ledger,
+        composer: Composer,
+        surroundings: Surroundings,
+    ) -> None:
+        self._campaign = campaign
+        self._options = options
+        self._ledger = ledger
+        self._composer = composer
+        self._surroundings = surroundings
+        self._watch = surroundings.watch
+        self._clock = surroundings.clock
+        #: Unlike any other run's: a claim names it.
+        self._owner = uuid.uuid4().hex
+
+    async def run(
+        self, servers: tuple[ServerSettings, ...], transcript: Transcript | None
+    ) -> Summary:
+        began = self._clock.monotonic()
+        counts = await self._enrol()
+        record = await self._record()
+        retry = retry_settings(self._campaign)
+        now = self._clock.time()
+        doubts = await self._ledger.recover(
+            record.id, resend=retry.resend_on_doubt, due_at=now + retry.backoff[0]
+        )
+        if doubts:
+            self._watch.announce(f"{counted(doubts, 'recipient')} in doubt by a run that was cut")
+        counts = await self._ledger.counts(record.id)
+        to_go = counts.pending + counts.deferred + counts.in_doubt
+        limit = to_go if self._options.limit is None else min(to_go, self._options.limit)
+        self._watch.begin(self._campaign.name, counts, limit)
+        result, tally = await self._deliver(record, servers, transcript)
+        return summary(
+            Run(
+                campaign=self._campaign.name,
+                result=result,
+                counts=await self._ledger.counts(record.id),
+                tally=tally,
+                elapsed_seconds=self._clock.monotonic() - began,
+            ),
+            ledger=self._ledger.path,
+        )
+
+    async def _deliver(
+        self,
+        record: CampaignRecord,
+        servers: tuple[ServerSettings, ...],
+        transcript: Transcript | None,
+    ) -> tuple[RunResult, Tally]:
+        run, tally = engine(
+            pools(servers, self._clock, transcript),
+            self._surroundings,
+            ledger=self._ledger.run(record.id, owner=self._owner),
+            compose=self._composer.compose,
+            retry=retry_settings(self._campaign),
+            shut_until=window_of(
+                self._campaign, self._clock, is_ignored=self._options.ignore_window
+            ),
+            settings=RunSettings(limit=self._options.limit, is_waiting=not self._options.no_wait),
+        )
+        return await self._surroundings.interrupts.cuttable(run.run()), tally
+
+    async def _enrol(self) -> Counts:
+        """Bring the list into the ledger, checked; or see that nothing of it has changed."""
+        recipients = open_recipients(self._campaign)
+        record = await self._ledger.campaign(self._campaign.name)
+        if not self._options.as_new:
+            await refuse_new_name(self._ledger, self._campaign)
+            refuse_new_key(self._campaign, record, recipients.key_column)
+        fingerprint = self._composer.fingerprint()
+        if record is not None and self._is_unchanged(record, recipients, fingerprint):
+            self._watch.announce("List and templates are as they were checked.")
+            return await self._ledger.rejudge(record.id, listed=suppressed_by(self._campaign))
+        if record is not None and record.fingerprint not in {None, fingerprint}:
+            await self._tell_of_former_text(record)
+        checking = Pass(
+            self._campaign, self._composer, ledger=self._ledger, surroundings=self._surroundings
+        )
+        counts = await checking.run(recipients, skip_invalid=self._options.skip_invalid)
+        if not checking.inspection.faults:
+            record = await self._record()
+            await self._ledger.set_checked(record.id, fingerprint)
+        self._announce(counts, checking)
+        return counts
+
+    def _is_unchanged(
+        self, record: CampaignRecord, recipients: RecipientList, fingerprint: str
+    ) -> bool:
+        return (
+            record.fingerprint == fingerprint
+            and record.list_sha256 is not None
+            and record.list_sha256 == recipients.sha256()
+        )
+
+    async def _tell_of_former_text(self, record: CampaignRecord) -> None:
+        counts = await self._ledger.counts(record.id)
+        if counts.sent:
+            self._watch.announce(
+                f"Templates or settings have changed: {counted(counts.sent, 'recipient')} "
+                "had the former text."
+            )
+
+    def _announce(self, counts: Counts, checking: Pass) -> None:
+        told = [f"{self._campaign.name} → {counted(counts.total, 'recipient')}"]
+        if counts.duplicates:
+            told.append(f"{counted(counts.duplicates, 'duplicate row')} left out")
+        if counts.suppressed:
+            told.append(f"{number(counts.suppressed)} suppressed")
+        if checking.inspection.faults:
+            told.append(f"{number(counts.failed)} failed, bad rows among them")
+        self._watch.announce(", ".join(told))
+
+    async def _record(self) -> CampaignRecord:
+        record = await self._ledger.campaign(self._campaign.name)
+        if record is None:
+            raise AssertionError("the campaign was enrolled and is not in the ledger")
+        return record

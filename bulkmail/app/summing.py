@@ -1,0 +1,73 @@
+"""From how a run ended to its summary and exit code (the contract, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.delivery.worker import Tally
+from bulkmail.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_STOPPED,
+    EXIT_WAITING,
+)
+from bulkmail.fate import Counts, State
+from bulkmail.report.summary import Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run, over: what it came to and how long it took."""
+
+    campaign: str
+    result: RunResult
+    counts: Counts
+    tally: Tally
+    elapsed_seconds: float
+
+
+def summary(
+    run: Run,
+    *,
+    ledger: Path | None = None,
+    out: Path | None = None,
+    test_to: str | None = None,
+) -> Summary:
+    """The run's summary."""
+    return Summary(
+        campaign=run.campaign,
+        counts=run.counts,
+        elapsed_seconds=run.elapsed_seconds,
+        sent_in_run=run.tally.results.get(State.SENT, 0),
+        failed_in_run=run.tally.results.get(State.FAILED, 0),
+        exit_code=_exit_code(run),
+        dry_run=out is not None,
+        limit_reached=run.result.ending is Ending.LIMIT,
+        interrupted=run.result.ending is Ending.INTERRUPTED,
+        stopped=run.result.sentence,
+        stopped_detail=run.result.hint,
+        ledger=ledger,
+        out=out,
+        waiting_until=run.result.until,
+        test_to=test_to,
+    )
+
+
+def _exit_code(run: Run) -> int:
+    match run.result.ending:
+        case Ending.INTERRUPTED:
+            return EXIT_INTERRUPTED
+        case Ending.NO_SERVER:
+            return EXIT_STOPPED
+        case Ending.WAITING:
+            return EXIT_WAITING
+        case Ending.LIMIT if run.tally.results.get(State.DEFERRED, 0):
+            return EXIT_WAITING
+        case Ending.DONE | Ending.LIMIT:
+            return EXIT_FAILED if run.counts.failed or run.counts.in_doubt else EXIT_OK
+        case _:
+            assert_never(run.result.ending)
