@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
+from bulkmail.cli.output import say
 from bulkmail.cli.running import run
+from bulkmail.report.terminal import visible
 
 
 def demo() -> None:
@@ -14,4 +18,5 @@ def demo() -> None:
     """
     from bulkmail.app import demo as shipped
 
-    raise typer.Exit(run(shipped.demo()))
+    summary = run(shipped.demo(Path.cwd(), say=lambda line: say(visible(line))))
+    raise typer.Exit(summary.exit_code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import enum
 import os
 import sys
 from pathlib import Path
@@ -16,9 +16,17 @@ from bulkmail.cli.running import run
 from bulkmail.errors import EXIT_OK, EXIT_STOPPED
 from bulkmail.report.terminal import visible
 from bulkmail.secret import Secret
-from bulkmail.settings import Security
 
 _PORTS = 65535
+
+
+class Protection(enum.StrEnum):
+    """How the connection is protected: the names of `settings.Security`, without loading it."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    OPPORTUNISTIC = "opportunistic"
+    NONE = "none"
 
 
 def probe(
@@ -32,7 +40,7 @@ def probe(
         typer.Option(metavar="NAME", help="A server of bulkmail.yaml, with its login, instead."),
     ] = None,
     security: Annotated[
-        Security | None, typer.Option(help="How the connection is protected.")
+        Protection | None, typer.Option(help="How the connection is protected.")
     ] = None,
     username: Annotated[
         str | None, typer.Option(metavar="USER", help="Log in, too. The password is asked for.")
@@ -57,13 +65,14 @@ def probe(
         raise wrong_usage("Give either HOST[:PORT] or --server NAME.")
     password = _password(username, password_env, password_file, asks=server is None)
     from bulkmail.app import probing
+    from bulkmail.settings import Security
 
     name, port = (None, None) if host is None else parse_host(host)
     request = probing.ProbeRequest(
         host=name,
         port=port,
         server=server,
-        security=security,
+        security=None if security is None else Security(security.value),
         username=username,
         password=password,
     )
@@ -102,6 +111,8 @@ def _password(
     """The password, from where the user said; asked on a terminal; None without a login."""
     if variable is not None and file is not None:
         raise wrong_usage("Give one of --password-env and --password-file.")
+    if (variable is not None or file is not None) and username is None and asks:
+        raise wrong_usage("A password goes with a login: give --username, too.")
     if variable is not None:
         return password_from_environment(variable)
     if file is not None:
@@ -113,6 +124,8 @@ def _password(
             f"The password of {username} is missing: give --password-env VAR or"
             " --password-file FILE (on a terminal it would be asked for)."
         )
+    import getpass
+
     return Secret(getpass.getpass(f"Password of {username}: ", stream=sys.stderr))
 
 

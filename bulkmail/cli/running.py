@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -11,4 +10,6 @@ Result = TypeVar("Result")
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's work to its end. SIGINT and SIGTERM cancel it, unless it answers them."""
+    import asyncio
+
     return asyncio.run(work)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -17,10 +19,8 @@ from bulkmail.report.terminal import visible
 
 if TYPE_CHECKING:
     from bulkmail.app.options import SendOptions
+    from bulkmail.campaign.load import Campaign
     from bulkmail.report.summary import Summary
-
-_REHEARSALS = "Rehearsals"
-_EXCEPTIONS = "Exceptions"
 
 
 def send(
@@ -103,7 +103,7 @@ def send(
     options = SendOptions(
         dry_run=dry_run,
         out=out,
-        date=_instant(date),
+        date=_moment(date),
         test_to=test_to,
         row=row,
         email=email,
@@ -143,17 +143,26 @@ def _refuse_contradictions(
         raise wrong_usage("--dry-run writes files and --test-to sends; give one of them.")
 
 
-def _instant(text: str | None) -> datetime | None:
-    """The moment `--date` names; one without an offset is in the machine's zone."""
+def _moment(text: str | None) -> datetime | None:
+    """The moment `--date` names, as it is written: with an offset or without."""
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is not None else moment.astimezone()
+        moment.timestamp()  # some calendars' ends are no moments everywhere
     except (ValueError, OverflowError, OSError) as error:
         raise wrong_usage(
             f"--date {text} is not a moment such as 2026-12-01T09:00:00+08:00."
         ) from error
+    return moment
+
+
+def _in_zone(moment: datetime, campaign: Campaign) -> datetime:
+    """A moment without an offset is in the campaign's zone; the machine's where it names none."""
+    if moment.tzinfo is not None:
+        return moment
+    zone = campaign.model.schedule.timezone
+    return moment.astimezone() if zone is None else moment.replace(tzinfo=ZoneInfo(zone))
 
 
 async def _send(text: str, options: SendOptions, *, quiet: bool, bar: bool) -> Summary:
@@ -162,6 +171,8 @@ async def _send(text: str, options: SendOptions, *, quiet: bool, bar: bool) -> S
     from bulkmail.report.progress import display
 
     campaign = open_campaign(text)
+    if options.date is not None:
+        options = replace(options, date=_in_zone(options.date, campaign))
     with display(sys.stderr, quiet=quiet, bar=bar) as watch:
         return await sending.send(campaign, options, watch=watch)
 

@@ -84,6 +84,12 @@ def sink(
 
 
 def _tell(server: Sink) -> None:
-    say(visible(f"Listening on {server.host}:{server.port}. Messages are kept in {server.folder}."))
-    say("Nothing leaves this machine. Ctrl-C ends it.")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    login = "" if server.settings.username is None else f", login {server.settings.username}"
+    protection = {"none": "no TLS", "starttls": "STARTTLS", "tls": "TLS"}[server.settings.tls]
+    say(visible(f"Listening on {host}:{server.port} ({protection}{login})."))
+    say(visible(f"Messages are kept in {server.settings.directory}/; none leaves this machine."))
+    if server.ca_path is not None:
+        say(visible(f"Certificate to trust (ca_file): {server.ca_path}"))
+    say("Ctrl-C ends it.")
     sys.stdout.flush()

@@ -10,7 +10,6 @@ import typer
 from bulkmail.cli.output import say, say_json
 from bulkmail.cli.parameters import JsonOption, LedgerOption, ledger_path
 from bulkmail.cli.running import run
-from bulkmail.clock import rfc3339
 from bulkmail.report.terminal import visible
 from bulkmail.report.wording import counted, local
 
@@ -59,6 +58,8 @@ def list_(*, ledger: LedgerOption = None, json: JsonOption = False) -> None:
 
     entries = run(records.suppress_list(Path.cwd(), ledger_path(ledger)))
     if json:
+        from bulkmail.clock import rfc3339
+
         say_json(
             [
                 {"email": address, "reason": reason, "added_at": rfc3339(added_at)}

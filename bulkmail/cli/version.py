@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 
 
 def print_version() -> None:
     """Print ``bulkmail 0.1.0``."""
+    import importlib.metadata
+
     sys.stdout.write(f"bulkmail {importlib.metadata.version('bulkmail')}\n")

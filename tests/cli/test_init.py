@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.commandline import Cli
+
+from bulkmail.campaign.load import Campaign
+from bulkmail.cli.init import SAMPLE
+
+
+def test_a_new_project_holds_a_campaign_without_a_fault(cli: Cli, tmp_path: Path) -> None:
+    result = cli("init", str(tmp_path / "my letters"))
+
+    assert result.code == 0
+    assert "bulkmail send hello" in result.out
+    campaign = Campaign.load(tmp_path / "my letters/campaigns/hello.yaml")
+    assert campaign.name == "hello"
+    assert campaign.root == tmp_path / "my letters"
+
+
+def test_the_current_folder_is_the_default(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = cli("init")
+
+    assert result.code == 0
+    assert "  cd " not in result.out
+    assert all((tmp_path / name).is_file() for name in SAMPLE)
+
+
+def test_nothing_is_overwritten_and_then_nothing_is_written(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "bulkmail.yaml").write_text("mine", "utf-8")
+    (tmp_path / ".gitignore").symlink_to("nowhere")
+
+    result = cli("init", str(tmp_path))
+
+    assert result.code == 2
+    assert "bulkmail.yaml" in result.err
+    assert ".gitignore" in result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", "bulkmail.yaml"]
+    assert (tmp_path / "bulkmail.yaml").read_text("utf-8") == "mine"
+
+
+def test_a_folder_that_cannot_be_made_exits_2(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    result = cli("init", str(tmp_path / "file" / "project"))
+
+    assert result.code == 2
+    assert "cannot be written" in result.err
+
+
+def test_git_ignores_what_is_personal(cli: Cli, tmp_path: Path) -> None:
+    cli("init", str(tmp_path))
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+
+    ignored = subprocess.run(
+        ["git", "-C", str(tmp_path), "check-ignore", ".bulkmail/ledger.db", "outbox/x", "sink/x"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ignored.stdout.split() == [".bulkmail/ledger.db", "outbox/x", "sink/x"]

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commandline import Cli, Fake, Recorder
+
+from bulkmail.errors import (
+    AuthenticationFailed,
+    BulkmailError,
+    ConfigurationError,
+    DialogueMisuse,
+    Fault,
+    LedgerError,
+)
+from bulkmail.secret import Secret
+
+NO_SUCH_COLUMN = Fault(
+    path="templates/hello.txt.j2",
+    line=8,
+    row=1,
+    message="`{{ salery }}` is not a column. Did you mean `salary`?",
+)
+
+
+def bulkmail(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bulkmail", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError(NO_SUCH_COLUMN), 2),
+        (LedgerError("the ledger cannot be written: disk full"), 3),
+        (AuthenticationFailed("smtp.qq.com:465 refused the login"), 3),
+        (DialogueMisuse("MAIL before EHLO"), 70),
+        (ZeroDivisionError("division by zero"), 70),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_an_error_has_its_exit_code_and_a_sentence(
+    cli: Cli, fake: Fake, error: BaseException, code: int
+) -> None:
+    fake("sending", send=Recorder(error=error))
+
+    result = cli("send", "hello")
+
+    assert result.code == code
+    assert str(error).splitlines()[:1] == [] or str(error).splitlines()[0] in result.err
+    assert "Traceback" not in result.err
+    assert result.out == ""
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    "arguments", [["--debug", "send", "hello"], ["send", "hello", "--debug"]], ids=" ".join
+)
+def test_debug_shows_the_traceback_wherever_it_stands(
+    cli: Cli, fake: Fake, arguments: list[str]
+) -> None:
+    fake("sending", send=Recorder(error=BulkmailError("a fault")))
+
+    assert "Traceback" in cli(*arguments).err
+
+
+@pytest.mark.usefixtures("project")
+def test_debug_can_be_asked_for_in_the_environment(
+    cli: Cli, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake("sending", send=Recorder(error=BulkmailError("a fault")))
+    monkeypatch.setenv("BULKMAIL_DEBUG", "1")
+
+    assert "Traceback" in cli("send", "hello").err
+
+
+@pytest.mark.usefixtures("project")
+def test_a_traceback_shows_no_secret(cli: Cli, fake: Fake) -> None:
+    async def send(*_: object, **__: object) -> None:
+        password = Secret("hunter2")
+        raise ValueError(f"with {password}")
+
+    fake("sending", send=send)
+
+    result = cli("--debug", "send", "hello")
+
+    assert "Traceback" in result.err
+    assert "hunter2" not in result.err
+
+
+@pytest.mark.usefixtures("project")
+def test_every_fault_has_its_line_and_the_last_line_counts_them(cli: Cli, fake: Fake) -> None:
+    faults = [NO_SUCH_COLUMN, Fault(path="hello.csv", line=31, row=30, message="no address")]
+    fake("sending", send=Recorder(error=ConfigurationError(*faults)))
+
+    assert cli("send", "hello").err.splitlines() == [
+        "templates/hello.txt.j2:8  `{{ salery }}` is not a column. Did you mean `salary`? (row 1)",
+        "hello.csv:31  no address (row 30)",
+        "2 faults in 2 files and 2 rows. Nothing was sent.",
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_thousands_of_faults_are_cut_to_what_can_be_read(cli: Cli, fake: Fake) -> None:
+    faults = [Fault(path="hello.csv", row=row, message="no address") for row in range(1, 2001)]
+    fake("sending", send=Recorder(error=ConfigurationError(*faults)))
+
+    lines = cli("send", "hello").err.splitlines()
+
+    assert len(lines) == 52
+    assert lines[-2].startswith("… and 1,950 more")
+    assert lines[-1] == "2,000 faults in 1 file and 2,000 rows. Nothing was sent."
+
+
+@pytest.mark.usefixtures("project")
+def test_what_a_provider_wants_as_a_password_is_said(cli: Cli, fake: Fake) -> None:
+    error = AuthenticationFailed("refused: 535", hint="QQ wants an authorisation code.")
+    fake("sending", send=Recorder(error=error))
+
+    assert cli("send", "hello").err == "refused: 535\n  QQ wants an authorisation code.\n"
+
+
+@pytest.mark.usefixtures("project")
+def test_an_error_cannot_control_the_terminal(cli: Cli, fake: Fake) -> None:
+    fake("sending", send=Recorder(error=BulkmailError("550 \x1b[2J")))
+
+    assert "\x1b" not in cli("send", "hello").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["send"], ["send", "a", "b"], ["send", "--nonsense", "a"], ["schema", "x"]],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_exits_2(cli: Cli, arguments: list[str]) -> None:
+    result = cli(*arguments)
+
+    assert result.code == 2
+    assert "Error: " in result.err
+    assert result.out == ""
+
+
+def test_help_and_version_are_results(cli: Cli) -> None:
+    assert cli("--help").out.startswith("Usage: bulkmail ")
+    assert cli("--version").out.startswith("bulkmail ")
+    assert cli("--version").code == 0
+
+
+def test_a_process_says_its_version() -> None:
+    result = bulkmail("--version")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("bulkmail ")
+
+
+def test_the_version_is_said_without_loading_the_commands() -> None:
+    code = (
+        "import sys, bulkmail.__main__ as m; sys.argv = ['bulkmail', '--version']; m.main();"
+        "assert 'typer' not in sys.modules"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from bulkmail.cli.main import main; main(['--help']);"
+        "heavy = {'asyncio', 'pydantic', 'jinja2', 'rich', 'yaml', 'aiosmtpd',"
+        " 'cryptography', 'sqlite3', 'email_validator'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+
+    process = subprocess.run(
+        [sys.executable, "-m", "bulkmail", "--help"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+
+    assert process.stderr == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_result_that_cannot_be_written_is_an_error() -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "bulkmail", "schema", "campaign"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert process.returncode == 3
+    assert "No space left on device" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_closed_streams_are_no_error() -> None:
+    command = f"{sys.executable} -m bulkmail --help >&- 2>&-"
+
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+
+
+def test_a_locale_that_lacks_a_character_gets_an_escape(tmp_path: Path) -> None:
+    folder = tmp_path / "信"
+
+    result = bulkmail("init", str(folder), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+
+    assert result.returncode == 0, result.stderr
+    assert "\\u4fe1" in result.stdout

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from support.commandline import Cli, Fake, Recorder
+
+from bulkmail.app.options import SendOptions
+from bulkmail.fate import Counts
+from bulkmail.report.summary import Summary
+
+pytestmark = pytest.mark.usefixtures("project")
+
+
+def summary(**facts: Any) -> Summary:
+    usual: dict[str, Any] = {
+        "campaign": "hello",
+        "counts": Counts(sent=3),
+        "elapsed_seconds": 0.4,
+        "sent_in_run": 3,
+        "failed_in_run": 0,
+        "exit_code": 0,
+        "ledger": Path(".bulkmail/ledger.db"),
+    }
+    return Summary(**usual | facts)
+
+
+def options(recorder: Recorder) -> SendOptions:
+    ((_, given), _) = recorder.calls[-1]
+    assert isinstance(given, SendOptions)
+    return given
+
+
+@pytest.fixture
+def send(fake: Fake) -> Recorder:
+    recorder = Recorder(summary())
+    fake("sending", send=recorder)
+    return recorder
+
+
+def test_a_bare_send_has_the_defaults(cli: Cli, send: Recorder) -> None:
+    assert cli("send", "hello").code == 0
+
+    assert options(send) == SendOptions(handle_signals=True)
+    assert send.calls[0][0][0].name == "hello"
+
+
+def test_every_option_reaches_the_run(cli: Cli, send: Recorder) -> None:
+    cli("send", "hello", "--limit", "10", "--no-wait", "--ignore-window", "--skip-invalid")
+    assert options(send) == SendOptions(
+        limit=10, no_wait=True, ignore_window=True, skip_invalid=True, handle_signals=True
+    )
+
+    cli("send", "hello", "--as-new", "--transcript", "t.txt", "--ledger", "l.db")
+    assert options(send) == SendOptions(
+        as_new=True, transcript=Path("t.txt"), ledger=Path("l.db"), handle_signals=True
+    )
+
+    cli("send", "hello", "--test-to", "me@example.com", "--row", "3")
+    assert options(send) == SendOptions(test_to="me@example.com", row=3, handle_signals=True)
+
+    cli("send", "hello", "--test-to", "me@example.com", "--email", "ada@example.com")
+    assert options(send).email == "ada@example.com"
+
+    cli("send", "hello", "--dry-run", "--out", "o", "--date", "2026-12-01T09:00:00Z")
+    assert options(send) == SendOptions(
+        dry_run=True,
+        out=Path("o"),
+        date=datetime(2026, 12, 1, 9, tzinfo=UTC),
+        handle_signals=True,
+    )
+
+
+def test_a_date_without_offset_is_in_the_campaigns_zone(
+    cli: Cli, send: Recorder, project: Path
+) -> None:
+    with (project / "campaigns/hello.yaml").open("a", encoding="utf-8") as file:
+        file.write("schedule: {timezone: Asia/Shanghai}\n")
+
+    cli("send", "hello", "--dry-run", "--date", "2026-12-01T09:00")
+
+    assert options(send).date == datetime(2026, 12, 1, 9, tzinfo=ZoneInfo("Asia/Shanghai"))
+
+
+def test_a_date_without_offset_or_zone_is_in_the_machines(cli: Cli, send: Recorder) -> None:
+    cli("send", "hello", "--dry-run", "--date", "2026-12-01T09:00")
+
+    assert options(send).date == datetime(2026, 12, 1, 9).astimezone()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--out", "o"], "--dry-run"),
+        (["--date", "2026-12-01"], "--dry-run"),
+        (["--dry-run", "--date", "soon"], "not a moment"),
+        (["--dry-run", "--date", "0001-01-01"], "not a moment"),
+        (["--row", "1"], "--test-to"),
+        (["--email", "a@example.com"], "--test-to"),
+        (["--test-to", "a@example.com", "--row", "1", "--email", "b@example.com"], "--row"),
+        (["--dry-run", "--test-to", "a@example.com"], "--test-to"),
+        (["--limit", "-1"], "--limit"),
+        (["--limit", "many"], "--limit"),
+        (["--test-to", "a@example.com", "--row", "0"], "--row"),
+        (["--ledger", "postgresql://x/y"], "later version"),
+        (["--ledger", ""], "--ledger"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_contradict_one_another_exit_2(
+    cli: Cli, send: Recorder, arguments: list[str], word: str
+) -> None:
+    result = cli("send", "hello", *arguments)
+
+    assert result.code == 2
+    assert word in result.err
+    assert send.calls == []
+
+
+def test_the_url_of_a_ledger_is_not_shown_with_its_password(cli: Cli) -> None:
+    assert "hunter2" not in cli("send", "hello", "--ledger", "postgresql://me:hunter2@x/y").err
+
+
+def test_the_json_is_the_last_line_and_alone_on_stdout(cli: Cli, send: Recorder) -> None:
+    result = cli("send", "hello", "--json")
+
+    assert json.loads(result.out) == summary().to_json()
+    assert result.out.count("\n") == 1
+    del send
+
+
+def test_without_a_terminal_the_end_is_one_dated_line(cli: Cli, send: Recorder) -> None:
+    first, ledger, command = cli("send", "hello").out.splitlines()
+
+    assert datetime.fromisoformat(first[:19]).year > 2000
+    assert first[20:] == "hello: Done in 0.4 s. 3 recipients: 3 sent."
+    assert ledger == "Ledger: .bulkmail/ledger.db"
+    assert command == "See how it stands:  bulkmail status hello"
+    del send
+
+
+def test_quiet_says_nothing(cli: Cli, send: Recorder) -> None:
+    result = cli("send", "hello", "--quiet")
+
+    assert (result.code, result.out, result.err) == (0, "", "")
+    del send
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 75, 130])
+def test_the_exit_code_is_the_summarys(cli: Cli, send: Recorder, code: int) -> None:
+    send.result = summary(exit_code=code)
+
+    assert cli("send", "hello", "--quiet").code == code
+
+
+@pytest.mark.parametrize("way", ["--quiet", "--json", "--limit=5"])
+def test_why_it_stopped_is_always_said(cli: Cli, send: Recorder, way: str) -> None:
+    send.result = summary(
+        exit_code=3, stopped="primary refused the login: 535", stopped_detail="See docs."
+    )
+
+    assert cli("send", "hello", way).err == "primary refused the login: 535\n  See docs.\n"
+
+
+def test_the_next_command_finds_the_same_ledger(cli: Cli, send: Recorder) -> None:
+    send.result = summary(counts=Counts(sent=1, failed=1), exit_code=1)
+
+    result = cli("send", "campaigns/hello.yaml", "--ledger", "my ledger.db")
+
+    assert result.out.splitlines()[-1] == (
+        "Who failed, and why:  bulkmail report campaigns/hello.yaml --ledger 'my ledger.db'"
+        " --state failed"
+    )
+
+
+def test_progress_is_told_on_stderr(cli: Cli, fake: Fake) -> None:
+    async def send(*_: object, watch: Any) -> Summary:
+        watch.announce("hello → 3 recipients")
+        return summary()
+
+    fake("sending", send=send)
+
+    result = cli("send", "hello", "--json")
+
+    assert result.err.endswith("hello → 3 recipients\n")
+    assert json.loads(result.out)
+
+
+def test_a_campaign_that_is_not_there_exits_2(cli: Cli) -> None:
+    result = cli("send", "helo")
+
+    assert result.code == 2
+    assert "helo" in result.err
+    assert "hello" in result.err
