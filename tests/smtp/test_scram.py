@@ -55,7 +55,13 @@ def test_user_name_and_password_are_prepared() -> None:
 
 
 def test_extensions_of_the_server_are_passed_over() -> None:
-    assert given_server_first(SERVER_FIRST + ",x=y").send is not None
+    mechanism = begun()
+    next(mechanism)
+
+    final = mechanism.send(f"{SERVER_FIRST},x=y".encode())
+
+    assert final is not None
+    assert final.startswith(f"c=biws,r={SERVER_NONCE},p=".encode())
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def test_extensions_of_the_server_are_passed_over() -> None:
         pytest.param(f"r={SERVER_NONCE},s={SALT}", id="no iterations"),
         pytest.param(f"r={SERVER_NONCE},s=,i=4096", id="no salt"),
         pytest.param(f"r={SERVER_NONCE},s=W22,i=4096", id="salt is not base64"),
+        pytest.param(f"r={SERVER_NONCE},s=W2 2Z!,i=4096", id="salt with what base64 has not"),
         pytest.param(f"r={SERVER_NONCE},s=ü,i=4096", id="salt is not ASCII"),
         pytest.param(f"r={SERVER_NONCE},s={SALT},i=-1", id="negative"),
         pytest.param(f"r={SERVER_NONCE},s={SALT},i=4e3", id="no number"),
