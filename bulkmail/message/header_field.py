@@ -22,6 +22,7 @@ MAX_LINE = 998
 #: every message need dot stuffing.
 _NAME = re.compile(r"[!-\-/-9;-~][!-9;-~]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_SPACES = re.compile("  +")
 #: Longest display name that is written as one quoted string, which cannot be folded well.
 _MAX_QUOTED = 60
 
@@ -115,7 +116,11 @@ def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
 
 
 def _add_phrase(field: FoldedField, phrase: str) -> None:
-    """A display name: atoms, a quoted string, or encoded words, whichever carries it."""
+    """A display name: atoms, a quoted string, or encoded words, whichever carries it.
+
+    Runs of spaces become one, as readers make of them anyway.
+    """
+    phrase = _SPACES.sub(" ", phrase)
     if not phrase.isascii() or "=?" in phrase or len(phrase) > _MAX_QUOTED:
         field.add_text(phrase)
     elif _ATOMS.fullmatch(phrase):

@@ -1,0 +1,193 @@
+"""What a person is told when a template does not fit: file, line, row, nearest name."""
+
+from typing import Any
+
+import pytest
+from message.sample_project import Project, delivery
+
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.faults import RowFaults
+
+ROW = {"name": "Wei", "salary": "100", "employee id": "7", "none": None}
+
+
+def told(faults: list[Fault]) -> list[tuple[str, int | None, str]]:
+    return [((fault.path or "").rpartition("/")[2], fault.line, fault.message) for fault in faults]
+
+
+async def test_an_undefined_name_has_its_line_the_row_and_the_nearest_column(
+    project: Project,
+) -> None:
+    project.template("offer.txt.j2", "Dear {{ name }},\n\nyou get {{ salery }}.\n")
+    composer = project.composer(text="offer.txt.j2")
+
+    with pytest.raises(RowFaults) as caught:
+        await composer.compose(delivery(row=17, **ROW), project.instant)
+
+    (fault,) = caught.value.faults
+    assert fault.path is not None
+    assert fault.path.endswith("templates/offer.txt.j2")
+    assert (fault.line, fault.row, fault.address) == (3, 17, "li.wei@example.com")
+    assert fault.message == (
+        "`{{ salery }}` is not a column of offer.csv. Did you mean `salary`?"
+    )
+
+
+async def test_all_undefined_names_of_a_row_are_told_in_one_go(project: Project) -> None:
+    project.template("inc.txt.j2", "\n{{ nme.first }}\n")
+    project.template("offer.txt.j2", "{{ nam }}\n{{ salery | round }} {{ nam }}\n{% include 'inc.txt.j2' %}")
+    project.template("offer.html.j2", "{% for x in rows %}{% endfor %}{% if ok %}{% endif %}")
+
+    faults = await project.faults(
+        ROW, subject="{{ sub }}", text="offer.txt.j2", html="offer.html.j2"
+    )
+
+    assert [(where, line) for where, line, _ in told(faults)] == [
+        ("offer.yaml", 2),
+        ("offer.html.j2", 1),
+        ("offer.html.j2", 1),
+        ("offer.txt.j2", 1),
+        ("offer.txt.j2", 2),
+        ("offer.txt.j2", 2),
+        ("inc.txt.j2", 2),
+    ]
+
+
+async def test_lines_are_those_of_includes_parents_and_macros(project: Project) -> None:
+    project.template("macros.j2", "{% macro m() %}\n\n\n{{ in_macro }}{% endmacro %}")
+    project.template("base.html.j2", "<p>\n{% block a %}{% endblock %}\n{{ in_base }}</p>")
+    project.template(
+        "offer.html.j2",
+        "{% extends 'base.html.j2' %}\n{% from 'macros.j2' import m %}\n"
+        "{% block a %}\n{{ m() }}\n{{ in_block }}{% endblock %}",
+    )
+
+    faults = await project.faults(ROW, html="offer.html.j2")
+
+    assert [(where, line) for where, line, _ in told(faults)] == [
+        ("macros.j2", 4),
+        ("offer.html.j2", 5),
+        ("base.html.j2", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{{ 1 / 0 }}", "cannot be rendered: ZeroDivisionError: division by zero"),
+        ("{{ name + 1 }}", 'cannot be rendered: TypeError: can only concatenate str (not "int") to str'),
+        ("{{ ''.__class__ }}", "the templates' sandbox refuses this: "),
+        ("{{ range(1000000) | sum }}", "cannot be rendered: OverflowError: "),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "templates include or call one another"),
+        ("{% include 'self.txt.j2' %}", "templates include or call one another"),
+        ("{% include name %}", "the template `Wei` is not in "),
+        ("{{ recipient.salery }}", '`recipient["salery"]` is not a column of offer.csv. Did you mean `salary`?'),
+        ("{{ employee_id }}", '`{{ employee_id }}` is not a column of offer.csv. Did you mean `recipient["employee id"]`?'),
+        ("{{ name.first }}", "`first` is not in that text"),
+        ("{{ missing() }}", "`{{ missing }}` is not a column"),
+        ("{{ missing | length }}{{ missing | abs }}", "`{{ missing }}` is not a column"),
+        ("{{ missing == 1 }}", "`{{ missing }}` is not a column"),
+        ("{{ 'x' in missing }}", "`{{ missing }}` is not a column"),
+        ("{{ missing ~ 1 }}", "`{{ missing }}` is not a column"),
+        ("{{ missing['x']['y'] }}", "`{{ missing }}` is not a column"),
+        ("{{ '%s' | format(missing) }}", "`{{ missing }}` is not a column"),
+        ("{{ name }}\0", "a NUL"),
+    ],
+)  # fmt: skip
+async def test_whatever_a_template_raises_becomes_a_fault_at_its_line(
+    project: Project, source: str, message: str
+) -> None:
+    project.template("self.txt.j2", "{% include 'self.txt.j2' %}")
+    project.template("offer.txt.j2", f"\n{source}")
+
+    (fault,) = await project.faults(ROW, text="offer.txt.j2")
+
+    assert fault.message.startswith(message)
+    assert fault.row == 1
+    assert fault.path is not None
+    assert (fault.path.rpartition("/")[2], fault.line) in {
+        ("offer.txt.j2", 2),
+        ("self.txt.j2", 1),
+        ("offer.txt.j2", 1),
+    }
+
+
+async def test_a_name_may_be_asked_about_without_a_fault(project: Project) -> None:
+    project.template(
+        "offer.txt.j2",
+        "{% if x is defined %}no{% endif %}{{ x | default('none') }} {{ none }}!",
+    )
+
+    mail = await project.compose(ROW, text="offer.txt.j2")
+
+    assert project.text(mail) == "none !\n"
+
+
+async def test_every_template_that_does_not_compile_is_told_in_one_go(project: Project) -> None:
+    project.template("bad.txt.j2", "fine\n{% if %}")
+    project.template("inner.j2", "\n{{ x | uper }}")
+    project.template("offer.html.j2", "{% include 'inner.j2' %}\n{% include 'gone.j2' %}")
+
+    faults = await project.faults(
+        ROW, subject="{{ x", text="bad.txt.j2", html="offer.html.j2", headers={"X-A": "{% y %}"}
+    )
+
+    assert told(faults) == [
+        ("bad.txt.j2", 2, "Expected an expression, got 'end of statement block'"),
+        ("inner.j2", 2, "No filter named 'uper'."),
+        ("offer.html.j2", 2, faults[2].message),
+        ("offer.yaml", 2, "unexpected end of template, expected 'end of print statement'."),
+        ("offer.yaml", faults[4].line, "Encountered unknown tag 'y'."),
+    ]
+    assert faults[2].message.startswith("the template `gone.j2` is not in ")
+    assert [fault.key for fault in faults[3:]] == ["subject", "headers.X-A"]
+    assert not any(fault.row for fault in faults)
+
+
+async def test_dice_are_taken_away_from_templates(project: Project) -> None:
+    faults = await project.faults(ROW, subject="{{ [1, 2] | random }}")
+
+    assert faults[0].message == "No filter named 'random'."
+
+
+async def test_a_template_in_another_encoding_is_told_with_its_line(project: Project) -> None:
+    project.file("templates/gb.txt.j2", "fine\n".encode() + "亲爱的".encode("gb18030"))
+
+    (fault,) = await project.faults(ROW, text="gb.txt.j2")
+
+    assert told([fault])[0][:2] == ("gb.txt.j2", 2)
+    assert "utf-8" in fault.message
+
+
+async def test_half_a_character_from_a_cell_is_a_fault(project: Project) -> None:
+    project.template("offer.txt.j2", "{{ name }}")
+
+    (fault,) = await project.faults({"name": "\ud83c"}, text="offer.txt.j2", to="x@y.example")
+
+    assert fault.message == "half a character, U+D83C, from the column `name`"
+
+
+def test_row_faults_are_a_configuration_error() -> None:
+    assert issubclass(RowFaults, ConfigurationError)
+    assert RowFaults.exit_code == 2
+
+
+async def test_a_column_cannot_take_a_reserved_name(project: Project) -> None:
+    project.template(
+        "offer.txt.j2", "{{ campaign }} {{ recipient['campaign'] }} {{ now.year }} {{ recipient.now }}"
+    )
+    fields: dict[str, Any] = {"campaign": "mine", "now": "then", "recipient": "me"}
+
+    mail = await project.compose(fields, text="offer.txt.j2")
+
+    assert project.text(mail) == "offer mine 2026 then\n"
+
+
+async def test_a_template_cannot_change_the_row(project: Project) -> None:
+    project.template("offer.txt.j2", "{% set _ = tags.append('c') %}{{ tags | join }}")
+    tags = ["a", "b"]
+
+    mail = await project.compose({"tags": tags}, text="offer.txt.j2")
+
+    assert project.text(mail) == "abc\n"
+    assert tags == ["a", "b"]

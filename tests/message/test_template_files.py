@@ -1,0 +1,72 @@
+"""Where templates come from, and which are HTML."""
+
+from pathlib import Path
+
+import pytest
+from message.sample_project import Project
+
+ROW = {"name": "Li & <b>"}
+
+
+async def test_templates_at_the_root_go_before_those_beside_the_campaign(project: Project) -> None:
+    project.template("both.txt.j2", "root")
+    project.file("campaigns/both.txt.j2", "beside")
+    project.file("campaigns/own.txt.j2", "{% include 'both.txt.j2' %}, own")
+
+    mail = await project.compose(text="own.txt.j2")
+
+    assert project.text(mail) == "root, own\n"
+
+
+@pytest.mark.parametrize("name", ["../secret.j2", "/etc/hostname", "a/../../secret.j2", "link.j2"])
+async def test_a_template_outside_is_refused(project: Project, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "secret.j2"
+    outside.write_text("secret")
+    (project.root.parent / "secret.j2").write_text("secret")
+    (project.root / "templates/a").mkdir()
+    (project.root / "templates/link.j2").symlink_to(outside)
+    project.template("includes.j2", f"{{% include '{name}' %}}")
+
+    direct = await project.faults(text=name)
+    included = await project.faults(text="includes.j2")
+
+    assert direct[0].message == f"the template `{name}` leads out of the project's folders"
+    assert direct[0].key == "text"
+    assert included[0].message == direct[0].message
+    assert Path(included[0].path or "").name == "includes.j2"
+    (project.root.parent / "secret.j2").unlink()
+
+
+async def test_a_missing_template_names_the_nearest_one(project: Project) -> None:
+    project.template("letters/offer.txt.j2", "x")
+
+    (fault,) = await project.faults(text="letters/ofer.txt.j2")
+
+    assert "Did you mean `letters/offer.txt.j2`?" in fault.message
+    assert fault.line is not None
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.htm.j2", "a.HTML.jinja", "a.j2", "a.txt"])
+async def test_the_html_part_is_autoescaped_whatever_its_name(project: Project, name: str) -> None:
+    project.template("inner.j2", "{{ name }}")
+    project.template(name, "{{ name }} {% include 'inner.j2' %}")
+
+    mail = await project.compose(ROW, html=name)
+
+    assert project.text(mail, "html") == "Li &amp; &lt;b&gt; Li &amp; &lt;b&gt;\n"
+
+
+async def test_text_and_headers_are_not_escaped(project: Project) -> None:
+    project.template("a.txt.j2", "{{ name }}")
+
+    mail = await project.compose(ROW, text="a.txt.j2", subject="To {{ name }}")
+
+    assert project.text(mail) == "Li & <b>\n"
+    assert project.parsed(mail)["subject"] == "To Li & <b>"
+
+
+async def test_an_optional_include_may_be_missing(project: Project) -> None:
+    project.template("a.txt.j2", "a{% include 'none.j2' ignore missing %}{% include ['x', 'b.j2'] %}")
+    project.template("b.j2", "b")
+
+    assert project.text(await project.compose(text="a.txt.j2")) == "ab\n"
