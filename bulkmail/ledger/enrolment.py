@@ -26,7 +26,7 @@ from typing import Any
 
 from bulkmail.clock import Clock
 from bulkmail.errors import LedgerError
-from bulkmail.fate import Counts
+from bulkmail.fate import Counts, Delivery
 from bulkmail.ledger import reading
 from bulkmail.ledger.driver import Driver, Kind
 from bulkmail.ledger.statements import load
@@ -88,6 +88,21 @@ class Enrolment:
         now = self._clock.time()
         await self._driver.submit(lambda connection: self._add(connection, rows, now))
 
+    async def rows(self, *, after: int = 0, limit: int) -> list[Delivery]:
+        """Up to `limit` rows of this pass that are to be sent, as far as the list itself goes.
+
+        They come in the order of enrolment, behind the one whose id is `after`. Suppression is
+        not applied yet; rows that are sent, or failed at a server, are left out.
+        """
+        parameters = {"campaign_id": self.campaign_id, "generation": self._generation}
+        parameters |= {"after": after, "limit": limit}
+
+        def work(connection: sqlite3.Connection) -> list[Delivery]:
+            found = connection.execute(load("enrolment")["pass"], parameters)
+            return [reading.read_delivery(columns) for columns in found]
+
+        return await self._driver.submit(work, Kind.READ)
+
     async def complete(self, *, list_sha256: str, listed: Iterable[Listed] = ()) -> Counts:
         """Judge all rows and make this generation the campaign's, at once or not at all.
 
@@ -130,7 +145,7 @@ class Enrolment:
                 "row_number": row.row,
                 "key": row.key,
                 "address": row.address,
-                "mailbox": row.address.lower(),
+                "mailbox": None if row.address.lower() == row.key else row.address.lower(),
                 "domain": row.domain,
                 "message_id": row.message_id,
                 "verdict": "failed" if row.invalid else "suppressed" if row.suppressed else None,

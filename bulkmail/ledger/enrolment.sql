@@ -59,6 +59,18 @@ INSERT INTO duplicate (campaign_id, generation, row_number, key, first_row)
 SELECT :campaign_id, :generation, :row_number, :key, row_number FROM delivery
 WHERE campaign_id = :campaign_id AND key = :key AND row_number <> :row_number;
 
+-- pass --
+-- Rows of a pass under way that will wait, or were tried before and wait again.
+SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id
+FROM delivery
+WHERE id > :after AND +campaign_id = :campaign_id AND generation = :generation
+    AND verdict IS NULL
+    AND (
+        state IN ('pending', 'deferred', 'in_doubt')
+        OR (state IN ('suppressed', 'failed') AND cause IS NOT NULL)
+    )
+ORDER BY id LIMIT :limit;
+
 -- complete --
 -- The pass is whole: its generation is the campaign's.
 UPDATE campaign SET
@@ -99,7 +111,7 @@ WHERE campaign_id = :campaign_id AND state IN ('suppressed', 'failed', 'in_doubt
     AND verdict IS NULL
     AND (
         cause = 'gone' OR cause = 'row' OR cause = 'skipped' OR (cause = 'check' AND :recheck)
-        OR (cause = 'listed' AND mailbox NOT IN (SELECT mailbox FROM temp.listed))
+        OR (cause = 'listed' AND coalesce(mailbox, key) NOT IN (SELECT mailbox FROM temp.listed))
     );
 
 -- judge rows --
@@ -136,14 +148,20 @@ UPDATE delivery SET
     state = CASE state WHEN 'in_doubt' THEN state ELSE 'suppressed' END,
     reason = CASE state
         WHEN 'in_doubt' THEN reason
-        ELSE (SELECT l.reason FROM temp.listed AS l WHERE l.mailbox = delivery.mailbox)
+        ELSE (
+            SELECT l.reason FROM temp.listed AS l
+            WHERE l.mailbox = coalesce(delivery.mailbox, delivery.key)
+        )
     END,
     cause = 'listed', updated_at = :now
 WHERE id IN (
     SELECT d.id FROM temp.listed AS l CROSS JOIN delivery AS d
-    WHERE d.mailbox = l.mailbox AND d.campaign_id = :campaign_id AND d.cause IS NULL
-        AND d.state IN ('pending', 'deferred', 'in_doubt')
-);
+    WHERE d.campaign_id = :campaign_id AND d.key = l.mailbox AND d.mailbox IS NULL
+    UNION ALL
+    SELECT d.id FROM temp.listed AS l CROSS JOIN delivery AS d
+    WHERE d.mailbox = l.mailbox AND d.campaign_id = :campaign_id
+)
+AND cause IS NULL AND state IN ('pending', 'deferred', 'in_doubt');
 
 -- fail row --
 -- A row that was found unfit by the check, while nobody holds it.

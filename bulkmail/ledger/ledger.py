@@ -126,9 +126,10 @@ class Ledger:
         limit: int,
         states: Collection[State] | None = None,
     ) -> list[Delivery]:
-        """Up to `limit` rows of the list whose number is above `after`, in the list's order.
+        """Up to `limit` rows of the list, behind the one whose id is `after`; not claimed.
 
-        They are not claimed. Rows that are gone from the list are left out.
+        In the order of their enrolment, which is the list's until the list is changed. Rows that
+        are gone from the list are left out.
         """
         return await self._driver.submit(
             lambda db: reading.rows(db, campaign_id, after=after, limit=limit, states=states),
@@ -192,6 +193,10 @@ class Ledger:
     async def counts(self, campaign_id: int) -> Counts:
         """Deliveries by state, and duplicates."""
         return await self._driver.submit(lambda db: reading.counts(db, campaign_id), Kind.READ)
+
+    async def updated_at(self, campaign_id: int) -> float | None:
+        """Epoch seconds at which a delivery of the campaign changed last; None without any."""
+        return await self._driver.submit(lambda db: reading.updated_at(db, campaign_id), Kind.READ)
 
     async def duplicates(self, campaign_id: int) -> list[Duplicate]:
         """Rows of the list that repeat a key."""

@@ -75,6 +75,13 @@ def counts(connection: sqlite3.Connection, campaign_id: int) -> Counts:
     return Counts(**states, duplicates=duplicates_)
 
 
+def updated_at(connection: sqlite3.Connection, campaign_id: int) -> float | None:
+    """When a delivery of the campaign changed last, epoch seconds; None without any."""
+    statement = load("reading")["last update"]
+    (latest,) = connection.execute(statement, {"campaign_id": campaign_id}).fetchone()
+    return None if latest is None else float(latest)
+
+
 def duplicates(connection: sqlite3.Connection, campaign_id: int) -> list[Duplicate]:
     """The rows that repeat a key, in the list's order."""
     found = connection.execute(load("reading")["duplicates"], {"campaign_id": campaign_id})
@@ -89,10 +96,10 @@ def rows(
     limit: int,
     states: Collection[State] | None,
 ) -> list[Delivery]:
-    """Up to `limit` rows of the list behind row number `after`, in these states."""
+    """Up to `limit` rows of the list behind the one with the id `after`, in these states."""
     parameters = {"campaign_id": campaign_id, "after": after}
     kept: list[Delivery] = []
-    cursor = connection.execute(load("reading")["rows"], parameters | {"limit": -1})
+    cursor = connection.execute(load("reading")["rows"], parameters)
     for *columns, state in cursor:
         if states is None or state in states:
             kept.append(read_delivery(columns))
@@ -110,7 +117,7 @@ def delivery(
     statement = sql["row"] if row is not None else sql["mailbox"]
     parameters = {"row_number": row, "mailbox": (email or "").lower()}
     found = connection.execute(statement, parameters | {"campaign_id": campaign_id}).fetchone()
-    return None if found is None else read_delivery(found[:-1])
+    return None if found is None else read_delivery(found)
 
 
 def report_page(

@@ -22,29 +22,32 @@ WHERE campaign_id = :campaign_id
     AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id)
 ORDER BY row_number;
 
+-- last update --
+-- When a delivery of the campaign changed last.
+SELECT max(updated_at) FROM delivery WHERE campaign_id = :campaign_id;
+
 -- rows --
--- Rows of the list as it is, in its order.
+-- Rows of the list as it is, in the order of their enrolment.
 SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id,
     state
 FROM delivery
-WHERE campaign_id = :campaign_id AND row_number > :after
+WHERE id > :after AND +campaign_id = :campaign_id
     AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id)
-ORDER BY row_number LIMIT :limit;
+ORDER BY id;
 
 -- row --
 -- One row of the list by its number.
-SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id,
-    state
+SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id
 FROM delivery
 WHERE campaign_id = :campaign_id AND row_number = :row_number
     AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id);
 
 -- mailbox --
 -- The first row of the list with an address.
-SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id,
-    state
+SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id
 FROM delivery
-WHERE campaign_id = :campaign_id AND mailbox = :mailbox
+WHERE ((campaign_id = :campaign_id AND key = :mailbox AND mailbox IS NULL)
+        OR (mailbox = :mailbox AND campaign_id = :campaign_id))
     AND generation = (SELECT generation FROM campaign WHERE id = :campaign_id)
 ORDER BY row_number LIMIT 1;
 

@@ -66,13 +66,17 @@ class CampaignRun:
             claiming.add_done_callback(self._give_back_claims)
             raise
 
-    async def mark(self, delivery: Delivery) -> bool:
-        """Make the row `sending`. False: the claim is no longer ours; do not send."""
+    async def mark(self, delivery: Delivery, started_at: float) -> bool:
+        """Make the row `sending`. False: the claim is no longer ours; do not send.
+
+        `started_at` is the instant of the message: the first one is kept, also over a crash.
+        """
         now = self._clock.time()
         parameters = {
             "id": delivery.id,
             "epoch": delivery.epoch,
             "owner": self._owner,
+            "started_at": started_at,
             "now": now,
             "lease_until": now + self._lease,
         }
@@ -147,6 +151,7 @@ class CampaignRun:
             "epoch": attempt.epoch,
             "owner": self._owner,
             "at": attempt.at,
+            "started_at": attempt.started_at,
             "now": attempt.at,
             "state": attempt.state,
             "reason": attempt.reason,

@@ -36,7 +36,7 @@ RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
 -- mark --
 -- The end of data may go out from here on.
 UPDATE delivery SET
-    before_mark = state, state = 'sending', lease_until = :lease_until, updated_at = :now
+    before_mark = state, state = 'sending', started_at = :started_at, lease_until = :lease_until, updated_at = :now
 WHERE id = :id AND epoch = :epoch AND owner = :owner
     AND state IN ('pending', 'deferred', 'in_doubt');
 
@@ -45,10 +45,10 @@ WHERE id = :id AND epoch = :epoch AND owner = :owner
 UPDATE delivery SET
     state = :state, reason = :reason, due_at = :due_at,
     cause = CASE :state WHEN 'suppressed' THEN 'skipped' END,
-    owner = NULL, lease_until = NULL, before_mark = NULL,
+    owner = NULL, lease_until = NULL, before_mark = NULL, started_at = NULL,
     attempts = attempts + :counted, doubts = doubts + :doubted,
     first_attempt_at = coalesce(
-        first_attempt_at, CASE WHEN :state <> 'suppressed' THEN :at END
+        first_attempt_at, CASE WHEN :state NOT IN ('pending', 'suppressed') THEN :started_at END
     ),
     server = :server, stage = :stage, code = :code, enhanced_code = :enhanced_code,
     reply = :reply, refused_recipients = :refused_recipients,
@@ -65,7 +65,8 @@ INSERT INTO attempt (
 -- release --
 -- Give a claim back untried; a mark is taken back too.
 UPDATE delivery SET
-    state = coalesce(before_mark, state), before_mark = NULL, owner = NULL, lease_until = NULL
+    state = coalesce(before_mark, state), before_mark = NULL, started_at = NULL,
+    owner = NULL, lease_until = NULL
 WHERE id = :id AND epoch = :epoch AND owner = :owner;
 
 -- apply suppression --
@@ -73,7 +74,7 @@ WHERE id = :id AND epoch = :epoch AND owner = :owner;
 UPDATE delivery SET
     state = 'suppressed', reason = 'on the suppression list', cause = 'listed', updated_at = :now
 WHERE id = :id AND state IN ('pending', 'deferred') AND owner IS NULL
-    AND mailbox IN (SELECT mailbox FROM suppression);
+    AND coalesce(mailbox, key) IN (SELECT mailbox FROM suppression);
 
 -- next due --
 -- The earliest moment at which there may be something to claim.
@@ -125,7 +126,8 @@ WHERE campaign_id = :campaign_id AND state = 'sending' AND owner IS NOT NULL
 UPDATE delivery SET
     state = 'in_doubt', reason = :reason, attempts = attempts + 1, doubts = doubts + 1,
     due_at = NULL, owner = NULL, lease_until = NULL, before_mark = NULL, epoch = epoch + 1,
-    first_attempt_at = coalesce(first_attempt_at, updated_at), updated_at = :now
+    first_attempt_at = coalesce(first_attempt_at, started_at), started_at = NULL,
+    updated_at = :now
 WHERE campaign_id = :campaign_id AND state = 'sending' AND owner IS NOT NULL
     AND (:owner IS NULL OR owner = :owner);
 

@@ -9,8 +9,13 @@ UPDATE delivery SET
     state = CASE state WHEN 'in_doubt' THEN state ELSE 'suppressed' END,
     reason = CASE state WHEN 'in_doubt' THEN reason ELSE 'on the suppression list' END,
     cause = 'listed', updated_at = :now
-WHERE mailbox = :mailbox AND owner IS NULL AND cause IS NULL
-    AND state IN ('pending', 'deferred', 'in_doubt');
+WHERE id IN (
+    SELECT d.id FROM campaign AS c CROSS JOIN delivery AS d
+    WHERE d.campaign_id = c.id AND d.key = :mailbox AND d.mailbox IS NULL
+    UNION ALL
+    SELECT id FROM delivery WHERE mailbox = :mailbox
+)
+AND owner IS NULL AND cause IS NULL AND state IN ('pending', 'deferred', 'in_doubt');
 
 -- remove --
 -- Take an address off the list.

@@ -28,9 +28,11 @@ CREATE TABLE delivery (
     generation INTEGER NOT NULL,
     row_number INTEGER NOT NULL,
     key TEXT NOT NULL,
-    -- As on the wire; `mailbox` is the same in lower case, for look-ups.
+    -- As on the wire.
     address TEXT NOT NULL,
-    mailbox TEXT NOT NULL,
+    -- The address in lower case, where that is not the key; a second index of random order would
+    -- cost half of the first one's enrolment again.
+    mailbox TEXT,
     domain TEXT NOT NULL,
     message_id TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (
@@ -50,6 +52,8 @@ CREATE TABLE delivery (
     lease_until REAL,
     -- The state before the `sending` mark, for a claim that is given back untried.
     before_mark TEXT,
+    -- The instant of the try that is marked.
+    started_at REAL,
     attempts INTEGER NOT NULL DEFAULT 0,
     doubts INTEGER NOT NULL DEFAULT 0,
     first_attempt_at REAL,
@@ -70,7 +74,7 @@ CREATE INDEX delivery_due ON delivery (campaign_id, state, due_at, id);
 CREATE INDEX delivery_row ON delivery (campaign_id, row_number, id);
 CREATE INDEX delivery_born ON delivery (campaign_id, born);
 CREATE INDEX delivery_domain ON delivery (campaign_id, domain);
-CREATE INDEX delivery_mailbox ON delivery (mailbox);
+CREATE INDEX delivery_mailbox ON delivery (mailbox) WHERE mailbox IS NOT NULL;
 CREATE INDEX delivery_claimed ON delivery (campaign_id, owner) WHERE owner IS NOT NULL;
 CREATE INDEX delivery_verdict ON delivery (campaign_id) WHERE verdict IS NOT NULL;
 
