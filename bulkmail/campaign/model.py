@@ -141,6 +141,18 @@ def _recipients(value: Any) -> Any:
     return _path_alone(value)
 
 
+Attachment = Annotated[
+    AttachmentModel,
+    BeforeValidator(_path_alone, json_schema_input_type=str | AttachmentModel),
+]
+Recipients = Annotated[
+    RecipientsModel,
+    BeforeValidator(
+        _recipients, json_schema_input_type=str | list[dict[str, Any]] | RecipientsModel
+    ),
+]
+
+
 class DefaultsModel(StrictModel):
     """Keys that campaigns share; a campaign's own come first."""
 
@@ -208,10 +220,10 @@ class CampaignModel(DefaultsModel):
         "a text part is made from the HTML.",
     )
     html: FilledLine | None = Field(None, description="The template of the HTML part.")
-    recipients: Annotated[RecipientsModel, BeforeValidator(_recipients)] = Field(
+    recipients: Recipients = Field(
         description="A file, a list of mappings, or the long form below."
     )
-    attachments: tuple[Annotated[AttachmentModel, BeforeValidator(_path_alone)], ...] = Field(
+    attachments: tuple[Attachment, ...] = Field(
         (), description="Files that go with the message: paths, or mappings as below."
     )
     inline: dict[ContentId, FilledLine] = Field(

@@ -35,10 +35,16 @@ def _known_provider(name: str) -> str:
     return name
 
 
+def _as_text(name: Any) -> Any:
+    """163 and 126 are numbers to YAML."""
+    return str(name) if isinstance(name, int) else name
+
+
 ProviderName = Annotated[
     FilledLine,
+    BeforeValidator(_as_text),
     AfterValidator(_known_provider),
-    WithJsonSchema({"type": "string", "enum": sorted(PROVIDERS)}),
+    WithJsonSchema({"enum": [*PROVIDERS, *(int(name) for name in PROVIDERS if name.isdigit())]}),
 ]
 
 
@@ -149,15 +155,18 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+_WrittenEntry = str | ServerReference | ServerModel
 ServerEntry = Annotated[
     Annotated[ServerReference, Tag("<name>")] | Annotated[ServerModel, Tag("<inline>")],
     Discriminator(_entry_form),
-    BeforeValidator(_reference, json_schema_input_type=str | ServerReference | ServerModel),
+    BeforeValidator(_reference, json_schema_input_type=_WrittenEntry),
 ]
 #: Names and inline servers in order of preference, or a mapping of names to servers.
 Servers = Annotated[
     Annotated[tuple[ServerEntry, ...], Field(min_length=1), Tag("<list>")]
     | Annotated[dict[FilledLine, ServerModel], Field(min_length=1), Tag("<mapping>")],
     Discriminator(_form),
-    BeforeValidator(_as_list),
+    BeforeValidator(
+        _as_list, json_schema_input_type=str | list[_WrittenEntry] | dict[str, ServerModel]
+    ),
 ]

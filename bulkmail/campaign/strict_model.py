@@ -16,6 +16,8 @@ class StrictModel(BaseModel):
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
         populate_by_name=False,
+        # Built when a file is read: whoever needs only the settings does not wait for it.
+        defer_build=True,
     )
 
     @model_validator(mode="before")

@@ -37,6 +37,15 @@ def parse_duration(text: str | float) -> float:
     return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
+def format_duration(seconds: float) -> str:
+    """The shortest way to write it that `parse_duration` reads: ``1h``, ``90s``, ``500ms``."""
+    for unit, size in reversed(_SECONDS.items()):
+        count = round(seconds / size, 9)
+        if count >= 1 and count.is_integer():
+            return f"{int(count)}{unit}"
+    return f"{seconds:g}s"
+
+
 def parse_rate(text: str) -> Rate:
     """The rate of ``N/s N/min N/h N/day``. Raises `ValueError` with a sentence."""
     match = _RATE.fullmatch(str(text).strip())

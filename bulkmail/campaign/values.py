@@ -29,6 +29,7 @@ from bulkmail.secret import Secret
 #: A reference to the environment: ``${SMTP_PASSWORD}``.
 ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MAX_PORT = 65535
+_FLAG_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 _CRON_FIELDS = 5
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*,/#?-]+")
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
@@ -99,7 +100,7 @@ def _rate(value: Any) -> Any:
 def _flag(value: Any) -> Any:
     """YAML 1.1's words for it, which plain scalars leave as text."""
     word = value.lower() if isinstance(value, str) else value
-    return {"yes": True, "on": True, "no": False, "off": False}.get(word, value)
+    return _FLAG_WORDS.get(word, value) if isinstance(word, str) else value
 
 
 def _port(value: Any) -> int | str:
@@ -188,96 +189,101 @@ def _content_id(text: str) -> str:
     return text
 
 
-def _schema(**keywords: Any) -> WithJsonSchema:
-    return WithJsonSchema(keywords)
+def _kind(words: str, **schema: Any) -> WithJsonSchema:
+    """A JSON Schema, and what a person calls such a value."""
+    return WithJsonSchema({"$comment": words} | schema)
 
 
-_DURATION_SCHEMA = {
-    "anyOf": [
-        {"type": "number", "minimum": 0},
-        {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?\s*$"},
-    ],
-}
-_RATE_SCHEMA = {"type": "string", "pattern": r"^\s*[0-9]+\s*/\s*(s|min|h|day)\s*$"}
+def _one_or_more(words: str, schema: dict[str, Any]) -> WithJsonSchema:
+    return _kind(
+        f"{words}, or a list", anyOf=[schema, {"type": "array", "items": schema, "minItems": 1}]
+    )
 
 
-def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema}]})
-
-
-_ONE_OR_MORE_TEXTS = _one_or_more({"type": "string"})
-
-Text = Annotated[str, Strict()]
-#: Something that has to be there.
-FilledText = Annotated[Text, AfterValidator(_filled)]
-#: Text that becomes a header, an address or a file name: no line breaks, no control characters.
-LineText = Annotated[Text, AfterValidator(_one_line)]
-FilledLine = Annotated[LineText, AfterValidator(_filled)]
-#: Text in which ``${NAME}`` is looked up in the environment, when a server is used.
-EnvironmentText = Annotated[FilledLine, AfterValidator(_references)]
-#: A mailbox, or a template for one.
-MailboxText = Annotated[LineText, AfterValidator(_mailbox)]
-MailboxTexts = Annotated[tuple[MailboxText, ...], BeforeValidator(_listed), _ONE_OR_MORE_TEXTS]
-ReversePathText = Annotated[LineText, AfterValidator(_address_or_null)]
-FileTexts = Annotated[tuple[FilledLine, ...], BeforeValidator(_listed), _ONE_OR_MORE_TEXTS]
-Flag = Annotated[bool, Strict(), BeforeValidator(_flag), _schema(type="boolean")]
-Count = Annotated[int, Strict(), Field(ge=1)]
-CountOrNone = Annotated[int, Strict(), Field(ge=0)]
-Port = Annotated[
-    int | str,
-    PlainValidator(_port),
-    _schema(
-        anyOf=[
-            {"type": "integer", "minimum": 1, "maximum": _MAX_PORT},
-            {"type": "string", "pattern": r"^([0-9]+|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"},
-        ]
+_TEXT = {"type": "string"}
+_DURATION = [
+    {"type": "number", "minimum": 0},
+    {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?\s*$"},
+]
+_RATE = {"type": "string", "pattern": r"^\s*[0-9]+\s*/\s*(s|min|h|day)\s*$"}
+_PORT = [
+    {"type": "integer", "minimum": 1, "maximum": _MAX_PORT},
+    {"type": "string", "pattern": r"^([0-9]+|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"},
+]
+_COMMAND = {"type": "array", "items": _TEXT, "minItems": 1}
+_PASSWORD = [
+    _TEXT,
+    *(
+        {
+            "type": "object",
+            "properties": {key: schema},
+            "required": [key],
+            "additionalProperties": False,
+        }
+        for key, schema in (("file", _TEXT), ("command", _COMMAND))
     ),
 ]
+
+Text = Annotated[str, Strict()]
+#: Text that becomes a header, an address or a file name: no line breaks, no control characters.
+LineText = Annotated[Text, AfterValidator(_one_line)]
+#: A line that says something.
+FilledLine = Annotated[LineText, AfterValidator(_filled)]
+#: Text in which ``${NAME}`` is looked up in the environment, when a server is used.
+EnvironmentText = Annotated[
+    FilledLine, AfterValidator(_references), _kind("text, `${NAME}`", **_TEXT)
+]
+#: A mailbox, or a template for one.
+MailboxText = Annotated[LineText, AfterValidator(_mailbox), _kind("an address", **_TEXT)]
+MailboxTexts = Annotated[
+    tuple[MailboxText, ...], BeforeValidator(_listed), _one_or_more("an address", _TEXT)
+]
+ReversePathText = Annotated[
+    LineText, AfterValidator(_address_or_null), _kind('an address, or `""`', **_TEXT)
+]
+FileTexts = Annotated[
+    tuple[FilledLine, ...], BeforeValidator(_listed), _one_or_more("a path", _TEXT)
+]
+Flag = Annotated[
+    bool,
+    Strict(),
+    BeforeValidator(_flag),
+    _kind("`true` or `false`", enum=[True, False, *_FLAG_WORDS]),
+]
+Count = Annotated[int, Strict(), Field(ge=1)]
+CountOrNone = Annotated[int, Strict(), Field(ge=0)]
+Port = Annotated[int | str, PlainValidator(_port), _kind("a port, `${NAME}`", anyOf=_PORT)]
 #: Seconds.
-Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
-PositiveDuration = Annotated[Duration, Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[float, BeforeValidator(_duration), _kind("a duration", anyOf=_DURATION)]
+PositiveDuration = Annotated[Duration, Field(gt=0), _kind("a duration", anyOf=_DURATION)]
 Durations = Annotated[
     tuple[Duration, ...],
     BeforeValidator(_listed),
     Field(min_length=1),
-    _one_or_more(_DURATION_SCHEMA),
+    _one_or_more("a duration", {"anyOf": _DURATION}),
 ]
 Rates = Annotated[
     tuple[Annotated[Rate, BeforeValidator(_rate)], ...],
     BeforeValidator(_listed),
     Field(min_length=1),
-    _one_or_more(_RATE_SCHEMA),
+    _one_or_more("a rate", _RATE),
 ]
 Password = Annotated[
     PasswordReference,
     PlainValidator(_password),
-    _schema(
-        anyOf=[
-            {"type": "string"},
-            {
-                "type": "object",
-                "properties": {"file": {"type": "string"}},
-                "required": ["file"],
-                "additionalProperties": False,
-            },
-            {
-                "type": "object",
-                "properties": {
-                    "command": {"type": "array", "items": {"type": "string"}, "minItems": 1}
-                },
-                "required": ["command"],
-                "additionalProperties": False,
-            },
-        ]
-    ),
+    _kind("text, `${NAME}`, `{file: …}` or `{command: […]}`", anyOf=_PASSWORD),
 ]
-Moment = Annotated[datetime, PlainValidator(_moment), _schema(type="string")]
-TimeZone = Annotated[Text, AfterValidator(_timezone)]
-CronExpression = Annotated[FilledLine, AfterValidator(_cron)]
+Moment = Annotated[datetime, PlainValidator(_moment), _kind("ISO 8601", **_TEXT)]
+TimeZone = Annotated[Text, AfterValidator(_timezone), _kind("an IANA time zone", **_TEXT)]
+CronExpression = Annotated[FilledLine, AfterValidator(_cron), _kind("a cron expression", **_TEXT)]
 Window = Annotated[
     tuple[time, time],
     PlainValidator(_window),
-    _schema(type="string", pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"),
+    _kind(
+        "`HH:MM-HH:MM`",
+        type="string",
+        pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$",
+    ),
 ]
-MimeType = Annotated[FilledLine, AfterValidator(_mime_type)]
+MimeType = Annotated[FilledLine, AfterValidator(_mime_type), _kind("a media type", **_TEXT)]
 ContentId = Annotated[Text, AfterValidator(_content_id)]
