@@ -15,11 +15,15 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, TL
 from aiosmtpd.smtp import auth_mechanism as named
 
 from bulkmail.clock import Clock
+from bulkmail.errors import AuthenticationFailed
 from bulkmail.sink.kept import Kept, KeptFolder
 from bulkmail.sink.scram import ScramExchange, ScramKeys
 from bulkmail.sink.settings import SinkSettings
+from bulkmail.smtp.saslprep import saslprep
 
 _LOG = logging.getLogger(__name__)
+
+SCRAM = "SCRAM-SHA-256"
 
 _WELCOME = "235 2.7.0 welcome"
 _REFUSED = "535 5.7.8 wrong user name or password"
@@ -42,12 +46,12 @@ class Handler:
         self._clock = clock
         self._executor = executor
         self._on_kept = on_kept
-        # Once a sink, not once a login: deriving them takes milliseconds.
-        self._keys = (
-            None
-            if settings.password is None
-            else ScramKeys.derive(settings.password, secrets.token_bytes(16))
-        )
+        self._scram = _scram(settings)
+
+    @property
+    def unavailable(self) -> tuple[str, ...]:
+        """Mechanisms not to offer: SCRAM cannot carry every password."""
+        return (SCRAM,) if self._scram is None else ()
 
     async def handle_EHLO(  # noqa: N802  # aiosmtpd's name
         self,
@@ -150,18 +154,17 @@ class Handler:
         is_good = (
             username is not None
             and password is not None
-            and hmac.compare_digest(login.login, username.encode())
-            and hmac.compare_digest(login.password, password.reveal().encode())
+            and hmac.compare_digest(login.login, _octets(username))
+            and hmac.compare_digest(login.password, _octets(password.reveal()))
         )
         return self._verdict(is_good=is_good)
 
-    @named("SCRAM-SHA-256")
+    @named(SCRAM)
     async def auth_scram_sha_256(self, server: SMTP, args: list[str]) -> AuthResult:
         """SCRAM-SHA-256; the server's signature goes as a last challenge (RFC 4954, 4)."""
-        username, keys = self._settings.username, self._keys
-        if username is None or keys is None:
+        if self._scram is None:
             return self._verdict(is_good=False)
-        exchange = ScramExchange(username, keys, secrets.token_urlsafe(18))
+        exchange = ScramExchange(*self._scram, secrets.token_urlsafe(18))
         message = await self._initial(server, args)
         for answer in (exchange.first, exchange.final):
             if not isinstance(message, bytes):
@@ -196,3 +199,19 @@ class Handler:
             forward_paths=envelope.rcpt_tos,
             at=self._clock.time(),
         )
+
+
+def _octets(text: str) -> bytes:
+    # What the environment holds and is not UTF-8 comes as lone surrogates.
+    return text.encode(errors="surrogateescape")
+
+
+def _scram(settings: SinkSettings) -> tuple[str, ScramKeys] | None:
+    """User name and keys, once a sink and not once a login: they take milliseconds."""
+    if settings.username is None or settings.password is None:
+        return None
+    try:
+        keys = ScramKeys.derive(settings.password, secrets.token_bytes(16))
+        return saslprep(settings.username, "user name"), keys
+    except AuthenticationFailed:
+        return None

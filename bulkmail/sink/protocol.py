@@ -83,6 +83,7 @@ class SinkProtocol(SMTP):
             tls_context=context if settings.tls == "starttls" else None,
             auth_required=False,
             auth_require_tls=settings.tls == "starttls",
+            auth_exclude_mechanism=handler.unavailable,
             authenticator=handler.authenticate,
             loop=asyncio.get_running_loop(),
         )
@@ -138,6 +139,8 @@ class SinkProtocol(SMTP):
     def _dialogue_ended(self, dialogue: asyncio.Task[None]) -> None:
         self._connections.discard(self)
         self.ended.set()
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
         error = None if dialogue.cancelled() else dialogue.exception()
         if error is not None and not isinstance(error, ConnectionError):
             _LOG.error("a fault in the sink", exc_info=error)
@@ -146,3 +149,6 @@ class SinkProtocol(SMTP):
         """End the connection at once; `ended` follows."""
         if self.transport is not None:
             cast("asyncio.Transport", self.transport).abort()
+        # In the middle of a TLS handshake nobody tells the dialogue that the connection is gone.
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.cancel()

@@ -1,8 +1,4 @@
-"""The server's side of SCRAM-SHA-256 (RFC 5802, 7677), as values: no channel binding, one user.
-
-User name and password are compared as they are, in UTF-8, without SASLprep: the sink's user has
-given both and sees to it that they are the same.
-"""
+"""The server's side of SCRAM-SHA-256 (RFC 5802, 7677), as values: no channel binding, one user."""
 
 from __future__ import annotations
 
@@ -13,12 +9,14 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 
 from bulkmail.secret import Secret
+from bulkmail.smtp.saslprep import saslprep
 
 #: The least that RFC 7677 (4) allows: 2 ms. The sink keeps nothing that would need more.
 ITERATIONS = 4096
 
 # "n" or "y": the client has no channel binding, or believes that we have none (we have none).
-_FIRST = re.compile(r"(?P<header>[ny],(?:a=[^,]*)?,)(?P<bare>n=(?P<name>[^,]*),r=(?P<nonce>[^,]+))")
+# Nobody acts for another here, so an authorization identity is refused.
+_FIRST = re.compile(r"(?P<header>[ny],,)(?P<bare>n=(?P<name>[^,]*),r=(?P<nonce>[^,]+))")
 _FINAL = re.compile(r"(?P<bare>c=(?P<binding>[^,]*),r=(?P<nonce>[^,]*)),p=(?P<proof>[^,]*)")
 
 
@@ -37,14 +35,21 @@ class ScramKeys:
 
     @classmethod
     def derive(cls, password: Secret, salt: bytes, iterations: int = ITERATIONS) -> ScramKeys:
-        """The keys of a password; takes milliseconds on purpose."""
-        salted = hashlib.pbkdf2_hmac("sha256", password.reveal().encode(), salt, iterations)
+        """The keys of a password; takes milliseconds on purpose.
+
+        Raises `AuthenticationFailed` where SCRAM cannot carry the password (SASLprep).
+        """
+        prepared = saslprep(password.reveal(), "password").encode()
+        salted = hashlib.pbkdf2_hmac("sha256", prepared, salt, iterations)
         stored_key = hashlib.sha256(_hmac(salted, "Client Key")).digest()
         return cls(salt, iterations, stored_key, _hmac(salted, "Server Key"))
 
 
 class ScramExchange:
-    """One login: `first` answers the client's first message, `final` its last one."""
+    """One login: `first` answers the client's first message, `final` its last one.
+
+    `username` is prepared (SASLprep), `nonce` fresh, printable ASCII without a comma.
+    """
 
     def __init__(self, username: str, keys: ScramKeys, nonce: str) -> None:
         self._username = username

@@ -2,11 +2,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from support.pool_fakes import FakeServer, FakeSession, cancel, settle
 
 from bulkmail.delivery.ports import Session, Transport
 from bulkmail.errors import ConnectionLost
 from bulkmail.transport.pool import IDLE_TIMEOUT, QUIT_TIMEOUT
-from tests.transport.pool_fakes import FakeServer, FakeSession, cancel, settle
 
 
 @pytest.fixture

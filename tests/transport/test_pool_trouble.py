@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from support.pool_fakes import FakeServer, FakeSession, cancel, settle
 
 from bulkmail.errors import AuthenticationFailed, ConnectFailed, ConnectionLost, SessionError
 from bulkmail.transport.pool import IDLE_TIMEOUT
-from tests.transport.pool_fakes import FakeServer, FakeSession, cancel, settle
 
 
 @pytest.fixture
