@@ -24,7 +24,7 @@ LOGIN = "demo"
 LETTERS = Path("outbox") / "demo"
 
 
-async def demo(where: Path, *, say: Callable[[str], None], watch: Watch | None = None) -> Summary:
+async def demo(where: Path, *, say: Callable[[str], object], watch: Watch | None = None) -> Summary:
     """Send the example to a sink with STARTTLS and a login; return the run's summary.
 
     What an earlier demo left (its letters, its ledger) is removed first. Raises

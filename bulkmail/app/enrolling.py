@@ -17,7 +17,7 @@ from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import from_domain, ledger_name_of_file
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
-from bulkmail.campaign.suppression import read_suppressed
+from bulkmail.campaign.suppression import suppressed_addresses
 from bulkmail.clock import moment
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import Counts, Delivery
@@ -152,7 +152,8 @@ def suppressed_by(campaign: Campaign) -> list[tuple[str, str]]:
 
     Raises `ConfigurationError` for a file that is missing or cannot be read.
     """
-    return [(address, reason) for address, reason in read_suppressed(campaign)]
+    reason = "in a suppression file of the campaign"
+    return [(address, reason) for address in suppressed_addresses(campaign)]
 
 
 async def enrolled_id(campaign: Campaign, ledger: Ledger) -> int:

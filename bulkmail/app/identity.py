@@ -32,9 +32,12 @@ def from_domain(campaign: Campaign) -> str:
 
 
 async def refuse_another_ledger(campaign: Campaign, own: Path, clock: Clock) -> None:
-    """Raise `ConfigurationError` when a ledger above holds this campaign: the root has moved."""
+    """Raise `ConfigurationError` when a ledger above holds this campaign: the root has moved.
+
+    `own` is the ledger to be used, its path resolved.
+    """
     for path in ledgers_above(campaign.path.parent):
-        if path == own.resolve():
+        if path == own:
             continue
         try:
             ledger = await Ledger.open(path, clock=clock, read_only=True)

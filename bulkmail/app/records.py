@@ -12,7 +12,7 @@ from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
 from bulkmail.campaign.find import find_campaign
 from bulkmail.campaign.load import Campaign, load_project
 from bulkmail.campaign.project import nearest_project
-from bulkmail.campaign.suppression import read_addresses
+from bulkmail.campaign.suppression import read_suppressions
 from bulkmail.clock import SystemClock, rfc3339
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Counts, State
@@ -107,7 +107,7 @@ async def suppress_import(where: Path, files: Sequence[Path], ledger: Path | Non
 
     Raises `ConfigurationError` with every line that is no address; nothing was added then.
     """
-    addresses = [address for file in files for address in read_addresses(file)]
+    addresses = [address for file in files for address in read_suppressions(file)]
     async with _writable(where, ledger) as opened:
         return await opened.suppress_add(addresses, "imported")
 

@@ -67,7 +67,7 @@ async def _send(
     servers, composer = await _prepared(campaign, surroundings, environ)
     path = ledger_path(campaign, options.ledger)
     if options.ledger is None:
-        await refuse_another_ledger(campaign, path, surroundings.clock)
+        await refuse_another_ledger(campaign, path.resolve(), surroundings.clock)
     surroundings.watch.announce(f"Ledger: {path}")
     durability = campaign.project.ledger.durability
     async with contextlib.AsyncExitStack() as stack:
@@ -92,7 +92,7 @@ async def _prepared(
         servers = server_settings(campaign, environ)
     with faults.collecting():
         composer = Composer(campaign)
-    if composer is not None and not faults:
+    if not faults and composer is not None:
         return servers, composer
     scratch = MemoryLedger(clock=surroundings.clock)
     try:

@@ -16,7 +16,7 @@ async def bench_of() -> AsyncIterator[Callable[[int], Awaitable[Bench]]]:
     ledger = await Ledger.open(None, clock=clock)
 
     async def make(rows: int) -> Bench:
-        enrolment = await ledger.begin("c", path="campaigns/c.yaml", key_column=None)
+        enrolment = await ledger.begin("c", path="campaigns/c.yaml", key_column="")
         await enrolment.add(
             [
                 NewRow(
@@ -31,7 +31,8 @@ async def bench_of() -> AsyncIterator[Callable[[int], Awaitable[Bench]]]:
             ]
         )
         await enrolment.complete(list_sha256="0")
-        return Bench(ledger, ledger.run(enrolment.campaign_id, owner="me"), enrolment.campaign_id)
+        run = ledger.run(enrolment.campaign_id, owner="me")
+        return Bench(ledger, run, enrolment.campaign_id, clock=clock)
 
     yield make
     await ledger.close()

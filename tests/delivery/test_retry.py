@@ -1,4 +1,5 @@
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,8 @@ from bulkmail.delivery.retry import JITTER, GiveUp, RetryAt, RetryPolicy
 from bulkmail.settings import RetrySettings
 
 
-def policy(**settings: object) -> RetryPolicy:
-    return RetryPolicy(RetrySettings(**settings), Random(7))  # type: ignore[arg-type]  # a table of settings
+def policy(**settings: Any) -> RetryPolicy:
+    return RetryPolicy(RetrySettings(**settings), Random(7))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
+from typing import Any
 
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
@@ -113,10 +114,8 @@ class Recorder:
         self.server_news.append((server, sentence))
 
 
-def server(name: str = "primary", **settings: object) -> ServerSettings:
-    return ServerSettings(  # type: ignore[arg-type]  # a table of settings
-        **{"name": name, "host": "127.0.0.1", "port": 25, "security": Security.NONE, **settings}
-    )
+def server(name: str = "primary", **settings: Any) -> ServerSettings:
+    return ServerSettings(name=name, host="127.0.0.1", port=25, security=Security.NONE, **settings)
 
 
 async def compose(delivery: Delivery, instant: datetime) -> MailObject:
@@ -162,7 +161,7 @@ class Bench:
         *transports: FakeTransport,
         limit: int | None = None,
         is_waiting: bool = True,
-        **settings: object,
+        **settings: Any,
     ) -> Engine:
         lanes = [
             Lane(
@@ -186,8 +185,8 @@ class Bench:
         )
         return Engine(lanes, shared, RunSettings(limit=limit, is_waiting=is_waiting))
 
-    async def send(self, *transports: FakeTransport, **options: object) -> RunResult:
-        return await self.engine(*transports, **options).run()  # type: ignore[arg-type]  # as above
+    async def send(self, *transports: FakeTransport, **options: Any) -> RunResult:
+        return await self.engine(*transports, **options).run()
 
     async def states(self) -> dict[str, int]:
         counts = await self.ledger.counts(self.campaign_id)

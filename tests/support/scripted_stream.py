@@ -32,6 +32,10 @@ PIPELINING_GREETING = """
 """
 
 
+#: At the end of a `C:` line: whatever else the client writes.
+ANYTHING = "…\r\n".encode()
+
+
 class ScriptedStream:
     """Plays a transcript: gives what the server says, holds what the client says against it.
 
@@ -47,8 +51,7 @@ class ScriptedStream:
         self.writes: list[bytes] = []
         self.is_aborted = False
         self.is_tls = False
-        #: Set when a read hangs.
-        self.hangs = asyncio.Event()
+        self._hangs = asyncio.Event()
         self.is_congested = False
         self.is_flushed = True
         self.has_ended = False
@@ -88,7 +91,10 @@ class ScriptedStream:
     def _hear(self) -> None:
         if self._steps and self._steps[0][0] == "hears":
             _, expected = self._steps.popleft()
-            assert bytes(self._written) == expected
+            if expected.endswith(ANYTHING):
+                assert self._written.startswith(expected.removesuffix(ANYTHING))
+            else:
+                assert bytes(self._written) == expected
             self._written.clear()
 
     def finish(self) -> None:
@@ -96,6 +102,13 @@ class ScriptedStream:
         self._hear()
         assert not self._steps
         assert bytes(self._written) in (b"", b"QUIT\r\n")
+
+    async def hung(self, task: asyncio.Task[object]) -> None:
+        """Wait until `task` waits for a server that hangs."""
+        waiting = asyncio.ensure_future(self._hangs.wait())
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        assert not task.done(), task
 
     def write(self, chunks: Iterable[Bytes]) -> None:
         data = b"".join(chunks)
@@ -113,7 +126,7 @@ class ScriptedStream:
         self._hear()
         kind, data = self._steps.popleft() if self._steps else ("close", b"")
         if kind == "hang":
-            self.hangs.set()
+            self._hangs.set()
             await asyncio.Event().wait()
         if kind == "silent":
             raise StageTimeout(f"{WHERE} gave no answer in time", host=WHERE, stage=stage)
@@ -126,7 +139,6 @@ class ScriptedStream:
         raise AssertionError("this stream is never congested")
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
-        self._hear()
         assert not self._written
         self.is_tls = True
 
