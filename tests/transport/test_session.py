@@ -393,7 +393,7 @@ async def test_a_cancelled_send_breaks_the_session(
     session = await lockstep()
     script.plays(until(stage)).plays("S: (hang)")
     sending = asyncio.create_task(session.send(mail_object(), mark))
-    await script.hangs.wait()
+    await script.hung(sending)
 
     sending.cancel()
 
