@@ -10,7 +10,6 @@ second of CPU, and the ratio.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,9 +34,13 @@ html: offer.html.j2
 recipients: [{email: a@example.com}]
 servers: [{host: smtp.example.com}]
 """
-PARAGRAPH = "您好，{{ name }}：我们很高兴地通知您，您已被录用为{{ title }}，月薪 {{ salary }} 元。\n"
+PARAGRAPH = (
+    "您好，{{ name }}：我们很高兴地通知您，您已被录用为{{ title }}，月薪 {{ salary }} 元。\n"
+)
 TEXT = PARAGRAPH * 9
-HTML = "<html><body>" + "".join(f"<p>{PARAGRAPH.strip()}</p>\n" for _ in range(10)) + "</body></html>"
+HTML = (
+    "<html><body>" + "".join(f"<p>{PARAGRAPH.strip()}</p>\n" for _ in range(10)) + "</body></html>"
+)
 INSTANT = datetime(2026, 12, 1, 1, tzinfo=UTC)
 
 
@@ -104,7 +107,7 @@ def rate(compose: Callable[[int], int], messages: int) -> tuple[float, int]:
     return messages / (time.process_time() - start), size // messages
 
 
-async def main() -> None:
+def main() -> None:
     """Run both and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=5000)
@@ -118,4 +121,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bulkmail.address import control_character
+from bulkmail.address import control_character, printable
 from bulkmail.errors import Fault
 from bulkmail.fate import Delivery
 from bulkmail.message.faults import RowFaults
@@ -40,7 +40,9 @@ class Row:
     def add(self, *faults: Fault) -> None:
         """Note what is wrong; the row and its address are put in."""
         for fault in faults:
-            named = dataclasses.replace(fault, row=self.delivery.row, address=self.delivery.address)
+            named = dataclasses.replace(
+                fault, row=self.delivery.row, address=printable(self.delivery.address)
+            )
             if named not in self._faults:
                 self._faults.append(named)
 

@@ -101,4 +101,3 @@ def delivery(row: int = 1, address: str = "li.wei@example.com", **fields: Any) -
         first_attempt_at=None,
         message_id=f"<{row}.abc@example.com>",
     )
-

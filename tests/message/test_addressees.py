@@ -93,7 +93,9 @@ async def test_a_suppressed_copy_is_left_out_and_named(project: Project) -> None
 
 
 async def test_only_to_goes_to_nobody_else(project: Project) -> None:
-    composer = project.composer(to="{{ name }} <{{ email }}>", cc=["c@x.example"], bcc=["b@x.example"])
+    composer = project.composer(
+        to="{{ name }} <{{ email }}>", cc=["c@x.example"], bcc=["b@x.example"]
+    )
 
     mail = await composer.compose(
         delivery(name="Li Wei", cc="d@x.example"), INSTANT, only_to="me@x.example"

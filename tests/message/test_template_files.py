@@ -19,7 +19,9 @@ async def test_templates_at_the_root_go_before_those_beside_the_campaign(project
 
 
 @pytest.mark.parametrize("name", ["../secret.j2", "/etc/hostname", "a/../../secret.j2", "link.j2"])
-async def test_a_template_outside_is_refused(project: Project, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_template_outside_is_refused(
+    project: Project, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     outside = tmp_path_factory.mktemp("outside") / "secret.j2"
     outside.write_text("secret")
     (project.root.parent / "secret.j2").write_text("secret")
@@ -66,7 +68,9 @@ async def test_text_and_headers_are_not_escaped(project: Project) -> None:
 
 
 async def test_an_optional_include_may_be_missing(project: Project) -> None:
-    project.template("a.txt.j2", "a{% include 'none.j2' ignore missing %}{% include ['x', 'b.j2'] %}")
+    project.template(
+        "a.txt.j2", "a{% include 'none.j2' ignore missing %}{% include ['x', 'b.j2'] %}"
+    )
     project.template("b.j2", "b")
 
     assert project.text(await project.compose(text="a.txt.j2")) == "ab\n"
