@@ -59,12 +59,12 @@ async def _check(text: str, *, online: bool, quiet: bool) -> CheckReport:
 
 
 def _is_well(report: CheckReport) -> bool:
-    return not report.faults and all(ok for ok, _ in report.lines)
+    return not report.faults and all(finding.is_good for finding in report.lines)
 
 
 def _show(report: CheckReport, typed: str) -> None:
-    for ok, sentence in report.lines:
-        say(f"{'✓' if ok else '✗'} {visible(sentence)}")
+    for finding in report.lines:
+        say(f"{'✓' if finding.is_good else '✗'} {visible(finding.sentence)}")
     for notice in report.notices:
         say(visible(notice))
     for line in fault_lines(report.faults):
@@ -93,7 +93,7 @@ def _report_json(report: CheckReport) -> dict[str, object]:
         "largest_bytes": report.largest_bytes,
         "faults": [fault_json(fault) for fault in report.faults],
         "notices": list(report.notices),
-        "online": [{"ok": ok, "text": sentence} for ok, sentence in report.lines],
+        "online": [{"ok": finding.is_good, "text": finding.sentence} for finding in report.lines],
     }
 
 

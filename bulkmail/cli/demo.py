@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,13 +12,25 @@ from bulkmail.cli.output import say
 from bulkmail.cli.running import run
 from bulkmail.report.terminal import visible
 
+if TYPE_CHECKING:
+    from bulkmail.report.summary import Summary
+
 
 def demo() -> None:
     """Send the shipped example campaign to a server started for it on this machine.
 
     Example: bulkmail demo
     """
-    from bulkmail.app import demo as shipped
+    raise typer.Exit(run(_demo()).exit_code)
 
-    summary = run(shipped.demo(Path.cwd(), say=lambda line: say(visible(line))))
-    raise typer.Exit(summary.exit_code)
+
+async def _demo() -> Summary:
+    from bulkmail.app import demo as shipped
+    from bulkmail.report.progress import display
+
+    with display(sys.stderr) as watch:
+        return await shipped.demo(Path.cwd(), say=_say, watch=watch)
+
+
+def _say(line: str) -> None:
+    say(visible(line))

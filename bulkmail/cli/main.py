@@ -51,7 +51,6 @@ def _guarded(step: Callable[[Sequence[str]], int], arguments: Sequence[str], *, 
     try:
         return step(arguments)
     except KeyboardInterrupt:
-        complain("Interrupted.")
         return EXIT_INTERRUPTED
     except BulkmailError as error:
         _explain(error, arguments)

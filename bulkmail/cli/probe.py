@@ -63,7 +63,9 @@ def probe(
     """
     if (host is None) == (server is None):
         raise wrong_usage("Give either HOST[:PORT] or --server NAME.")
-    password = _password(username, password_env, password_file, asks=server is None)
+    if server is not None and (security or username or password_env or password_file):
+        raise wrong_usage("--server NAME comes with its login and security; leave them out.")
+    password = _password(username, password_env, password_file)
     from bulkmail.app import probing
     from bulkmail.settings import Security
 
@@ -105,19 +107,17 @@ def parse_host(text: str) -> tuple[str, int | None]:
     return host, int(port)
 
 
-def _password(
-    username: str | None, variable: str | None, file: Path | None, *, asks: bool
-) -> Secret | None:
+def _password(username: str | None, variable: str | None, file: Path | None) -> Secret | None:
     """The password, from where the user said; asked on a terminal; None without a login."""
     if variable is not None and file is not None:
         raise wrong_usage("Give one of --password-env and --password-file.")
-    if (variable is not None or file is not None) and username is None and asks:
+    if (variable is not None or file is not None) and username is None:
         raise wrong_usage("A password goes with a login: give --username, too.")
     if variable is not None:
         return password_from_environment(variable)
     if file is not None:
         return _password_from_file(file)
-    if username is None or not asks:
+    if username is None:
         return None
     if not sys.stdin.isatty():
         raise wrong_usage(

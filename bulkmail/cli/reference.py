@@ -42,13 +42,45 @@ Moments on a terminal are in the machine's zone; in JSON and CSV they are RFC 33
 """
 
 
+_TAIL = """\
+## What machines read
+
+These keys stay; others may come. Moments are RFC 3339 in UTC with Z, or null.
+
+`send --json`: one object, the last line on stdout. `campaign`, `total`, `sent`, `failed`,
+`deferred`, `pending`, `suppressed`, `in_doubt`, `duplicates` count the whole campaign (in a dry run
+`sent` counts files written; `duplicates` are not part of `total`). `elapsed_seconds`,
+`messages_per_second`, `sent_in_run`, `failed_in_run`, `exit_code`, `dry_run`, `test_to`,
+`limit_reached`, `interrupted`, `stopped` (why it stopped or what it waits for), `stopped_detail`,
+`waiting_until`, `ledger`, `out` are this run's.
+
+`status --json`: with CAMPAIGN one object, without it a list of them. `campaign`, `total`,
+`pending`, `sending`, `sent`, `deferred`, `failed`, `suppressed`, `in_doubt`, `duplicates`,
+`updated_at`; `reasons`, a list of `state`, `count`, `code`, `enhanced_code`, `reason`, `sample`;
+`servers`, a list of `server`, `sent`, `other`.
+
+`report`: `row`, `email`, `key`, `state`, `reason`, `attempts`, `server`, `stage`, `code`,
+`enhanced_code`, `reply`, `refused_recipients` (an object, address to reply), `message_id`,
+`updated_at`. In CSV, what is not known is empty, and a cell that a spreadsheet would run as a
+formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return, and is no plain number) has
+an apostrophe in front; JSON is exact.
+
+`check --json`: one object. `campaign` (null where the files cannot be read), `ok`, `total`,
+`duplicates`, `largest_bytes`; `faults`, a list of `message`, `path`, `line`, `column`, `key`,
+`row`, `address`, `text` (the line a person is shown); `notices`, a list of sentences; `online`, a
+list of `ok`, `text`.
+
+`suppress list --json`: a list of `email`, `reason`, `added_at`.
+"""
+
+
 def reference() -> str:
     """The whole page."""
     root: Any = typer.main.get_command(program)
     parts = [_HEAD, *_options(root)]
     for name in root.list_commands(None):
         parts += _sections(f"bulkmail {name}", root.commands[name])
-    return "\n".join(parts).rstrip() + "\n"
+    return "\n".join([*parts, _TAIL]).rstrip() + "\n"
 
 
 def _sections(path: str, command: Any) -> Iterator[str]:

@@ -52,7 +52,7 @@ def report(
 async def _report(campaign: str, form: Format, state: State | None, ledger: Path | None) -> None:
     from bulkmail.app import records
 
-    rows = await records.report(Path.cwd(), campaign, state=state, ledger=ledger)
+    rows = records.report(Path.cwd(), campaign, state=state, ledger=ledger)
     lines = _csv_lines(rows) if form is Format.CSV else _json_lines(rows)
     is_terminal = sys.stdout.isatty()
     async for line in lines:

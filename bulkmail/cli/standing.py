@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bulkmail.clock import rfc3339
@@ -66,7 +66,7 @@ def standing_lines(status: CampaignStatus, *, with_details: bool) -> Iterator[st
             yield f"  {visible(tally.server)}  {number(tally.sent)} accepted{other}"
 
 
-def _reason_lines(reasons: list[Reason]) -> Iterator[str]:
+def _reason_lines(reasons: Sequence[Reason]) -> Iterator[str]:
     shown = reasons[:_REASONS]
     widest = max((len(str(reason.state)) for reason in shown), default=0)
     for reason in shown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def add(addresses: _Addresses, *, ledger: LedgerOption = None) -> None:
 
     count = run(records.suppress_add(Path.cwd(), addresses, ledger_path(ledger)))
     say(f"{counted(count, 'address', 'addresses')} added; they get nothing from now on.")
-    say("The list:  bulkmail suppress list")
+    _tell_next(ledger)
 
 
 @suppress.command()
@@ -45,7 +46,7 @@ def remove(addresses: _Addresses, *, ledger: LedgerOption = None) -> None:
 
     count = run(records.suppress_remove(Path.cwd(), addresses, ledger_path(ledger)))
     say(f"{counted(count, 'address', 'addresses')} removed.")
-    say("The list:  bulkmail suppress list")
+    _tell_next(ledger)
 
 
 @suppress.command("list")
@@ -92,4 +93,9 @@ def import_(
 
     count = run(records.suppress_import(Path.cwd(), files, ledger_path(ledger)))
     say(f"{counted(count, 'address', 'addresses')} added; they get nothing from now on.")
-    say("The list:  bulkmail suppress list")
+    _tell_next(ledger)
+
+
+def _tell_next(ledger: str | None) -> None:
+    option = "" if ledger is None else f" --ledger {shlex.quote(ledger)}"
+    say(visible(f"The list:  bulkmail suppress list{option}"))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,15 +53,9 @@ def test_a_folder_that_cannot_be_made_exits_2(cli: Cli, tmp_path: Path) -> None:
     assert "cannot be written" in result.err
 
 
-def test_git_ignores_what_is_personal(cli: Cli, tmp_path: Path) -> None:
+def test_git_is_told_to_ignore_what_is_personal(cli: Cli, tmp_path: Path) -> None:
     cli("init", str(tmp_path))
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
 
-    ignored = subprocess.run(
-        ["git", "-C", str(tmp_path), "check-ignore", ".bulkmail/ledger.db", "outbox/x", "sink/x"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    lines = (tmp_path / ".gitignore").read_text("utf-8").splitlines()
 
-    assert ignored.stdout.split() == [".bulkmail/ledger.db", "outbox/x", "sink/x"]
+    assert {".bulkmail/", "outbox/", "sink/"} <= set(lines)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +136,21 @@ def test_an_error_cannot_control_the_terminal(cli: Cli, fake: Fake) -> None:
     fake("sending", send=Recorder(error=BulkmailError("550 \x1b[2J")))
 
     assert "\x1b" not in cli("send", "hello").err
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_interrupts_any_command(cli: Cli, fake: Fake, number: signal.Signals) -> None:
+    async def check(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), number)
+        await asyncio.Event().wait()
+
+    fake("checking", check=check)
+
+    result = cli("check", "hello")
+
+    assert result.code == 130
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(

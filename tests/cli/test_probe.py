@@ -137,6 +137,7 @@ def test_the_password_is_asked_for_on_a_terminal(
     [
         ([], "HOST"),
         (["h", "--server", "primary"], "either"),
+        (["--server", "primary", "--username", "me"], "leave them out"),
         (["h:x"], "port"),
         (["h", "--username", "me"], "--password-env"),
         (["h", "--username", "me", "--password-env", "NOT_SET_HERE"], "NOT_SET_HERE"),

@@ -190,9 +190,10 @@ def test_progress_is_told_on_stderr(cli: Cli, fake: Fake) -> None:
     assert json.loads(result.out)
 
 
-def test_a_campaign_that_is_not_there_exits_2(cli: Cli) -> None:
+def test_a_campaign_that_is_not_there_exits_2(cli: Cli, send: Recorder) -> None:
     result = cli("send", "helo")
 
     assert result.code == 2
+    assert send.calls == []
     assert "helo" in result.err
     assert "hello" in result.err
