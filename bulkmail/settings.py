@@ -9,10 +9,11 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from bulkmail.address import control_character
-from bulkmail.campaign.document import Loc
-from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.document import Document, Loc
+from bulkmail.campaign.load import Campaign, load_project, project_document
 from bulkmail.campaign.model import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.project import PathRefused, resolve_path
@@ -134,6 +135,32 @@ def server_settings(campaign: Campaign, environ: Mapping[str, str]) -> tuple[Ser
     return tuple(made)
 
 
+def project_server(root: Path, name: str, environ: Mapping[str, str]) -> ServerSettings:
+    """The server of that name in the bulkmail.yaml of `root`, complete.
+
+    Raises `ConfigurationError` where there is none of that name, or with all its faults.
+    """
+    project = load_project(root)
+    model = project.servers.get(name)
+    if model is None:
+        known = did_you_mean(name, project.servers)
+        raise ConfigurationError(
+            Fault(message=f"there is no server `{name}` in bulkmail.yaml. {known}")
+        )
+    written = _WrittenServer(name, ("servers", name), (root,), model, model.weight)
+    maker = _Maker(project_document(root) or Document(root), environ, written)
+    settings = maker.settings()
+    if maker.faults:
+        raise ConfigurationError(*maker.faults)
+    return settings
+
+
+def plain_server(port: int | None, security: Security | None) -> tuple[int, Security]:
+    """The port and security of a server that is only named: the contract's defaults."""
+    port = port or _default_port(security, None)
+    return port, security or _default_security(port, None)
+
+
 _NO_SERVERS = (
     "there is no server to send by: describe one under `servers`, in bulkmail.yaml or here"
 )
@@ -195,14 +222,20 @@ def _default_security(port: int, provider: Provider | None) -> Security:
     return known.get(port, Security.STARTTLS)
 
 
+class _Places(Protocol):
+    """A file that can say where a key of it is written: a campaign, or bulkmail.yaml alone."""
+
+    def fault(self, loc: Loc, message: str) -> Fault: ...
+
+
 class _Maker:
     """Makes one server's settings, and notes what is wrong on the way."""
 
     def __init__(
-        self, campaign: Campaign, environ: Mapping[str, str], written: _WrittenServer
+        self, places: _Places, environ: Mapping[str, str], written: _WrittenServer
     ) -> None:
         self.faults: list[Fault] = []
-        self._campaign = campaign
+        self._places = places
         self._environ = environ
         self._written = written
 
@@ -299,4 +332,4 @@ class _Maker:
             return None
 
     def _fault(self, key: str, message: str) -> None:
-        self.faults.append(self._campaign.fault((*self._written.loc, key), message))
+        self.faults.append(self._places.fault((*self._written.loc, key), message))

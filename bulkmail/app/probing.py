@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkmail.campaign.load import load_project
 from bulkmail.campaign.project import nearest_project
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, Fault
@@ -16,8 +15,7 @@ from bulkmail.settings import (
     PasswordSource,
     Security,
     ServerSettings,
-    default_port,
-    default_security,
+    plain_server,
     project_server,
 )
 from bulkmail.transport.probe import probe as ask
@@ -85,9 +83,8 @@ def _settings(request: ProbeRequest, environ: Mapping[str, str], where: Path) ->
                     message=f"--server {request.server}: there is no bulkmail.yaml around {where}"
                 )
             )
-        return project_server(root, load_project(root), request.server, environ)
-    security = request.security or default_security(request.port)
-    port = request.port or default_port(security)
+        return project_server(root, request.server, environ)
+    port, security = plain_server(request.port, request.security)
     return ServerSettings(
         name=f"{request.host}:{port}",
         host=request.host or "",

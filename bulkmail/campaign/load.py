@@ -51,7 +51,7 @@ class Campaign:
         path = Path(path)
         document = _mapping_document(path)
         root = project_root(path)
-        reading = _Reading(document, _project_document(root))
+        reading = _Reading(document, project_document(root))
         project = reading.project()
         model = reading.campaign()
         name = path.stem if model is None or model.name is None else model.name
@@ -164,7 +164,7 @@ def load_project(root: Path) -> ProjectModel:
 
     Raises `ConfigurationError` with all the faults there are.
     """
-    reading = _Reading(Document(root), _project_document(root))
+    reading = _Reading(Document(root), project_document(root))
     project = reading.project()
     if project is None or reading.faults:
         raise ConfigurationError(*sorted(reading.faults, key=_by_place))
@@ -181,7 +181,11 @@ def _mapping_document(path: Path) -> Document:
     return document
 
 
-def _project_document(root: Path) -> Document | None:
+def project_document(root: Path) -> Document | None:
+    """The bulkmail.yaml of `root` as it is written; None where there is none.
+
+    Raises `ConfigurationError` where it holds something else than keys.
+    """
     path = root / PROJECT_FILE
     if not path.is_file():
         return None
