@@ -80,7 +80,7 @@ async def refuse_new_name(ledger: Ledger, campaign: Campaign) -> None:
 
 def refuse_new_key(campaign: Campaign, record: CampaignRecord | None, key: str | None) -> None:
     """Raise `ConfigurationError` when the key column changed: nobody would be recognised."""
-    if record is None or not record.generation or record.key_column == key:
+    if record is None or not record.generation or record.key_column == (key or ""):
         return
     was = f"column {record.key_column}" if record.key_column else "the address"
     now = f"column {key}" if key else "the address"
