@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -121,10 +120,6 @@ class Sink:
             )
 
         try:
-            if port == 0:
-                # A name may stand for several addresses, and each would get a port of its own.
-                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                host = str(found[0][4][0])
             server = await loop.create_server(
                 connection, host, port, ssl=context if self.settings.tls == "tls" else None
             )

@@ -114,6 +114,15 @@ def test_a_folder_that_cannot_be_is_a_fault_of_the_option(tmp_path: Path) -> Non
     )
 
 
+def test_a_folder_that_was_refused_is_let_go(tmp_path: Path) -> None:
+    (tmp_path / ENVELOPES).mkdir()
+    with pytest.raises(ConfigurationError, match="Is a directory"):
+        KeptFolder(tmp_path)
+    (tmp_path / ENVELOPES).rmdir()
+
+    KeptFolder(tmp_path).close()
+
+
 def test_a_file_that_cannot_be_written_leaves_nothing_and_no_gap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

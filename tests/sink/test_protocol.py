@@ -1,5 +1,7 @@
 """The sink on the wire: what it offers, whom it lets in, and what it does with the unexpected."""
 
+import asyncio
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from support.sink_wire import Wire
 
 from bulkmail.secret import Secret
 from bulkmail.sink import Sink, SinkSettings, SinkTls
+from bulkmail.smtp.sasl import begin
 
 PASSWORD = "s3cret"
 
@@ -118,6 +121,20 @@ async def test_a_login_that_goes_wrong_leaves_the_dialogue_whole(
 
         assert answers[-1].startswith(reply)
         assert await wire.log_in("SCRAM-SHA-256", "demo", "s3cret") == "235 2.7.0 welcome"
+
+
+async def test_a_signature_that_is_not_accepted_ends_the_login(sink: Sink) -> None:
+    async with Wire(sink) as wire:
+        await wire.ask("EHLO x")
+        await wire.starttls()
+        await wire.ask("EHLO x")
+        client = begin("SCRAM-SHA-256", "demo", Secret(PASSWORD), nonce="abc")
+        first = b64encode(next(client) or b"").decode()
+        challenge = await wire.ask(f"AUTH SCRAM-SHA-256 {first}")
+        final = b64encode(client.send(b64decode(challenge[4:])) or b"").decode()
+
+        assert (await wire.ask(final)).startswith("334 ")
+        assert (await wire.ask("bm8=")).startswith("535 5.7.8 ")
 
 
 async def test_a_password_scram_cannot_carry_leaves_the_other_mechanisms(tmp_path: Path) -> None:
@@ -257,6 +274,28 @@ async def test_a_client_that_is_gone_leaves_no_trace(
     assert [record for record in caplog.records if record.levelname not in ("INFO", "DEBUG")] == []
 
 
+@pytest.mark.parametrize(
+    ("error", "is_said"), [(ConnectionResetError(), False), (ValueError("a bug"), True)]
+)
+async def test_only_what_is_no_lost_connection_is_logged(
+    open_sink: Sink, error: Exception, *, is_said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def dialogue() -> None:
+        raise error
+
+    async with Wire(open_sink) as wire:
+        await wire.ask("NOOP")
+        [connection] = open_sink._connections
+        task = asyncio.create_task(dialogue())
+        await asyncio.wait([task])
+
+        # How the dialogue's task ended is nothing a client can bring about at will.
+        connection._dialogue_ended(task)
+
+    said = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert said == (["a fault in the sink"] if is_said else [])
+
+
 async def test_leaving_cuts_the_connections_that_are_left(tmp_path: Path) -> None:
     async with Sink(SinkSettings(directory=tmp_path)) as sink:
         plain, secure, silent = Wire(sink), Wire(sink), Wire(sink)
@@ -270,6 +309,7 @@ async def test_leaving_cuts_the_connections_that_are_left(tmp_path: Path) -> Non
         # In the middle of the handshake.
         await silent.ask("STARTTLS")
 
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     for wire in (plain, secure, silent):
         wire.writer.transport.abort()
     assert letters(tmp_path) == []
