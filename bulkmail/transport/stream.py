@@ -23,6 +23,7 @@ from bulkmail.errors import (
     TlsFailed,
 )
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.dialling import dial
 
 Bytes: TypeAlias = bytes | memoryview
 
@@ -134,15 +135,12 @@ class SmtpStream:
         reader = _Inbox(limit=READ_SIZE, loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
-            async with asyncio.timeout_at(deadline) as timer:
-                transport, _ = await loop.create_connection(
-                    lambda: protocol, host, port, happy_eyeballs_delay=0.25
-                )
-        except (OSError, UnicodeError, OverflowError) as error:
-            if isinstance(error, TimeoutError) and timer.expired():
-                raise StageTimeout(
-                    f"{where} did not take a connection in time", host=where, stage=Stage.CONNECT
-                ) from error
+            transport, _ = await dial(lambda: protocol, host, port, deadline)
+        except TimeoutError as error:
+            raise StageTimeout(
+                f"{where} did not take a connection in time", host=where, stage=Stage.CONNECT
+            ) from error
+        except (OSError, ValueError) as error:
             raise ConnectFailed(
                 f"cannot connect to {where}: {_reason(error)}", host=where, stage=Stage.CONNECT
             ) from error
