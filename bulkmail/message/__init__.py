@@ -1,1 +1,1 @@
-"""message."""
+"""Messages: templates rendered, headers and MIME written, files encoded; one mail object a row."""

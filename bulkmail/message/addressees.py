@@ -6,7 +6,7 @@ the campaign's and then the row's own (its columns `cc` and `bcc`); Bcc is in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,8 @@ class AddressBook:
         model = campaign.model
         self._campaign = campaign
         self._is_suppressed = is_suppressed
+        #: The recipient list as the campaign names it; None where the rows stand in it.
+        self._list_path = model.recipients.path
         self._from = templates.inline(model.from_, ("from",))
 
         def optional(text: str | None, key: str) -> Renderer | None:
@@ -111,7 +113,8 @@ class AddressBook:
         try:
             return parse_address(text)
         except ValueError as error:
-            row.add(Fault(message=f"`{printable(text)}` is not an address: {error}"))
+            message = f"`{printable(text)}` is not an address: {error}"
+            row.add(Fault(path=self._list_path, message=message))
             return None
 
     def _shown_to(self, row: Row, own: Address | None, only_to: str | None) -> Mailbox | None:
@@ -146,9 +149,9 @@ class AddressBook:
         boxes = [box for renderer in self._copies[key] for box in self._several(renderer, row)]
 
         def fault(message: str) -> Fault:
-            return Fault(key=key, message=f"in the row's column: {message}")
+            return Fault(path=self._list_path, message=f"column `{key}`: {message}")
 
-        for text in _texts(row.delivery.fields.get(key)):
+        for text in _cells(row.delivery.fields, key):
             if problem := row.unsafe(text):
                 row.add(fault(problem))
             else:
@@ -184,13 +187,14 @@ class AddressBook:
                 row.add(self._campaign.fault(("from",) if box is found.sender else (), message))
 
 
-def _texts(value: Any) -> Sequence[str]:
-    """What a cell holds as texts: nothing, one, or (in JSON) a list of them."""
-    if value is None:
-        return ()
-    if isinstance(value, list | tuple):
-        return [str(text) for text in value if text is not None]
-    return [str(value)]
+def _cells(fields: Mapping[str, Any], key: str) -> list[str]:
+    """What the row's column of that name, in any case, holds: texts, or (in JSON) lists of them."""
+    texts: list[str] = []
+    for column, value in fields.items():
+        if column.lower() == key:
+            values = value if isinstance(value, list) else [value]
+            texts += [str(text) for text in values if text is not None]
+    return texts
 
 
 def _each_once(addresses: Iterable[Address]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ class MailObject:
 
     `chunks` joined are the content: header section and body, lines ended by CRLF (the last one
     too), 7-bit clean, not dot-stuffed. What is shared by many messages is the same bytes object.
+    Only where the envelope needs SMTPUTF8 the header may hold an address in UTF-8.
     """
 
     envelope: Envelope

@@ -49,7 +49,8 @@ class Templates:
             is_html: environment.overlay(undefined=noting(self._uses))
             for is_html, environment in self._environments.items()
         }
-        self._checked: set[tuple[bool, str]] = set()
+        #: Whether each template, as HTML or not, is without a fault, as far as is known.
+        self._checked: dict[tuple[bool, str], bool] = {}
         self._origin = Origin(self._place, self._uses_in, list_name)
 
     def file(self, name: str, loc: Loc, *, is_html: bool) -> Renderer:
@@ -93,9 +94,14 @@ class Templates:
 
     def _check(self, name: str, *, is_html: bool) -> bool:
         """Compile a template file and what it refers to. False: there are faults."""
-        if (is_html, name) in self._checked:
-            return True
-        self._checked.add((is_html, name))
+        key = is_html, name
+        if key not in self._checked:
+            # Templates may include one another in a circle.
+            self._checked[key] = True
+            self._checked[key] = self._compile(name, is_html=is_html)
+        return self._checked[key]
+
+    def _compile(self, name: str, *, is_html: bool) -> bool:
         environment = self._environments[is_html]
         path = str(self.files.locate(name))
         try:

@@ -79,6 +79,12 @@ async def test_copies_come_from_the_campaign_and_from_the_row(project: Project) 
     assert b"audit" not in project.content(mail)
 
 
+async def test_a_column_for_copies_is_known_in_any_case(project: Project) -> None:
+    mail = await project.compose({"CC": "a@x.example", "Bcc": None})
+
+    assert mail.envelope.forward_paths == ("li.wei@example.com", "a@x.example")
+
+
 async def test_a_suppressed_copy_is_left_out_and_named(project: Project) -> None:
     composer = Composer(
         project.campaign(cc=["Gone@x.example", "here@x.example"], bcc=["gone2@x.example"]),
@@ -115,8 +121,8 @@ async def test_only_to_goes_to_nobody_else(project: Project) -> None:
         ({"reply_to": "{{ x }}"}, {"x": "@b"}, "`@b` is not an address: nothing before the @"),
         ({"return_path": "{{ x }}"}, {"x": "a..b@c.example"}, "`a..b@c.example` is not an address"),
         ({"from": "{{ x }}"}, {"x": "me"}, "`me` is not an address: no @"),
-        ({}, {"cc": "a@b.example, bob"}, "in the row's column: `bob` is not an address: no @"),
-        ({}, {"bcc": ["x"]}, "in the row's column: `x` is not an address: no @"),
+        ({}, {"cc": "a@b.example, bob"}, "column `cc`: `bob` is not an address: no @"),
+        ({}, {"bcc": ["x"]}, "column `bcc`: `x` is not an address: no @"),
         ({"headers": {"Sender": "{{ x }}"}}, {"x": "me"}, "`me` is not an address: no @"),
         ({"reply_to": "é@b.example"}, {}, "`é@b.example` needs SMTPUTF8"),
     ],

@@ -195,3 +195,22 @@ async def test_a_template_cannot_change_the_row(project: Project) -> None:
 
     assert project.text(mail) == "abc\n"
     assert tags == ["a", "b"]
+
+
+async def test_templates_may_include_one_another_in_a_circle(project: Project) -> None:
+    project.template("a.j2", "{% if n %}{% include 'b.j2' %}{% endif %}a")
+    project.template("b.j2", "{% set n = '' %}{% include 'a.j2' %}b")
+
+    mail = await project.compose({"n": "1"}, text="a.j2")
+
+    assert project.text(mail) == "aba\n"
+
+
+async def test_a_broken_template_that_two_include_is_told_once(project: Project) -> None:
+    project.template("bad.j2", "{% if %}")
+    project.template("a.j2", "{% include 'bad.j2' %}")
+    project.template("b.html", "{% include 'a.j2' %}{% include 'bad.j2' %}")
+
+    faults = await project.faults(text="a.j2", html="b.html", subject="{% include 'bad.j2' %}")
+
+    assert [where for where, _, _ in told(faults)] == ["bad.j2"]

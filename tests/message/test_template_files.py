@@ -18,7 +18,9 @@ async def test_templates_at_the_root_go_before_those_beside_the_campaign(project
     assert project.text(mail) == "root, own\n"
 
 
-@pytest.mark.parametrize("name", ["../secret.j2", "/etc/hostname", "a/../../secret.j2", "link.j2"])
+@pytest.mark.parametrize(
+    "name", ["../secret.j2", "/etc/hostname", "a/../../secret.j2", "../campaigns/in.j2", "link.j2"]
+)
 async def test_a_template_outside_is_refused(
     project: Project, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -26,6 +28,7 @@ async def test_a_template_outside_is_refused(
     outside.write_text("secret")
     (project.root.parent / "secret.j2").write_text("secret")
     (project.root / "templates/a").mkdir()
+    project.file("campaigns/in.j2", "inside, but not by this name")
     (project.root / "templates/link.j2").symlink_to(outside)
     project.template("includes.j2", f"{{% include '{name}' %}}")
 
