@@ -37,7 +37,7 @@ class SinkSettings:
 
     def __post_init__(self) -> None:
         if (self.username is None) != (self.password is None):
-            missing = "--username" if self.username is None else "--password"
+            missing = "--username" if self.username is None else "--password-env"
             raise ConfigurationError(
                 Fault(key=missing, message="a login is a user name and a password; one is missing")
             )

@@ -106,7 +106,7 @@ class Sink:
             partial.replace(self.ca_path)
         except OSError as error:
             message = f"cannot be written: {error.strerror or error}. Name another file"
-            fault = Fault(path=str(self.ca_path), key="--ca-file", message=message)
+            fault = Fault(path=str(self.ca_path), key="--ca", message=message)
             raise ConfigurationError(fault) from error
         return identity.context
 

@@ -247,7 +247,7 @@ async def test_a_port_in_use_is_a_fault_of_the_option(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         (lambda path: {"directory": path / "file"}, "file  --dir: cannot be written: "),
-        (lambda path: {"directory": path, "ca_path": path / "file" / "ca.pem"}, "--ca-file: "),
+        (lambda path: {"directory": path, "ca_path": path / "file" / "ca.pem"}, "--ca: "),
         (lambda path: {"directory": path, "host": "192.0.2.1"}, "cannot listen on 192.0.2.1"),
         (lambda path: {"directory": path, "port": 70_000}, "cannot listen on 127.0.0.1:70000"),
     ],
