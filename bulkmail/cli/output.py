@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from bulkmail.errors import EXIT_STOPPED, BulkmailError
@@ -29,14 +30,12 @@ def prepare() -> None:
 
 def say(text: str = "") -> bool:
     """Print one result. False when nobody reads any more (`| head`): go on without."""
-    try:
-        sys.stdout.write(f"{text}\n")
-    except BrokenPipeError:
-        _let_go_of_stdout()
-        return False
-    except OSError as error:
-        raise OutputFailed(f"The result cannot be written: {error.strerror}.") from error
-    return True
+    return _written(lambda: sys.stdout.write(f"{text}\n"))
+
+
+def say_bytes(content: bytes) -> bool:
+    """Print bytes as they are, behind what was printed before."""
+    return _written(sys.stdout.flush) and _written(lambda: sys.stdout.buffer.write(content))
 
 
 def say_json(value: Any) -> bool:
@@ -54,13 +53,19 @@ def complain(text: str) -> None:
 
 def finish() -> None:
     """Write out what is buffered, so that nothing fails when the interpreter ends."""
+    _written(sys.stdout.flush)
+
+
+def _written(write: Callable[[], object]) -> bool:
     try:
-        sys.stdout.flush()
+        write()
     except BrokenPipeError:
         _let_go_of_stdout()
+        return False
     except OSError as error:
         _let_go_of_stdout()
         raise OutputFailed(f"The result cannot be written: {error.strerror}.") from error
+    return True
 
 
 def _let_go_of_stdout() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import webbrowser
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkmail.cli.output import complain, say
+from bulkmail.cli.output import complain, say, say_bytes
 from bulkmail.cli.parameters import CampaignArgument, wrong_usage
 from bulkmail.cli.running import run
 
@@ -45,8 +44,7 @@ def preview(
         raise wrong_usage("--browser shows the HTML and --raw the bytes; give one of them.")
     shown = run(_preview(campaign, row=row, email=email))
     if raw:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(shown.content)
+        say_bytes(shown.content)
         return
     from bulkmail.report.letter import Letter, as_text
 

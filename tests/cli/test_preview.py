@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import stat
+import sys
 import webbrowser
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,16 +52,14 @@ def test_a_recipient_can_be_chosen(cli: Cli, preview: Recorder) -> None:
 
 
 @pytest.mark.usefixtures("preview")
-def test_raw_is_the_bytes(
-    project: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from bulkmail.cli.main import main  # noqa: PLC0415  # `cli` captures text
+def test_raw_is_the_bytes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", stdout)
 
-    monkeypatch.chdir(project)
+    assert cli("preview", "hello", "--raw").code == 0
 
-    assert main(["preview", "hello", "--raw"]) == 0
-
-    assert capfdbinary.readouterr().out == CONTENT
+    stdout.seek(0)
+    assert stdout.buffer.read() == CONTENT
 
 
 @pytest.mark.usefixtures("preview")
