@@ -6,7 +6,8 @@ the campaign's and then the row's own (its columns `cc` and `bcc`); Bcc is in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,7 +173,7 @@ class AddressBook:
             return None
 
     def _is_left_out(self, box: Mailbox) -> bool:
-        return self._is_suppressed(box.address.wire.lower())
+        return any(self._is_suppressed(form) for form in _forms(box.address))
 
     def _refuse_unicode(self, found: Addressees, row: Row) -> None:
         """A header with a UTF-8 local part goes where SMTPUTF8 is asked for, and nowhere else."""
@@ -185,6 +186,14 @@ class AddressBook:
                     "the envelope's own addresses need it: show one in ASCII"
                 )
                 row.add(self._campaign.fault(("from",) if box is found.sender else (), message))
+
+
+def _forms(address: Address) -> Iterator[str]:
+    """The address in lower case as a suppression list may have it: in A-labels, or as written."""
+    yield address.wire.lower()
+    if "xn--" in address.domain:
+        with contextlib.suppress(UnicodeError):
+            yield f"{address.local.lower()}@{address.domain.encode().decode('idna')}"
 
 
 def _cells(fields: Mapping[str, Any], key: str) -> list[str]:
