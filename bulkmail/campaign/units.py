@@ -43,7 +43,7 @@ def format_duration(seconds: float) -> str:
         count = round(seconds / size, 9)
         if count >= 1 and count.is_integer():
             return f"{int(count)}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
 
 
 def parse_rate(text: str) -> Rate:

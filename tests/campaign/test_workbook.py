@@ -1,0 +1,130 @@
+"""Recipients from a workbook, written here by hand so that every cell is known."""
+
+import sys
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from xml.sax.saxutils import escape
+
+import pytest
+
+from bulkmail.campaign.recipients import RecipientList
+from bulkmail.errors import ConfigurationError
+
+pytest.importorskip("python_calamine")
+Recipients = Callable[..., RecipientList]
+
+RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+
+
+def workbook(rows: list[list[str | float | None]], sheet: str = "Sheet1") -> bytes:
+    """The smallest .xlsx of these rows; a cell of None is not there at all."""
+    lines = ""
+    for number, row in enumerate(rows, 1):
+        cells = "".join(
+            cell(f"{chr(65 + column)}{number}", value) for column, value in enumerate(row)
+        )
+        lines += f'<row r="{number}">{cells}</row>'
+    files = {
+        "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types">'
+        '<Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="r1" '
+        f'Type="{RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}"><sheets>'
+        f'<sheet name="{sheet}" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">'
+        f'<Relationship Id="r1" Type="{RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/>'
+        f'<Relationship Id="r2" Type="{RELATIONS}/styles" Target="styles.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><cellXfs count="2">'
+        '<xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{MAIN}"><sheetData>{lines}'
+        "</sheetData></worksheet>",
+    }
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)
+    return buffer.getvalue()
+
+
+def cell(place: str, value: str | float | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith("date:"):
+        return f'<c r="{place}" s="1"><v>{value[5:]}</v></c>'
+    if isinstance(value, str):
+        return f'<c r="{place}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
+    return f'<c r="{place}"><v>{value}</v></c>'
+
+
+def test_numbers_that_are_whole_are_whole_and_dates_are_iso(recipients: Recipients) -> None:
+    content = workbook([["email", "姓名", "n", "day"], ["a@b", "李", 5.0, "date:46357"], ["c@d"]])
+
+    opened = recipients("x.xlsx", content)
+    rows = list(opened.rows())
+
+    assert opened.columns == ("email", "姓名", "n", "day")
+    assert rows[0].fields == {"email": "a@b", "姓名": "李", "n": 5, "day": "2026-12-01"}
+    assert rows[1].fields == {"email": "c@d", "姓名": "", "n": "", "day": ""}
+    assert not any(row.faults for row in rows)
+
+
+def test_rows_are_counted_by_the_sheets_own_numbers(recipients: Recipients) -> None:
+    content = workbook([[], ["email", "x"], [], ["a@b", 1.5], [None, None], ["c d", "y"]])
+
+    rows = list(recipients("x.xlsx", content).rows())
+
+    assert [(row.number, row.line) for row in rows] == [(1, 4), (2, 6)]
+    assert rows[0].fields["x"] == 1.5
+    assert str(rows[1].faults[0]).startswith("campaigns/x.xlsx:6  `c d` is not an address")
+
+
+def test_a_cell_beyond_the_header_is_a_fault_of_its_row(recipients: Recipients) -> None:
+    [row] = recipients("x.xlsx", workbook([["email"], ["a@b", "stray"]])).rows()
+
+    assert row.faults[0].message == "cells beyond the last column of the header"
+
+
+def test_a_sheet_is_taken_by_name(recipients: Recipients) -> None:
+    content = workbook([["email"], ["a@b"]], sheet="Staff")
+
+    assert next(recipients("x.xlsx", content, sheet="Staff").rows()).address == "a@b"
+    with pytest.raises(
+        ConfigurationError, match=r"there is no sheet `Stuff`. Did you mean `Staff`"
+    ):
+        recipients("x.xlsx", content, sheet="Stuff")
+    with pytest.raises(ConfigurationError, match=r"a .xlsx file has no encoding"):
+        recipients("x.xlsx", content, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"email\na@b\n", "cannot be read as .xlsx"),
+        (b"", "cannot be read as .xlsx"),
+        (workbook([]), "the sheet is empty"),
+        (workbook([["email"]]), "is empty: there is nobody to send to"),
+        (workbook([["email", None, "x"], ["a@b"]]), "header: column 2 has no name"),
+    ],
+    ids=["text", "nothing", "no rows", "header alone", "a gap"],
+)
+def test_a_workbook_of_no_use_is_refused(
+    recipients: Recipients, content: bytes, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        recipients("x.xlsx", content)
+
+    assert sentence in str(caught.value)
+
+
+def test_a_missing_extra_says_what_to_install(
+    recipients: Recipients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'bulkmail\[xlsx\]'"):
+        recipients("x.xlsx", workbook([["email"], ["a@b"]]))

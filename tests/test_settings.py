@@ -1,0 +1,201 @@
+"""From what is written to what each layer is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.units import Rate
+from bulkmail.errors import ConfigurationError
+from bulkmail.settings import (
+    RetrySettings,
+    Security,
+    ServerSettings,
+    retry_settings,
+    server_settings,
+)
+
+Load = Callable[..., Campaign]
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    (tmp_path / "campaigns").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def load(keys: str = "", project: str = "") -> Campaign:
+        base = "from: a@b\nsubject: s\ntext: t\nrecipients: [{email: a@b}]\n"
+        Path("campaigns/offer.yaml").write_text(base + keys)
+        Path("bulkmail.yaml").write_text(project)
+        return Campaign.load("campaigns/offer.yaml")
+
+    return load
+
+
+def server(load: Load, keys: str, **environ: str) -> ServerSettings:
+    [settings] = server_settings(load(f"servers: [{{{keys}}}]\n"), environ)
+    return settings
+
+
+def test_servers_come_in_the_campaigns_order(load: Load) -> None:
+    project = "servers: {a: {host: a}, b: {host: b}, c: {host: c}}\n"
+
+    def names(keys: str) -> list[str]:
+        return [settings.name for settings in server_settings(load(keys, project), {})]
+
+    assert names("") == ["a", "b", "c"]
+    assert names("servers: c\n") == ["c"]
+    assert names("servers: [c, {host: d, port: 25}, a]\n") == ["c", "d:25", "a"]
+    assert names("servers: {x: {host: x}, y: {host: y}}\n") == ["x", "y"]
+
+
+def test_the_defaults_choose_where_the_campaign_does_not(load: Load) -> None:
+    project = "servers: {a: {host: a}, b: {host: b}}\ndefaults: {servers: [b]}\n"
+
+    assert [settings.name for settings in server_settings(load("", project), {})] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "port", "security"),
+    [
+        ("host: h", 587, "starttls"),
+        ("host: h, security: tls", 465, "tls"),
+        ("host: h, security: none", 587, "none"),
+        ("host: h, port: 465", 465, "tls"),
+        ("host: h, port: 25", 25, "opportunistic"),
+        ("host: h, port: 2525", 2525, "starttls"),
+        ("host: h, port: '${PORT}'", 465, "tls"),
+        ("host: h, port: 465, security: starttls", 465, "starttls"),
+        ("provider: qq", 465, "tls"),
+        ("provider: qq, port: 587", 587, "starttls"),
+        ("provider: qq, security: starttls", 587, "starttls"),
+        ("provider: gmail", 587, "starttls"),
+        ("provider: gmail, port: 465", 465, "tls"),
+        ("provider: gmail, security: tls", 465, "tls"),
+        ("provider: 163, host: 127.0.0.1, port: 2525, security: none", 2525, "none"),
+    ],
+)
+def test_port_and_security_go_together(load: Load, keys: str, port: int, security: str) -> None:
+    settings = server(load, keys, PORT="465")
+
+    assert (settings.port, settings.security) == (port, Security(security))
+
+
+def test_a_server_has_the_contracts_defaults(load: Load) -> None:
+    assert server(load, "host: h") == ServerSettings(
+        name="h:587", host="h", port=587, security=Security.STARTTLS
+    )
+
+
+def test_a_provider_brings_host_limits_and_hint_unless_they_are_written(load: Load) -> None:
+    preset = server(load, "provider: qq")
+    changed = server(load, "provider: qq, host: h, rate: 5/s")
+    regional = server(load, "provider: ses, region: eu-west-1")
+
+    assert (preset.host, preset.rates) == ("smtp.qq.com", (Rate(100, 86400),))
+    assert "授权码" in preset.password_hint
+    assert (changed.host, changed.rates) == ("h", (Rate(5, 1),))
+    assert regional.host == "email-smtp.eu-west-1.amazonaws.com"
+
+
+def test_references_are_looked_up_in_the_environment_that_is_given(load: Load) -> None:
+    keys = (
+        "host: 'smtp.${DOMAIN}', username: '${USER}@${DOMAIN}', password: '${PASSWORD}', "
+        "local_hostname: 'mail.${DOMAIN}'"
+    )
+
+    settings = server(load, keys, DOMAIN="x.example", USER="li", PASSWORD="hunter2 ${USER}")
+
+    assert settings.host == "smtp.x.example"
+    assert settings.username == "li@x.example"
+    assert settings.local_hostname == "mail.x.example"
+    assert settings.password is not None
+    assert settings.password.secret is not None
+    assert settings.password.secret.reveal() == "hunter2 ${USER}"
+    assert "hunter2" not in repr(settings) + repr(settings.password)
+
+
+def test_a_campaign_is_loaded_without_its_environment(load: Load) -> None:
+    load("servers: [{host: '${A}', port: '${B}', username: '${C}', password: '${D}'}]\n")
+
+
+def test_every_variable_that_is_not_set_is_named_with_its_key(load: Load) -> None:
+    campaign = load(
+        "servers: [main]\n",
+        "servers:\n"
+        "  main:\n"
+        "    host: ${HOST}\n"
+        "    port: ${PORT}\n"
+        "    username: ${USER}\n"
+        "    password: ${PASSWORD}\n"
+        "    ca_file: ${CA}\n",
+    )
+
+    with pytest.raises(ConfigurationError) as caught:
+        server_settings(campaign, {"HOST": "h", "PORT": "smtp", "USER": ""})
+
+    faults = sorted(str(caught.value).splitlines())
+    sentences = [fault.removesuffix(", a whole number from 1 to 65535") for fault in faults]
+    assert sentences == [
+        "bulkmail.yaml:4:11  servers.main.port: ${PORT} holds no port",
+        "bulkmail.yaml:5:15  servers.main.username: the environment variable USER is empty",
+        "bulkmail.yaml:6:15  servers.main.password: the environment variable PASSWORD is not set",
+        "bulkmail.yaml:7:14  servers.main.ca_file: the environment variable CA is not set",
+    ]
+
+
+def test_a_control_character_from_the_environment_reaches_no_command(load: Load) -> None:
+    with pytest.raises(ConfigurationError, match=r"holds a control character, U\+000A"):
+        server(load, "host: h, local_hostname: '${NAME}'", NAME="a\nMAIL FROM:<x>")
+
+
+def test_a_password_may_come_from_a_file_or_a_command(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2")
+
+    from_file = server(load, "host: h, username: u, password: {file: secret}")
+    from_anywhere = server(load, "host: h, username: u, password: {file: /run/secrets/smtp}")
+    from_command = server(load, "host: h, username: u, password: {command: [pass, show, smtp]}")
+
+    assert from_file.password is not None
+    assert from_file.password.file is not None
+    assert from_file.password.file.samefile(tmp_path / "secret")
+    assert from_anywhere.password is not None
+    assert from_anywhere.password.file == Path("/run/secrets/smtp")
+    assert from_command.password is not None
+    assert from_command.password.command == ("pass", "show", "smtp")
+
+
+def test_trust_anchors_may_lie_anywhere_but_have_to_be_there(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+
+    settings = server(load, "host: h, ca_file: ca.pem")
+
+    assert settings.ca_file is not None
+    assert settings.ca_file.samefile(tmp_path / "ca.pem")
+    with pytest.raises(ConfigurationError, match=r"servers\[0\].ca_file: gone.pem does not exist"):
+        server(load, "host: h, ca_file: gone.pem")
+
+
+def test_weights_are_the_campaigns_or_the_servers(load: Load) -> None:
+    project = "servers: {a: {host: a, weight: 3}, b: {host: b, weight: 1}}\n"
+    campaign = load("servers: [a, {server: b, weight: 7}]\n", project)
+
+    assert [settings.weight for settings in server_settings(campaign, {})] == [3, 7]
+
+
+def test_no_server_at_all_is_a_sentence(load: Load) -> None:
+    with pytest.raises(ConfigurationError, match=r"servers: there is no server to send by"):
+        server_settings(load(), {})
+
+
+def test_two_servers_of_one_name_would_share_their_limits(load: Load) -> None:
+    with pytest.raises(ConfigurationError, match="two servers are called h:587"):
+        server_settings(load("servers: [{host: h}, {host: h}]\n"), {})
+
+
+def test_retries_are_the_contracts_unless_written(load: Load) -> None:
+    assert retry_settings(load()) == RetrySettings()
+    assert retry_settings(
+        load("on_doubt: hold\nretry: {backoff: [1m, 5m], max_backoff: 2h, attempts: 5}\n")
+    ) == RetrySettings(backoff=(60, 300), max_backoff=7200, attempts=5, resend_on_doubt=False)
