@@ -11,35 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from bulkmail.ledger.connection import Durability, open_file, open_memory, open_read_only
+from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
 from bulkmail.ledger.trouble import ledger_error
-
-T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
 #: Work functions in one commit at most: a bound on how long the first one waits.
 GROUP = 200
-
-
-class Kind(enum.Enum):
-    """How a work function is run."""
-
-    #: In one transaction with others.
-    WRITE = enum.auto()
-    #: In a transaction of its own: long work, which others should not be undone with.
-    ALONE = enum.auto()
-    #: Outside of transactions: it only reads.
-    READ = enum.auto()
 
 
 class Driver(Protocol):
@@ -54,43 +39,25 @@ class Driver(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Job:
-    work: Work[Any]
-    kind: Kind
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
-
-    def resolve(self) -> None:
-        """Hand the outcome over; in the future's own loop."""
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
-
 class InlineDriver:
     """Runs each work function at once, in the caller, in a transaction of its own."""
 
     def __init__(
         self, path: Path | None = None, durability: Durability = "power", *, now: float = 0.0
     ) -> None:
-        self._path = path
-        self._connection = open_file(path, durability, now) if path else open_memory(now)
+        connection = open_file(path, durability, now) if path else open_memory(now)
+        self._conductor = Conductor(connection, path, durability)
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
         """Run `work` now; the future is done when this returns."""
-        job = _Job(work, kind, asyncio.get_running_loop().create_future())
-        _run([job], self._connection, self._path)
+        job = Job(work, kind, asyncio.get_running_loop().create_future())
+        self._conductor.run([job])
         job.resolve()
         return job.future
 
     async def close(self) -> None:
         """Close the file; what was in memory is gone."""
-        self._connection.close()
+        self._conductor.close()
 
 
 class ThreadDriver:
@@ -105,12 +72,13 @@ class ThreadDriver:
         read_only: bool = False,
     ) -> None:
         self._path = path
+        self._durability = durability
         self._open: Callable[[], sqlite3.Connection] = (
             partial(open_read_only, path, now)
             if read_only
             else partial(open_file, path, durability, now)
         )
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         # A daemon, so that a program which forgot to close can end; SQLite survives that.
         self._thread = threading.Thread(target=self._main, name="ledger", daemon=True)
         self._opened: asyncio.Future[None] | None = None
@@ -126,7 +94,7 @@ class ThreadDriver:
         """Queue `work` for the next group."""
         if self._closed:
             raise ledger_error(sqlite3.ProgrammingError("it was closed"), self._path)
-        job = _Job(work, kind, asyncio.get_running_loop().create_future())
+        job = Job(work, kind, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
         return job.future
 
@@ -140,22 +108,22 @@ class ThreadDriver:
     def _main(self) -> None:
         """The thread: open, run groups, close."""
         assert self._opened is not None  # noqa: S101  # start() set it
-        opening = _Job(lambda _: None, Kind.READ, self._opened)
+        opening = Job(lambda _: None, Kind.READ, self._opened)
         try:
-            connection = self._open()
+            conductor = Conductor(self._open(), self._path, self._durability)
         except BaseException as error:  # noqa: BLE001  # whoever awaits start() gets it
             opening.error = error
             _deliver([opening])
             return
         _deliver([opening])
-        with contextlib.closing(connection):
+        with contextlib.closing(conductor):
             while group := self._gather():
-                _run(group, connection, self._path)
+                conductor.run(group)
                 _deliver(group)
 
-    def _gather(self) -> list[_Job]:
+    def _gather(self) -> list[Job]:
         """The jobs that wait now; waits for the first. Empty: close was asked for."""
-        group: list[_Job] = []
+        group: list[Job] = []
         with contextlib.suppress(queue.Empty):
             job = self._jobs.get()
             while job is not None:
@@ -168,7 +136,7 @@ class ThreadDriver:
         return group
 
 
-def _deliver(group: list[_Job]) -> None:
+def _deliver(group: list[Job]) -> None:
     """Resolve the futures in their loops, with one wake-up for each loop."""
     for loop in {job.future.get_loop() for job in group}:
         mine = [job for job in group if job.future.get_loop() is loop]
@@ -177,64 +145,6 @@ def _deliver(group: list[_Job]) -> None:
             loop.call_soon_threadsafe(_resolve, mine)
 
 
-def _resolve(group: list[_Job]) -> None:
+def _resolve(group: list[Job]) -> None:
     for job in group:
         job.resolve()
-
-
-def _run(group: list[_Job], connection: sqlite3.Connection, path: Path | None) -> None:
-    """Run the jobs in their order: neighbours that write share a transaction."""
-    together: list[_Job] = []
-    for job in group:
-        if job.kind is Kind.WRITE:
-            together.append(job)
-            continue
-        _transact(together, connection, path)
-        together = []
-        if job.kind is Kind.ALONE:
-            _transact([job], connection, path)
-        else:
-            _read(job, connection, path)
-    _transact(together, connection, path)
-
-
-def _read(job: _Job, connection: sqlite3.Connection, path: Path | None) -> None:
-    try:
-        job.result = job.work(connection)
-    except sqlite3.Error as error:
-        job.error = ledger_error(error, path)
-    except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
-        job.error = error
-
-
-def _transact(group: list[_Job], connection: sqlite3.Connection, path: Path | None) -> None:
-    """One transaction. When it fails, all its jobs fail.
-
-    But a job's own error (a name that is taken) is its own: the others are run again without it.
-    """
-    if not group:
-        return
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        for job in group:
-            job.result = job.work(connection)
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        _roll_back(connection)
-        for job in group:
-            job.error = ledger_error(error, path)
-    except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
-        _roll_back(connection)
-        if len(group) == 1:
-            group[0].error = error
-            return
-        for job in group:
-            _transact([job], connection, path)
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    # A full disk ends the transaction by itself (sqlite.org/lang_transaction.html); and where the
-    # rollback fails too, the next BEGIN says so.
-    with contextlib.suppress(sqlite3.Error):
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")

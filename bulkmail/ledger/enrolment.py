@@ -28,7 +28,8 @@ from bulkmail.clock import Clock
 from bulkmail.errors import LedgerError
 from bulkmail.fate import Counts, Delivery
 from bulkmail.ledger import reading
-from bulkmail.ledger.driver import Driver, Kind
+from bulkmail.ledger.driver import Driver
+from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.statements import load
 
 #: An address and why it gets nothing.
@@ -86,7 +87,7 @@ class Enrolment:
         where they are not sent. A key that stood earlier in this pass is noted as a duplicate.
         """
         now = self._clock.time()
-        await self._driver.submit(lambda connection: self._add(connection, rows, now))
+        await self._driver.submit(lambda connection: self._add(connection, rows, now), Kind.BULK)
 
     async def rows(self, *, after: int = 0, limit: int) -> list[Delivery]:
         """Up to `limit` rows of this pass that are to be sent, as far as the list itself goes.
@@ -234,7 +235,7 @@ async def remove_unborn(driver: Driver, campaign_id: int) -> None:
         some = connection.execute(sql["unborn"], {"campaign_id": campaign_id}).fetchall()
         return connection.executemany(sql["remove"], some).rowcount if some else 0
 
-    while await driver.submit(remove, Kind.ALONE):
+    while await driver.submit(remove, Kind.BULK):
         pass
 
 

@@ -16,8 +16,9 @@ from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import campaigns, enrolment, reading, run, suppression
 from bulkmail.ledger.campaigns import CampaignRecord
 from bulkmail.ledger.connection import Durability
-from bulkmail.ledger.driver import Driver, InlineDriver, Kind, ThreadDriver
+from bulkmail.ledger.driver import Driver, InlineDriver, ThreadDriver
 from bulkmail.ledger.enrolment import Enrolment, Listed
+from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun

@@ -1,0 +1,136 @@
+"""How work functions become transactions on one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bulkmail.ledger.connection import BULK_PRAGMAS, Durability, pragmas
+from bulkmail.ledger.trouble import ledger_error
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+class Kind(enum.Enum):
+    """How a work function is run."""
+
+    #: In one transaction with others.
+    WRITE = enum.auto()
+    #: In a transaction of its own: long work, which others should not be undone with.
+    ALONE = enum.auto()
+    #: As ALONE, and not synced to the disk: of use to nobody before a later commit, which is.
+    BULK = enum.auto()
+    #: Outside of transactions: it only reads.
+    READ = enum.auto()
+
+
+@dataclass(slots=True)
+class Job:
+    """A work function, who waits for it, and what came of it."""
+
+    work: Work[Any]
+    kind: Kind
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def resolve(self) -> None:
+        """Hand the outcome over; in the future's own loop."""
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class Conductor:
+    """Runs jobs on one connection. sqlite3 errors become `LedgerError` here."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path | None, durability: Durability
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._pragmas = pragmas(durability)
+
+    def run(self, group: Sequence[Job]) -> None:
+        """Run the jobs in their order: neighbours that write share a transaction."""
+        together: list[Job] = []
+        for job in group:
+            if job.kind is Kind.WRITE:
+                together.append(job)
+                continue
+            self._transact(together)
+            together = []
+            match job.kind:
+                case Kind.READ:
+                    self._read(job)
+                case Kind.BULK:
+                    self._bulk(job)
+                case Kind.ALONE:
+                    self._transact([job])
+        self._transact(together)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _read(self, job: Job) -> None:
+        try:
+            job.result = job.work(self._connection)
+        except sqlite3.Error as error:
+            job.error = ledger_error(error, self._path)
+        except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
+            job.error = error
+
+    def _bulk(self, job: Job) -> None:
+        try:
+            for pragma in BULK_PRAGMAS:
+                self._connection.execute(pragma)
+            try:
+                self._transact([job])
+            finally:
+                for pragma in self._pragmas:
+                    self._connection.execute(pragma)
+        except sqlite3.Error as error:
+            job.error = ledger_error(error, self._path)
+
+    def _transact(self, group: list[Job]) -> None:
+        """One transaction. When it fails, all its jobs fail.
+
+        But a job's own error (a name that is taken) is its own: the others are run again
+        without it.
+        """
+        if not group:
+            return
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                job.result = job.work(self._connection)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            for job in group:
+                job.error = ledger_error(error, self._path)
+        except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
+            self._roll_back()
+            if len(group) == 1:
+                group[0].error = error
+                return
+            for job in group:
+                self._transact([job])
+
+    def _roll_back(self) -> None:
+        # A full disk ends the transaction by itself (sqlite.org/lang_transaction.html); and where
+        # the rollback fails too, the next BEGIN says so.
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
