@@ -75,19 +75,22 @@ class Engine:
         cancellation connections are cut; what was past its mark is recorded as in doubt.
         """
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as tasks:
                 helpers = [
-                    group.create_task(Worker(lane, self._shared).run())
+                    tasks.create_task(Worker(lane, self._shared).run())
                     for lane in self._lanes
                     for _ in range(lane.settings.connections)
                 ]
-                helpers.append(group.create_task(self._renew()))
+                helpers.append(tasks.create_task(self._renew()))
                 result = await self._dispatch()
                 for helper in helpers:
                     helper.cancel()
-        except BaseExceptionGroup as group_error:
-            # One cause, told once: the first error of the group is what stopped the engine.
-            raise group_error.exceptions[0] from group_error
+        except BaseExceptionGroup as group:
+            # One cause, told once: the first error of the groups is what stopped the engine.
+            cause: BaseException = group
+            while isinstance(cause, BaseExceptionGroup):
+                cause = cause.exceptions[0]
+            raise cause from None
         finally:
             await asyncio.shield(self._close())
         return result

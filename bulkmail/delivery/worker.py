@@ -82,39 +82,63 @@ class Engagement:
 
 
 class Worker:
-    """At most one delivery at a time, and no session held between two."""
+    """At most one message on the wire at a time, and no session held between two.
+
+    A result is written while the next message is under way: the ledger is first in, first out, so
+    the next mark is durable only behind it, and both travel in one group commit.
+    """
 
     def __init__(self, lane: Lane, shared: Engagement) -> None:
         self._lane = lane
         self._shared = shared
+        self._recording: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
-            delivery = await self._lane.next()
-            try:
-                await self._deliver(delivery)
-            finally:
-                self._lane.done()
-                self._shared.control.wake()
+        """Work until cancelled. What the ledger raises ends it."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                delivery = await self._lane.next()
+                try:
+                    tried = await self._deliver(delivery)
+                except BaseException:
+                    self._done()
+                    raise
+                if self._recording is not None:
+                    await self._recording
+                self._recording = None
+                if tried is None:
+                    self._done()
+                else:
+                    self._recording = group.create_task(self._record(*tried))
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    def _done(self) -> None:
+        self._lane.done()
+        self._shared.control.wake()
+
+    async def _record(self, tried: Try, attempt: Attempt) -> None:
+        try:
+            if await self._shared.ledger.record(attempt):
+                self._shared.tally.book(attempt)
+                self._shared.observer.attempted(tried.delivery, attempt)
+        finally:
+            self._done()
+
+    async def _deliver(self, delivery: Delivery) -> tuple[Try, Attempt] | None:
+        """Make one attempt; None: there is nothing to record, the delivery was given back."""
         now = self._shared.clock.time()
         if not self._may_begin(now):
             await self._shared.ledger.release([delivery])
-            return
+            return None
         tried = Try(delivery, self._lane.name, delivery.first_attempt_at or now)
         if self._shared.policy.has_expired(delivery.first_attempt_at, now):
-            await self._record(tried, gave_up(tried, "given up while it waited", now))
-            return
+            return tried, gave_up(tried, "given up while it waited", now)
         try:
             mail = await self._shared.compose(delivery, moment(tried.started_at))
         except ConfigurationError as error:
             reason = "; ".join(fault.message for fault in error.faults)
             local = PermanentFailure(blame=Blame.US, stage=None, reply=None, reason=reason)
-            await self._settle(Try(delivery, None, tried.started_at), local)
-            return
-        await self._hand_over(tried, mail)
+            return self._settled(Try(delivery, None, tried.started_at), local)
+        return await self._hand_over(tried, mail)
 
     def _may_begin(self, now: float) -> bool:
         return (
@@ -123,25 +147,28 @@ class Worker:
             and self._shared.shut_until(now) is None
         )
 
-    async def _hand_over(self, tried: Try, mail: MailObject) -> None:
+    async def _hand_over(self, tried: Try, mail: MailObject) -> tuple[Try, Attempt] | None:
         began_in = self._lane.health.round
         try:
             session = await self._session_in_its_slot()
         except SessionError as error:
             await self._shared.ledger.release([tried.delivery])
             await self._server_failed(error, began_in)
-            return
+            return None
         if session is None:
             await self._shared.ledger.release([tried.delivery])
-            return
+            return None
         try:
             outcome = await self._send(session, tried, mail)
         except ClaimLost:
-            return
+            return None
         finally:
             await self._lane.transport.release(session)
-        await self._settle(tried, outcome)
         await self._judge_server(outcome, began_in)
+        return self._settled(tried, outcome)
+
+    def _settled(self, tried: Try, outcome: Outcome) -> tuple[Try, Attempt]:
+        return tried, verdict(tried, outcome, self._shared.policy, self._shared.clock.time())
 
     async def _session_in_its_slot(self) -> Session | None:
         """A session, at an instant at which the limits let one message go; None: not now."""
@@ -182,34 +209,37 @@ class Worker:
         return going_on and now <= slot.void_at and self._shared.shut_until(now) is None
 
     async def _send(self, session: Session, tried: Try, mail: MailObject) -> Outcome:
-        is_marked = False
+        # Asked for now, awaited before the end of data: it is durable while the server answers.
+        marking = asyncio.ensure_future(self._shared.ledger.mark(tried.delivery, tried.started_at))
+        may_be_out = False
 
         async def mark() -> None:
-            nonlocal is_marked
-            if not await self._shared.ledger.mark(tried.delivery, tried.started_at):
+            nonlocal may_be_out
+            if not await asyncio.shield(marking):
                 raise ClaimLost("the claim was taken over")
-            is_marked = True
+            may_be_out = True
 
         try:
-            return classify.of_result(await session.send(mail, mark), mail.left_out)
+            outcome = classify.of_result(await session.send(mail, mark), mail.left_out)
         except SessionError as error:
-            return classify.of_session_error(error)
+            outcome = classify.of_session_error(error)
         except MessageRefusedLocally as error:
-            return classify.of_local_refusal(error)
+            outcome = classify.of_local_refusal(error)
         except asyncio.CancelledError:
-            # What is past the mark may be past the dot: that is written down before leaving.
-            if is_marked:
-                await asyncio.shield(self._settle(tried, InDoubt(reason="interrupted")))
+            await asyncio.shield(self._cut(tried, may_be_out=may_be_out))
             raise
+        if not await marking:
+            raise ClaimLost("the claim was taken over")
+        return outcome
 
-    async def _settle(self, tried: Try, outcome: Outcome) -> None:
-        now = self._shared.clock.time()
-        await self._record(tried, verdict(tried, outcome, self._shared.policy, now))
-
-    async def _record(self, tried: Try, attempt: Attempt) -> None:
-        if await self._shared.ledger.record(attempt):
-            self._shared.tally.book(attempt)
+    async def _cut(self, tried: Try, *, may_be_out: bool) -> None:
+        """Write down what a cancellation left: past the mark it may be past the dot."""
+        if may_be_out:
+            _, attempt = self._settled(tried, InDoubt(reason="interrupted"))
+            await self._shared.ledger.record(attempt)
             self._shared.observer.attempted(tried.delivery, attempt)
+        else:
+            await self._shared.ledger.release([tried.delivery])
 
     async def _judge_server(self, outcome: Outcome, began_in: int) -> None:
         health = self._lane.health

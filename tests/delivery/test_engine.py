@@ -333,21 +333,19 @@ async def test_cancelled_past_the_mark_is_recorded_as_in_doubt(bench_of: BenchOf
 
 
 async def test_a_claim_that_was_taken_over_is_not_sent(bench_of: BenchOf) -> None:
-    sent_without_claim = False
+    bench, server = await bench_of(1), FakeTransport("primary")
+    compose = bench.compose
 
-    async def taken_over(mail: MailObject, mark: Mark) -> TransactionResult:
-        nonlocal sent_without_claim
+    async def paused_past_the_lease(delivery: Delivery, instant: datetime) -> MailObject:
         await bench.take_over()
-        await mark()
-        sent_without_claim = True
-        return accepted(mail)
+        return await compose(delivery, instant)
 
-    bench, server = await bench_of(1), FakeTransport("primary", taken_over)
+    bench.compose = paused_past_the_lease
 
     await bench.send(server, is_waiting=False)
 
-    assert not sent_without_claim
     assert not server.received
+    assert not bench.recorder.attempts
 
 
 async def test_outside_the_window_nothing_is_sent(bench_of: BenchOf) -> None:
