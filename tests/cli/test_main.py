@@ -229,10 +229,13 @@ def test_a_reader_who_leaves_is_no_error() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
-def test_a_result_that_cannot_be_written_is_an_error() -> None:
+@pytest.mark.parametrize("arguments", [["schema", "campaign"], ["init"]], ids=" ".join)
+def test_a_result_that_cannot_be_written_is_an_error(arguments: list[str], tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         process = subprocess.run(
-            [sys.executable, "-m", "bulkmail", "schema", "campaign"],
+            [sys.executable, "-m", "bulkmail", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

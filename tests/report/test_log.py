@@ -117,6 +117,20 @@ def test_two_processes_share_a_log_and_lose_no_line(tmp_path: Path) -> None:
     assert kept == lines
 
 
+def test_a_line_after_the_other_process_rotated_goes_to_the_new_file(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    one, two = handler(path), handler(path)
+    two.emit(record("before"))
+
+    for _ in range(25):
+        one.emit(record("." * 49))
+    two.emit(record("after"))
+    one.close()
+    two.close()
+
+    assert path.read_text("utf-8").endswith("\nafter\n")
+
+
 def test_old_files_go_and_the_newest_stay(tmp_path: Path) -> None:
     path = tmp_path / NAME
     log = handler(path)
