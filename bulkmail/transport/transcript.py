@@ -105,6 +105,8 @@ async def transcript_file(path: Path) -> AsyncIterator[Transcript]:
             await file.close()
         except OSError as error:
             transcript.fault = f"the transcript {path} is not complete: {error.strerror}"
+            with contextlib.suppress(OSError):
+                await file.close()
             while await _gathered(lines) is not None:
                 continue
 
