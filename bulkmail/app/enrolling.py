@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import from_domain, ledger_name_of_file
+from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
-from bulkmail.campaign.suppression import suppressed_addresses
 from bulkmail.clock import moment
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import Counts, Delivery
@@ -57,20 +57,22 @@ class Pass:
     ) -> None:
         self._campaign = campaign
         self._composer = composer
-        self._ledger = ledger
+        #: Where the list goes.
+        self.ledger = ledger
         self._clock = surroundings.clock
         self._watch = surroundings.watch
         self._domain = from_domain(campaign)
         self.inspection = Inspection()
 
-    async def run(self, recipients: RecipientList, *, skip_invalid: bool) -> Counts:
-        """Read, enrol and check everything.
+    async def run(
+        self, recipients: RecipientList, listed: Sequence[Listed] = (), *, skip_invalid: bool
+    ) -> Counts:
+        """Read, enrol and check everything; `listed` get nothing, beside the ledger's own list.
 
         Raises `ConfigurationError` with all faults, unless `skip_invalid` and only rows are at
         fault; nothing of the pass is visible in the ledger then.
         """
-        listed = suppressed_by(self._campaign)
-        enrolment = await self._ledger.begin(
+        enrolment = await self.ledger.begin(
             self._campaign.name,
             path=ledger_name_of_file(self._campaign),
             key_column=recipients.key_column or "",
@@ -87,8 +89,8 @@ class Pass:
             raise
         if not self.inspection.unfit:
             return counts
-        await self._ledger.fail_rows(enrolment.campaign_id, self.inspection.unfit)
-        return await self._ledger.counts(enrolment.campaign_id)
+        await self.ledger.fail_rows(enrolment.campaign_id, self.inspection.unfit)
+        return await self.ledger.counts(enrolment.campaign_id)
 
     async def _enrol(self, recipients: RecipientList, enrolment: Enrolment) -> None:
         rows = recipients.rows()
@@ -147,15 +149,6 @@ async def _enrolled(enrolment: Enrolment) -> AsyncIterator[Delivery]:
         after = batch[-1].id
 
 
-def suppressed_by(campaign: Campaign) -> list[tuple[str, str]]:
-    """Addresses that the campaign's own `suppress:` files name, with the reason.
-
-    Raises `ConfigurationError` for a file that is missing or cannot be read.
-    """
-    reason = "in a suppression file of the campaign"
-    return [(address, reason) for address in suppressed_addresses(campaign)]
-
-
 async def enrolled_id(campaign: Campaign, ledger: Ledger) -> int:
     """The ledger's id of a campaign that was just enrolled."""
     record = await ledger.campaign(campaign.name)
@@ -177,8 +170,11 @@ async def inspect(
     with faults.collecting():
         composer = Composer(campaign)
     checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
+    listed: list[Listed] = []
     with faults.collecting():
-        await checking.run(open_recipients(campaign), skip_invalid=skip_invalid)
+        listed = suppressed_by(campaign)
+    with faults.collecting():
+        await checking.run(open_recipients(campaign), listed, skip_invalid=skip_invalid)
     faults.add(checking.inspection.faults)
     checking.inspection.faults = faults
     return checking.inspection, composer

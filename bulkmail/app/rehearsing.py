@@ -14,8 +14,9 @@ from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings, always_open, engine, pools, transcribing
 from bulkmail.app.enrolling import Pass, enrolled_id
 from bulkmail.app.options import SendOptions
-from bulkmail.app.scratch import scratch_ledger, suppressed_in_project
+from bulkmail.app.scratch import real_ledger, scratch_ledger
 from bulkmail.app.summing import Run, summary
+from bulkmail.app.suppressing import Suppressions, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import open_recipients
 from bulkmail.delivery.engine import RunSettings
@@ -38,10 +39,12 @@ OUTBOX = Path("outbox")
 async def dry_run(campaign: Campaign, options: SendOptions, surroundings: Surroundings) -> Summary:
     """Write one .eml a recipient. Raises `ConfigurationError` with everything that is wrong."""
     began = surroundings.clock.monotonic()
-    composer = Composer(campaign)
+    suppressions = Suppressions()
+    composer = Composer(campaign, is_suppressed=suppressions)
     out = options.out or OUTBOX
     async with scratch_ledger(surroundings.clock) as ledger:
-        campaign_id = await _enrolled(campaign, composer, options, ledger, surroundings)
+        checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
+        campaign_id = await _enrolled(checking, campaign, options, suppressions, surroundings)
         files = EmlTransport(out, campaign.name)
         await files.prepare()
         counts = await ledger.counts(campaign_id)
@@ -80,7 +83,8 @@ async def send_test(
     servers = server_settings(campaign, environ)
     composer = Composer(campaign)
     async with scratch_ledger(surroundings.clock) as ledger:
-        campaign_id = await _enrolled(campaign, composer, options, ledger, surroundings)
+        checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
+        campaign_id = await _enrolled(checking, campaign, options, Suppressions(), surroundings)
         delivery = await chosen(campaign, ledger, campaign_id, row=options.row, email=options.email)
     began = surroundings.clock.monotonic()
     paper = MemoryLedger(clock=surroundings.clock)
@@ -134,18 +138,21 @@ async def chosen(
 
 
 async def _enrolled(
+    checking: Pass,
     campaign: Campaign,
-    composer: Composer,
     options: SendOptions,
-    ledger: Ledger,
+    suppressions: Suppressions,
     surroundings: Surroundings,
 ) -> int:
-    """The list on scratch paper, suppression applied; the campaign's id there."""
-    listed = await suppressed_in_project(campaign, options.ledger, surroundings.clock)
-    await ledger.suppress_add((address for address, _ in listed), "listed")
-    checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
-    await checking.run(open_recipients(campaign), skip_invalid=options.skip_invalid)
-    return await enrolled_id(campaign, ledger)
+    """The list on scratch paper, all suppression applied; the campaign's id there."""
+    recipients = open_recipients(campaign)
+    listed = suppressed_by(campaign)
+    async with real_ledger(campaign, options.ledger, surroundings.clock) as ledger:
+        await suppressions.learn(campaign, recipients, listed, ledger)
+        for entry in await ledger.suppressed():
+            listed.append((entry.address, "on the suppression list"))
+    await checking.run(recipients, listed, skip_invalid=options.skip_invalid)
+    return await enrolled_id(campaign, checking.ledger)
 
 
 def _composing(composer: Composer, date: datetime | None, *, only_to: str | None = None) -> Compose:

@@ -10,7 +10,7 @@ from pathlib import Path
 from bulkmail.app.places import ledger_path
 from bulkmail.campaign.load import Campaign
 from bulkmail.clock import Clock
-from bulkmail.ledger import Ledger
+from bulkmail.ledger import Ledger, MemoryLedger
 
 
 @contextlib.asynccontextmanager
@@ -25,15 +25,17 @@ async def scratch_ledger(clock: Clock) -> AsyncIterator[Ledger]:
             await ledger.close()
 
 
-async def suppressed_in_project(
+@contextlib.asynccontextmanager
+async def real_ledger(
     campaign: Campaign, given: Path | None, clock: Clock
-) -> list[tuple[str, str]]:
-    """The suppression list of the campaign's real ledger, which is only read; [] without one."""
+) -> AsyncIterator[Ledger]:
+    """The campaign's real ledger, only to be read; an empty one where it has none yet."""
     path = ledger_path(campaign, given)
-    if not path.is_file():
-        return []
-    ledger = await Ledger.open(path, clock=clock, read_only=True)
+    if path.is_file():
+        ledger = await Ledger.open(path, clock=clock, read_only=True)
+    else:
+        ledger = MemoryLedger(clock=clock)
     try:
-        return [(entry.address, "on the suppression list") for entry in await ledger.suppressed()]
+        yield ledger
     finally:
         await ledger.close()

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bulkmail.app.assembly import Surroundings, engine, pools, transcribing, window_of
-from bulkmail.app.enrolling import Pass, inspect, suppressed_by
+from bulkmail.app.enrolling import Pass, inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.options import SendOptions
 from bulkmail.app.places import ledger_path
 from bulkmail.app.rehearsing import dry_run, send_test
 from bulkmail.app.summing import Run, summary
+from bulkmail.app.suppressing import Listed, Suppressions, suppressed_by
 from bulkmail.app.watch import Audience, Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, open_recipients
@@ -64,7 +65,8 @@ async def _send(
     surroundings: Surroundings,
     environ: Mapping[str, str],
 ) -> Summary:
-    servers, composer = await _prepared(campaign, surroundings, environ)
+    suppressions = Suppressions()
+    servers, composer = await _prepared(campaign, suppressions, surroundings, environ)
     path = ledger_path(campaign, options.ledger)
     if options.ledger is None:
         await refuse_another_ledger(campaign, path.resolve(), surroundings.clock)
@@ -77,12 +79,19 @@ async def _send(
         logger = stack.enter_context(configure_log(path.parent))
         watched = Audience(surroundings.watch, LogWatch(logger))
         transcript = await stack.enter_async_context(transcribing(options.transcript))
+        recipients = open_recipients(campaign)
+        listed = suppressed_by(campaign)
+        await suppressions.learn(campaign, recipients, listed, ledger)
         job = _Job(campaign, options, ledger, composer, replace(surroundings, watch=watched))
-        return await job.run(servers, transcript)
+        record = await job.enrol(recipients, listed)
+        return await job.deliver(record, servers, transcript)
 
 
 async def _prepared(
-    campaign: Campaign, surroundings: Surroundings, environ: Mapping[str, str]
+    campaign: Campaign,
+    suppressions: Suppressions,
+    surroundings: Surroundings,
+    environ: Mapping[str, str],
 ) -> tuple[tuple[ServerSettings, ...], Composer]:
     """The servers and the compiled message; where either is at fault, all there is at fault."""
     faults = FaultList()
@@ -91,7 +100,7 @@ async def _prepared(
     with faults.collecting():
         servers = server_settings(campaign, environ)
     with faults.collecting():
-        composer = Composer(campaign)
+        composer = Composer(campaign, is_suppressed=suppressions)
     if not faults and composer is not None:
         return servers, composer
     scratch = MemoryLedger(clock=surroundings.clock)
@@ -126,16 +135,19 @@ class _Job:
         #: Unlike any other run's: a claim names it.
         self._owner = uuid.uuid4().hex
 
-    async def run(
-        self, servers: tuple[ServerSettings, ...], transcript: Transcript | None
+    async def deliver(
+        self,
+        record: CampaignRecord,
+        servers: tuple[ServerSettings, ...],
+        transcript: Transcript | None,
     ) -> Summary:
+        """Take over what an earlier run left, and send to all who wait."""
         began = self._clock.monotonic()
-        counts = await self._enrol()
-        record = await self._record()
         retry = retry_settings(self._campaign)
-        now = self._clock.time()
         doubts = await self._ledger.recover(
-            record.id, resend=retry.resend_on_doubt, due_at=now + retry.backoff[0]
+            record.id,
+            resend=retry.resend_on_doubt,
+            due_at=self._clock.time() + retry.backoff[0],
         )
         if doubts:
             self._watch.announce(f"{counted(doubts, 'recipient')} in doubt by a run that was cut")
@@ -143,7 +155,7 @@ class _Job:
         to_go = counts.pending + counts.deferred + counts.in_doubt
         limit = to_go if self._options.limit is None else min(to_go, self._options.limit)
         self._watch.begin(self._campaign.name, counts, limit)
-        result, tally = await self._deliver(record, servers, transcript)
+        result, tally = await self._run(record, servers, transcript)
         return summary(
             Run(
                 campaign=self._campaign.name,
@@ -155,7 +167,7 @@ class _Job:
             ledger=self._ledger.path,
         )
 
-    async def _deliver(
+    async def _run(
         self,
         record: CampaignRecord,
         servers: tuple[ServerSettings, ...],
@@ -174,9 +186,12 @@ class _Job:
         )
         return await self._surroundings.interrupts.cuttable(run.run()), tally
 
-    async def _enrol(self) -> Counts:
-        """Bring the list into the ledger, checked; or see that nothing of it has changed."""
-        recipients = open_recipients(self._campaign)
+    async def enrol(self, recipients: RecipientList, listed: list[Listed]) -> CampaignRecord:
+        """Bring the list into the ledger, checked; or see that nothing of it has changed.
+
+        Raises `ConfigurationError` with everything that is wrong, or that would mail everybody
+        again.
+        """
         record = await self._ledger.campaign(self._campaign.name)
         if not self._options.as_new:
             await refuse_new_name(self._ledger, self._campaign)
@@ -184,18 +199,19 @@ class _Job:
         fingerprint = self._composer.fingerprint()
         if record is not None and self._is_unchanged(record, recipients, fingerprint):
             self._watch.announce("List and templates are as they were checked.")
-            return await self._ledger.rejudge(record.id, listed=suppressed_by(self._campaign))
+            await self._ledger.rejudge(record.id, listed=listed)
+            return record
         if record is not None and record.fingerprint not in {None, fingerprint}:
             await self._tell_of_former_text(record)
         checking = Pass(
             self._campaign, self._composer, ledger=self._ledger, surroundings=self._surroundings
         )
-        counts = await checking.run(recipients, skip_invalid=self._options.skip_invalid)
+        counts = await checking.run(recipients, listed, skip_invalid=self._options.skip_invalid)
+        record = await self._record()
         if not checking.inspection.faults:
-            record = await self._record()
             await self._ledger.set_checked(record.id, fingerprint)
         self._announce(counts, checking)
-        return counts
+        return record
 
     def _is_unchanged(
         self, record: CampaignRecord, recipients: RecipientList, fingerprint: str
