@@ -1,0 +1,122 @@
+"""The options of `bulkmail send`: their help, and what they make of one another."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from bulkmail.cli.parameters import wrong_usage
+
+if TYPE_CHECKING:
+    from bulkmail.app.options import SendOptions
+    from bulkmail.campaign.load import Campaign
+
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Write one .eml file a recipient; no network."),
+]
+
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where --dry-run writes. Default: outbox."),
+]
+
+Date = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ISO-8601", help="With --dry-run: the instant of composing, for equal bytes."
+    ),
+]
+
+TestTo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Send the first row's message to ADDRESS instead, without cc and bcc.",
+    ),
+]
+
+Row = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="With --test-to: this row's message.")
+]
+
+Email = Annotated[
+    str | None, typer.Option(metavar="A", help="With --test-to: this recipient's message.")
+]
+
+Limit = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="At most N recipients in this run.")
+]
+
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait", help="Wait for no deferred recipient, quota or window; leave with 75."
+    ),
+]
+
+IgnoreWindow = Annotated[
+    bool, typer.Option("--ignore-window", help="Send also outside the schedule's window.")
+]
+
+SkipInvalid = Annotated[
+    bool,
+    typer.Option("--skip-invalid", help="Let bad rows fail, and send to the others."),
+]
+
+AsNew = Annotated[
+    bool,
+    typer.Option("--as-new", help="Send to everybody although the name or key changed."),
+]
+
+TranscriptFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Append the SMTP dialogue, C: and S: lines, secrets masked."),
+]
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print the summary as JSON, the last line; no progress bar."),
+]
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+
+
+def refuse_contradictions(options: SendOptions) -> None:
+    """Refuse options that say nothing together, rather than let one of them be ignored."""
+    if options.out is not None and not options.dry_run:
+        raise wrong_usage("--out says where --dry-run writes; without --dry-run it means nothing.")
+    if options.date is not None and not options.dry_run:
+        raise wrong_usage("--date fixes the instant of a --dry-run; what is sent has its own.")
+    if options.row is not None and options.email is not None:
+        raise wrong_usage("--row and --email both choose the recipient; give one of them.")
+    if (options.row is not None or options.email is not None) and options.test_to is None:
+        raise wrong_usage("--row and --email choose whose message --test-to gets; give --test-to.")
+    if options.dry_run and options.test_to is not None:
+        raise wrong_usage("--dry-run writes files and --test-to sends; give one of them.")
+
+
+def parse_moment(text: str | None) -> datetime | None:
+    """The moment `--date` names, as it is written: with an offset or without."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment.timestamp()  # some calendars' ends are no moments everywhere
+    except (ValueError, OverflowError, OSError) as error:
+        raise wrong_usage(
+            f"--date {text} is not a moment such as 2026-12-01T09:00:00+08:00."
+        ) from error
+    return moment
+
+
+def in_zone(moment: datetime, campaign: Campaign) -> datetime:
+    """A moment without an offset is in the campaign's zone; the machine's where it names none."""
+    if moment.tzinfo is not None:
+        return moment
+    zone = campaign.model.schedule.timezone
+    return moment.astimezone() if zone is None else moment.replace(tzinfo=ZoneInfo(zone))
