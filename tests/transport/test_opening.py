@@ -251,6 +251,18 @@ async def test_plaintext_behind_the_reply_to_starttls_ends_the_session(
     assert script.is_aborted
 
 
+async def test_plaintext_before_implicit_tls_ends_the_session(
+    script: ScriptedStream, open_session: OpenSession
+) -> None:
+    script.says_at_once(b"220 mx.example ESMTP\r\n")
+
+    with pytest.raises(PlaintextInjected, match="spoke before the TLS handshake"):
+        await open_session(security=Security.TLS)
+
+    assert not script.is_tls
+    assert script.is_aborted
+
+
 async def test_an_address_literal_stands_in_for_a_host_without_a_name(
     script: ScriptedStream, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

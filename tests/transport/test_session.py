@@ -476,6 +476,34 @@ async def test_an_acceptance_that_nobody_can_have_given_is_a_violation_and_no_do
     assert script.writes[-1] == b"DATA\r\n"
 
 
+async def test_an_acceptance_before_the_final_dot_has_left_is_in_doubt(
+    script: ScriptedStream, lockstep: Opened, mail_object: Make, mark: Marks
+) -> None:
+    session = await lockstep()
+    script.plays(until("end of data")).plays("S: 250 queued")
+    script.is_flushed = False
+
+    with pytest.raises(ProtocolViolation, match="before its end") as caught:
+        await session.send(mail_object(), mark)
+
+    assert caught.value.stage == "end of data"
+
+
+async def test_a_refusal_before_the_final_dot_has_left_ends_the_session(
+    script: ScriptedStream, lockstep: Opened, mail_object: Make, mark: Marks
+) -> None:
+    # What is left of the content would be commands to the server.
+    session = await lockstep()
+    script.plays(until("end of data")).plays("S: 552 too big")
+    script.is_flushed = False
+
+    result = await session.send(mail_object(), mark)
+
+    assert str(result.end_of_data) == "552 too big"
+    assert script.is_aborted
+    assert not session.is_reusable
+
+
 async def test_garbage_in_reply_to_the_final_dot_is_in_doubt(
     script: ScriptedStream, lockstep: Opened, mail_object: Make, mark: Marks
 ) -> None:
