@@ -37,7 +37,7 @@ class LineDisplay:
     def __exit__(self, *problem: object) -> None:
         self._cancel_timer()
         if self._untold:
-            self._tell_progress()
+            self._tell_progress(is_over=True)
 
     def announce(self, sentence: str) -> None:
         """Write the sentence."""
@@ -65,12 +65,18 @@ class LineDisplay:
             self._tell_progress()
 
     def waiting(self, sentence: str, until: float | None) -> None:
-        """Say what the run waits for: at once after a quiet while, else when one has passed."""
-        moment = "" if until is None else f" until {local_time(until, self._clock.time())}"
+        """Say what the run waits for: at once after a quiet while, else when one has passed.
+
+        A wait that is going to be a long one is said at once, too.
+        """
+        now = self._clock.time()
+        moment = "" if until is None else f" until {local_time(until, now)}"
         self._wait = f"{sentence}{moment}" if sentence else ""
+        is_long = until is not None and until - now > self._interval and not self._told_wait
         if not self._wait or self._wait == self._told_wait:
             self._cancel_timer()
-        elif self._is_due():
+            self._told_wait = self._wait
+        elif self._is_due() or is_long:
             self._tell_wait()
         elif self._timer is None:
             self._timer = self._later(self._interval - self._since_last_line())
@@ -84,15 +90,15 @@ class LineDisplay:
             self._down.discard(server)
             self._line(f"{server}: usable again")
 
-    def _tell_progress(self) -> None:
+    def _tell_progress(self, *, is_over: bool = False) -> None:
         tally = self._tally
         if tally is not None:
-            figures = [*tally.states(), tally.pace(), tally.to_go()]
+            figures = [*tally.states(), tally.pace(), "" if is_over else tally.to_go()]
             told = ", ".join(figure for figure in figures if figure)
             self._line(f"{tally.campaign}: {number(tally.done)} of {number(tally.limit)}; {told}")
 
     def _tell_wait(self) -> None:
-        self._timer = None
+        self._cancel_timer()
         self._told_wait = self._wait
         name = "" if self._tally is None else f"{self._tally.campaign}: "
         self._line(f"{name}waiting: {self._wait}")

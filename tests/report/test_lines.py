@@ -82,6 +82,27 @@ def test_what_it_waits_for_is_said_once() -> None:
     assert undated(out) == ["c: 1 to go", "c: waiting: greylisted"]
 
 
+def test_a_wait_that_is_going_to_be_long_is_told_at_once() -> None:
+    out, clock = io.StringIO(), HandClock()
+    display = LineDisplay(out, clock)
+    display.begin("c", Counts(pending=1), 1)
+
+    display.waiting("the quota 2/day is spent", clock.now + 86_400)
+
+    (_, line) = undated(out)
+    assert line.startswith("c: waiting: the quota 2/day is spent until ")
+
+
+def test_the_end_of_a_run_guesses_no_more() -> None:
+    out, clock = io.StringIO(), HandClock()
+    with LineDisplay(out, clock) as display:
+        display.begin("c", Counts(pending=3), 3)
+        clock.now += 1
+        display.attempted(delivery(), attempt())
+
+    assert undated(out)[-1] == "c: 1 of 3; sent 1, deferred 0, failed 0, 1.0/s"
+
+
 async def test_a_wait_that_begins_in_a_busy_moment_is_told_later() -> None:
     out, clock = io.StringIO(), HandClock()
     display = LineDisplay(out, clock, interval=1e-6)
