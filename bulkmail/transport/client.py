@@ -15,7 +15,7 @@ from typing import Self
 
 from bulkmail.address import parse_address
 from bulkmail.clock import Clock, SystemClock
-from bulkmail.errors import DialogueMisuse, MessageRefusedLocally
+from bulkmail.errors import ConfigurationError, DialogueMisuse, Fault, MessageRefusedLocally
 from bulkmail.message.mail_object import MailObject
 from bulkmail.secret import Secret
 from bulkmail.settings import PasswordSource, Security, ServerSettings
@@ -61,9 +61,10 @@ class SMTPClient:
         """Defaults are those of a campaign's server: port 587, or 465 where `security` is ``tls``.
 
         `security` is ``tls``, ``starttls``, ``opportunistic`` or ``none``; by default ``tls`` on
-        465, ``opportunistic`` on 25, else ``starttls``. Raises `ValueError` for another word.
+        465, ``opportunistic`` on 25, else ``starttls``. Raises `ConfigurationError` for another
+        word.
         """
-        wanted = None if security is None else Security(security)
+        wanted = None if security is None else _security(security)
         port = port or (SUBMISSIONS_PORT if wanted is Security.TLS else SUBMISSION_PORT)
         secret = Secret(password) if isinstance(password, str) else password
         self._settings = ServerSettings(
@@ -120,7 +121,7 @@ class SMTPClient:
         self,
         message: EmailMessage,
         sender: str | None = None,
-        recipients: Iterable[str] | None = None,
+        recipients: str | Iterable[str] | None = None,
     ) -> TransactionResult:
         """Send a message to all it names in To, Cc and Bcc, or to `recipients`.
 
@@ -154,8 +155,7 @@ class SMTPClient:
         may have been accepted all the same; `MessageRefusedLocally` where nothing was sent: a bad
         address, or content or an address that needs an extension that is not offered.
         """
-        wanted = [recipients] if isinstance(recipients, str) else recipients
-        return await self._send(_envelope(sender, wanted), content)
+        return await self._send(_envelope(sender, recipients), content)
 
     async def vrfy(self, name: str) -> Reply:
         """Ask about a user or mailbox. Most servers answer 252, which says nothing."""
@@ -197,7 +197,19 @@ async def _unmarked() -> None:
     """No ledger is kept here."""
 
 
-def _envelope(sender: str, recipients: Iterable[str]) -> Envelope:
+def _security(word: str) -> Security:
+    try:
+        return Security(word)
+    except ValueError as error:
+        known = ", ".join(member.value for member in Security)
+        raise ConfigurationError(
+            Fault(key="security", message=f"{word!r} is none of {known}")
+        ) from error
+
+
+def _envelope(sender: str, recipients: str | Iterable[str]) -> Envelope:
+    if isinstance(recipients, str):
+        recipients = [recipients]
     paths = tuple(_path(address) for address in recipients)
     if not paths:
         raise MessageRefusedLocally("the message has no recipient")

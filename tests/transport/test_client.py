@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from bulkmail.errors import (
     AuthenticationFailed,
     BulkmailError,
+    ConfigurationError,
     ConnectionLost,
     DialogueMisuse,
     MessageRefusedLocally,
@@ -168,6 +169,13 @@ async def test_sender_and_recipients_may_be_given(port: int, caught: Catch) -> N
 
     assert caught.envelopes[0].mail_from == "bounces@example.com"
     assert caught.envelopes[0].rcpt_tos == ["x@xn--fsqu00a.example"]
+
+
+async def test_one_recipient_may_be_a_string(port: int, caught: Catch) -> None:
+    async with plain(port) as client:
+        await client.send_message(message(), recipients="x@example.com")
+
+    assert caught.envelopes[0].rcpt_tos == ["x@example.com"]
 
 
 async def test_sender_goes_before_from(port: int, caught: Catch) -> None:
@@ -339,6 +347,6 @@ def test_port_and_security_imply_one_another(
 
 
 def test_an_unknown_security_is_refused() -> None:
-    with pytest.raises(ValueError, match="ssl"):
+    with pytest.raises(ConfigurationError, match="security: 'ssl' is none of tls, starttls"):
         SMTPClient("mx.example", security="ssl")
     assert default_security(587) is Security.STARTTLS
