@@ -38,14 +38,14 @@ retry:
 """
 
 
-def write_project(folder: Path, port: int) -> Path:
+def write_project(folder: Path, port: int, more: str = "") -> Path:
     (folder / "templates").mkdir()
     (folder / "templates" / "letter.txt.j2").write_text("Hello {{ name }}.\n", "utf-8")
     (folder / "campaigns").mkdir()
     rows = (f"{n},reader{n}@example.com,Reader {n}\n" for n in range(RECIPIENTS))
     (folder / "campaigns" / "list.csv").write_text("number,email,name\n" + "".join(rows), "utf-8")
     campaign = folder / "campaigns" / "kill.yaml"
-    campaign.write_text(CAMPAIGN.format(port=port, connections=CONNECTIONS), "utf-8")
+    campaign.write_text(CAMPAIGN.format(port=port, connections=CONNECTIONS) + more, "utf-8")
     return campaign
 
 
@@ -73,10 +73,10 @@ async def run_and_kill(campaign: Path, server: RecordingServer, dice: random.Ran
     assert process.returncode == -9, errors.decode()
 
 
-async def run_to_the_end(campaign: Path) -> dict[str, Any]:
+async def run_to_the_end(campaign: Path, *, expected_code: int = 0) -> dict[str, Any]:
     process = await start(campaign, "--json", "--quiet")
     output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
+    assert process.returncode == expected_code, errors.decode()
     summary: dict[str, Any] = json.loads(output.splitlines()[-1])
     return summary
 
@@ -109,3 +109,20 @@ async def test_killed_twenty_times_a_campaign_loses_nobody_and_doubles_only_doub
     assert twice <= in_doubt, f"seed {seed}"
     assert len(twice) <= KILLS * CONNECTIONS, f"seed {seed}"
     assert len(message_ids) == RECIPIENTS, f"seed {seed}: a second copy has another Message-ID"
+
+
+async def test_held_doubts_are_never_sent_again_however_often_it_is_killed(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    dice = random.Random(seed)
+    async with recording_server() as server:
+        campaign = write_project(tmp_path, server.port, "on_doubt: hold\n")
+
+        for _ in range(KILLS // 2):
+            await run_and_kill(campaign, server, dice)
+        summary = await run_to_the_end(campaign, expected_code=1)
+
+    recipients = [arrival.recipient for arrival in server.arrivals]
+    assert len(set(recipients)) == len(recipients), f"seed {seed}: somebody has two"
+    assert summary["sent"] + summary["in_doubt"] == RECIPIENTS, f"seed {seed}: {summary}"
+    assert summary["sent"] <= len(recipients), f"seed {seed}: sent, and the server has it not"
+    assert 0 < summary["in_doubt"] <= KILLS // 2 * CONNECTIONS, f"seed {seed}: {summary}"
