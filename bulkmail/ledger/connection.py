@@ -59,8 +59,12 @@ def lock_folder(path: Path) -> Path:
 
 
 def open_memory(now: float) -> sqlite3.Connection:
-    """A new ledger in memory."""
-    connection = _connect(":memory:")
+    """A new ledger in memory, which moves to a nameless temporary file as it grows.
+
+    A million rows cost the cache's size, and the file is unlinked from the start (sqlite.org,
+    "Temporary Databases").
+    """
+    connection = _connect("")
     for pragma in _PRAGMAS:
         connection.execute(pragma)
     schema.migrate(connection, None, now)
@@ -132,7 +136,8 @@ def _readable(path: Path) -> sqlite3.Connection:
         connection.execute(load("schema")["find tables"]).fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        if log.exists() or not path.exists() or os.access(path.parent, os.W_OK):
+        is_writable = os.access(path.parent, os.W_OK, effective_ids=True)
+        if log.exists() or not path.exists() or is_writable:
             raise
         return _connect(_uri(path, "ro") + "&immutable=1")
     return connection

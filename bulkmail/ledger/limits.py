@@ -37,9 +37,13 @@ PACE_VALIDITY = 0.018
 BUCKETS = 240
 _PACE_CHUNK = 100
 _QUOTA_CHUNK = 400
-#: Seconds ahead up to which slots of a pace are given out, where they are not further apart
-#: anyway. It bounds what a kill wastes, and what a clock that was ahead can block.
+#: Seconds ahead up to which slots of a pace are given out, where those of the slowest are not
+#: further apart anyway. It bounds what a kill wastes.
 HORIZON = 1.0
+#: Seconds by which a slot's instant is put off at most, for a commit that takes long.
+MAX_LEAD = 1.0
+#: No slot lies further ahead than this: the widest spacing is that of one a minute.
+_FURTHEST = STRETCH * 60 + HORIZON + MAX_LEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +72,17 @@ def take(
 
     Fewer are given than wanted when a chunk is smaller. Run inside a transaction.
     """
-    if not rates:
+    if not rates or want < 1:
         return Permit(slots=(now,) * want)
-    paces = [_Pace(connection, server, rate, now, lead) for rate in rates if rate.is_pace]
+    earliest = now + min(lead, MAX_LEAD)
+    paces = [_Pace(connection, server, rate, earliest) for rate in rates if rate.is_pace]
     quotas = [_Quota(connection, server, rate, now) for rate in rates if not rate.is_pace]
     limits: list[_Pace | _Quota] = [*paces, *quotas]
+    ahead = max([HORIZON, *(pace.spacing for pace in paces)])
     slots: list[float] = []
     for _ in range(min(want, *(limit.chunk for limit in limits))):
         slot = max([now, *(pace.next_at for pace in paces)])
-        if not all(limit.admits(slot) for limit in limits):
+        if slot > earliest + ahead or not all(quota.admits(slot) for quota in quotas):
             break
         slots.append(slot)
         for limit in limits:
@@ -85,7 +91,11 @@ def take(
         for limit in limits:
             limit.write(connection)
         return Permit(slots=tuple(slots), valid_for=min(limit.valid_for for limit in limits))
-    return _refusal(paces, quotas, now)
+    spent = [quota for quota in quotas if not quota.admits(slot)]
+    if spent:
+        last = max(spent, key=lambda quota: quota.free_at())
+        return Permit(again_at=last.free_at(), spent=last.rate)
+    return Permit(again_at=slot - ahead)
 
 
 def give_back(
@@ -99,44 +109,25 @@ def give_back(
             connection.execute(sql["give back"], key | {"used": 1})
 
 
-def _refusal(paces: Sequence[_Pace], quotas: Sequence[_Quota], now: float) -> Permit:
-    """Nothing now: the limit that is free last says when to ask again."""
-    slot = max([now, *(pace.next_at for pace in paces)])
-    spent = [quota for quota in quotas if not quota.admits(slot)]
-    if spent:
-        last = max(spent, key=lambda quota: quota.free_at())
-        return Permit(again_at=last.free_at(), spent=last.rate)
-    return Permit(again_at=max(pace.free_at() for pace in paces))
-
-
 class _Pace:
     """A pace while slots are taken: the next one's instant, and what is to be written."""
 
     def __init__(
-        self, connection: sqlite3.Connection, server: str, rate: Rate, now: float, lead: float
+        self, connection: sqlite3.Connection, server: str, rate: Rate, earliest: float
     ) -> None:
         self._key = {"server": server, "seconds": rate.window}
-        self._spacing = STRETCH * rate.window / rate.count
-        self._horizon = now + lead + max(self._spacing, HORIZON)
+        self.spacing = STRETCH * rate.window / rate.count
         self.chunk = max(1, rate.count // _PACE_CHUNK)
         self.valid_for = PACE_VALIDITY * rate.window
         row = connection.execute(load("limits")["pace"], self._key).fetchone()
-        # A last slot beyond the horizon was given out by a clock that has been set back since.
-        self._last_at = min(row[0], self._horizon) if row else -math.inf
-        self.next_at = max(now + lead, self._last_at + self._spacing)
-
-    def admits(self, slot: float) -> bool:
-        """Whether a slot at that instant may be given out."""
-        return slot <= self._horizon
+        # A slot beyond what can be was given out by a clock that has been set back since.
+        is_real = row is not None and row[0] <= earliest + _FURTHEST
+        self.next_at: float = max(earliest, row[0] + self.spacing) if is_real else earliest
 
     def use(self, slot: float) -> None:
         """Give it out."""
         self._last_at = slot
-        self.next_at = slot + self._spacing
-
-    def free_at(self) -> float:
-        """When the next slot comes below the horizon."""
-        return self.next_at - max(self._spacing, HORIZON)
+        self.next_at = slot + self.spacing
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Remember the last slot."""

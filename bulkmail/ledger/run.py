@@ -21,8 +21,6 @@ from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.reading import read_delivery
 from bulkmail.ledger.statements import load
 
-#: Seconds at most by which a pace's slots are put off for a slow commit.
-_MAX_LEAD = 1.0
 _LEAD_DECAY = 0.9
 
 
@@ -132,7 +130,7 @@ class CampaignRun:
 
         permit = await self._driver.submit(work)
         took = self._clock.monotonic() - began
-        self._lead = min(_MAX_LEAD, max(_LEAD_DECAY * self._lead, took))
+        self._lead = max(_LEAD_DECAY * self._lead, took)
         return permit
 
     async def give_back(self, server: str, rates: Sequence[Rate], slots: Sequence[float]) -> None:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from bulkmail.errors import EXIT_USAGE, CampaignBusy, LedgerError
+from bulkmail.ledger import CampaignLock, Ledger
+
+
+def test_second_taker_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with CampaignLock(path, "offer"):
+        with pytest.raises(CampaignBusy, match="another run of 'offer' is under way") as caught:
+            CampaignLock(path, "offer").acquire()
+        assert caught.value.exit_code == EXIT_USAGE
+
+
+def test_lock_is_free_after_release_and_other_campaigns_never_taken(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    lock = CampaignLock(path, "offer")
+    with lock, CampaignLock(path, "other/name"):
+        pass
+    with lock:
+        pass
+    lock.release()
+
+
+def test_folder_and_files_are_the_owners_alone(tmp_path: Path) -> None:
+    with CampaignLock(tmp_path / "ledger.db", "offer"):
+        folder = tmp_path / "ledger.db-locks"
+        (file,) = folder.iterdir()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_lock_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    child = os.fork()
+    if not child:
+        CampaignLock(path, "offer").acquire()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    with CampaignLock(path, "offer"):
+        pass
+
+
+def test_folder_that_cannot_be_made_is_a_ledger_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError, match="cannot be opened"):
+        CampaignLock(tmp_path / "file" / "ledger.db", "offer").acquire()
+
+
+async def test_ledgers_lock_excludes_a_second_run(ledger: Ledger) -> None:
+    with ledger.lock("offer"):
+        second = ledger.lock("offer")
+        with pytest.raises(CampaignBusy):
+            second.acquire()
+        second.release()
+        with pytest.raises(CampaignBusy):
+            ledger.lock("offer").acquire()
+    with ledger.lock("offer"):
+        pass
