@@ -30,8 +30,8 @@ from bulkmail.report.summary import Summary
 from bulkmail.settings import RetrySettings, Security, ServerSettings, server_settings
 from bulkmail.transport.eml import EmlTransport
 
-#: Files written side by side: a thread hop each, and the disk is one.
-WRITERS = 8
+#: Messages made side by side: as many files are then written in one hop to a thread.
+WRITERS = 64
 #: Where a dry run writes unless it is told.
 OUTBOX = Path("outbox")
 

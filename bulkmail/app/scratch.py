@@ -1,9 +1,8 @@
-"""Scratch paper: a ledger for a look at a campaign, in a temporary file that is gone at the end."""
+"""Scratch paper for a look at a campaign, and the real ledger for no more than a look."""
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,14 +14,12 @@ from bulkmail.ledger import Ledger, MemoryLedger
 
 @contextlib.asynccontextmanager
 async def scratch_ledger(clock: Clock) -> AsyncIterator[Ledger]:
-    """A ledger of its own file, so that a long list does not fill the memory."""
-    with tempfile.TemporaryDirectory(prefix="bulkmail-") as folder:
-        path = Path(folder) / "scratch.db"
-        ledger = await Ledger.open(path, clock=clock, durability="process")
-        try:
-            yield ledger
-        finally:
-            await ledger.close()
+    """A ledger that nobody else sees and that is gone at the end."""
+    ledger = MemoryLedger(clock=clock)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
 
 
 @contextlib.asynccontextmanager

@@ -5,13 +5,16 @@ object, which takes any number of transactions side by side. A file appears unde
 when it is whole (written beside it, then renamed), so a dry run that was cut leaves no half one.
 It needs no lasting, so nothing is flushed to the disk: what counts is that a person can look.
 
-One thread hop a file: opening, writing and renaming are one call of aiofiles' `wrap`, not four.
+All files that wait are written in one thread hop, by aiofiles' `wrap`: a hop costs as much as a
+file.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiofiles.os import wrap
@@ -33,6 +36,8 @@ class EmlTransport:
         self.folder = directory / folder_name(campaign)
         #: Files written so far.
         self.written = 0
+        self._waiting: list[_Letter] = []
+        self._writing: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -74,12 +79,34 @@ class EmlTransport:
         """
         path = self.folder / eml_name(mail.row, mail.address or mail.envelope.forward_paths[0])
         await mark()
-        try:
-            await _written(path, mail.chunks)
-        except OSError as error:
+        loop = asyncio.get_running_loop()
+        letter = _Letter(path, mail.chunks, loop.create_future())
+        self._waiting.append(letter)
+        if self._writing is None or self._writing.done():
+            self._writing = loop.create_task(self._write())
+        if (error := await letter.error) is not None:
             raise _unwritable(path, error, row=mail.row) from error
         self.written += 1
         return _accepted(mail, path)
+
+    async def _write(self) -> None:
+        """Write what waits, and what came meanwhile, until nothing does."""
+        while self._waiting:
+            letters, self._waiting = self._waiting, []
+            errors = await _written(letters)
+            for letter, error in zip(letters, errors, strict=True):
+                if not letter.error.done():
+                    letter.error.set_result(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A file to be written."""
+
+    path: Path
+    chunks: tuple[bytes, ...]
+    #: Why it could not be written; None when it is.
+    error: asyncio.Future[OSError | None]
 
 
 def _prepare(folder: Path) -> None:
@@ -104,8 +131,20 @@ def _write(path: Path, chunks: tuple[bytes, ...]) -> None:
         raise
 
 
+def _write_all(letters: Sequence[_Letter]) -> list[OSError | None]:
+    errors: list[OSError | None] = []
+    for letter in letters:
+        try:
+            _write(letter.path, letter.chunks)
+        except OSError as error:
+            errors.append(error)
+        else:
+            errors.append(None)
+    return errors
+
+
 _prepared = wrap(_prepare)
-_written = wrap(_write)
+_written = wrap(_write_all)
 
 
 def _unwritable(path: Path, error: OSError, row: int | None = None) -> ConfigurationError:
