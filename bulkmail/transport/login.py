@@ -80,6 +80,7 @@ class Login:
         )
 
     async def _talk(self, name: str, mechanism: Mechanism) -> Reply:
+        self._conversation.mask.hides_challenges = name.startswith("SCRAM")
         try:
             initial = next(mechanism)
             secret = None if initial is None else self._encoded(initial)
