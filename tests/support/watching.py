@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkmail.fate import Attempt, Delivery, State
+from bulkmail.fate import Attempt, Counts, Delivery, State
 
 
 class HandClock:
@@ -53,3 +53,32 @@ def attempt(
         code=code,
         reply=reply,
     )
+
+
+class Announcements:
+    """A watch that keeps what it was told before and between messages."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.waits: list[tuple[str, float | None]] = []
+        #: How often it was told of rows that were checked.
+        self.checked = 0
+
+    def announce(self, sentence: str) -> None:
+        self.lines.append(sentence)
+
+    def checking(self, done: int, total: int | None) -> None:
+        self.checked += 1
+
+    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+        pass
+
+    def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        pass
+
+    def waiting(self, sentence: str, until: float | None) -> None:
+        if sentence:
+            self.waits.append((sentence, until))
+
+    def server_changed(self, server: str, sentence: str) -> None:
+        pass
