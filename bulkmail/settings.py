@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ _TLS_PORT = 465
 _SMTP_PORT = 25
 _SUBMISSION_PORT = 587
 _MAX_PORT = 65535
+_HELLO_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[A-Za-z0-9.:-]+\]")
 
 
 class Security(enum.StrEnum):
@@ -106,6 +108,7 @@ def retry_settings(campaign: Campaign) -> RetrySettings:
     retry = campaign.model.retry
     return RetrySettings(
         backoff=retry.backoff,
+        backoff_doubles=len(retry.backoff) == 1,
         max_backoff=retry.max_backoff,
         give_up_after=retry.give_up_after,
         attempts=retry.attempts,
@@ -263,7 +266,7 @@ class _Maker:
             connection_lifetime=model.connection_lifetime,
             timeout=model.timeout,
             data_timeout=model.data_timeout,
-            local_hostname=self._text("local_hostname", model.local_hostname),
+            local_hostname=self._local_hostname(model.local_hostname),
             weight=self._written.weight,
             password_hint=provider.hint if provider else "",
         )
@@ -293,6 +296,13 @@ class _Maker:
         if text is not None and (unsafe := control_character(text)):
             self._fault(key, f"{written} holds {unsafe}")
             return None
+        return text
+
+    def _local_hostname(self, written: str | None) -> str | None:
+        """The EHLO name: one word of ASCII (RFC 5321, 4.1.1.1)."""
+        text = self._text("local_hostname", written)
+        if text is not None and _HELLO_NAME.fullmatch(text) is None:
+            self._fault("local_hostname", f"`{text}` is no host name, nor an address in brackets")
         return text
 
     def _looked_up(self, key: str, written: str) -> str | None:

@@ -198,4 +198,33 @@ def test_retries_are_the_contracts_unless_written(load: Load) -> None:
     assert retry_settings(load()) == RetrySettings()
     assert retry_settings(
         load("on_doubt: hold\nretry: {backoff: [1m, 5m], max_backoff: 2h, attempts: 5}\n")
-    ) == RetrySettings(backoff=(60, 300), max_backoff=7200, attempts=5, resend_on_doubt=False)
+    ) == RetrySettings(
+        backoff=(60, 300),
+        backoff_doubles=False,
+        max_backoff=7200,
+        attempts=5,
+        resend_on_doubt=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "backoff", "doubles"),
+    [("90s", (90,), True), ("[90s]", (90, 90), False), ("[1m, 1h]", (60, 3600), False)],
+)
+def test_one_delay_doubles_and_a_list_does_not(
+    load: Load, written: str, backoff: tuple[float, ...], doubles: bool
+) -> None:
+    retry = retry_settings(load(f"retry: {{backoff: {written}}}\n"))
+
+    assert (retry.backoff, retry.backoff_doubles) == (backoff, doubles)
+
+
+@pytest.mark.parametrize("name", ["mail.example.com", "[127.0.0.1]", "[IPv6:::1]", "box_7"])
+def test_the_hello_name_is_a_host_or_an_address_literal(load: Load, name: str) -> None:
+    assert server(load, f"host: h, local_hostname: '{name}'").local_hostname == name
+
+
+@pytest.mark.parametrize("name", ["my host", "höst", "a<b", "[x y]"])
+def test_another_hello_name_is_a_fault_at_its_key(load: Load, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"servers\[0\].local_hostname: .*no host name"):
+        server(load, f"host: h, local_hostname: '{name}'")

@@ -79,6 +79,12 @@ def _refused_by(parse: Callable[[str], object], text: str) -> str:
     return text
 
 
+def _delays(value: Any) -> Any:
+    """One delay alone doubles, and a list is gone through: a list of one is told apart by this."""
+    listed = _listed(value)
+    return listed * 2 if isinstance(value, list) and len(value) == 1 else listed
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | int | float) else value
 
@@ -258,7 +264,7 @@ Duration = Annotated[float, BeforeValidator(_duration), _kind("a duration", anyO
 PositiveDuration = Annotated[Duration, Field(gt=0), _kind("a duration", anyOf=_DURATION)]
 Durations = Annotated[
     tuple[Duration, ...],
-    BeforeValidator(_listed),
+    BeforeValidator(_delays),
     Field(min_length=1),
     _one_or_more("a duration", {"anyOf": _DURATION}),
 ]
