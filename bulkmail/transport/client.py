@@ -18,7 +18,7 @@ from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, DialogueMisuse, Fault, MessageRefusedLocally
 from bulkmail.message.mail_object import MailObject
 from bulkmail.secret import Secret
-from bulkmail.settings import PasswordSource, Security, ServerSettings
+from bulkmail.settings import PasswordSource, Security, ServerSettings, plain_server
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
@@ -27,10 +27,6 @@ from bulkmail.smtp.transparency import normalised
 from bulkmail.transport.session import Session
 from bulkmail.transport.tls import TlsFacts
 from bulkmail.transport.transcript import Transcript
-
-SUBMISSION_PORT = 587
-SUBMISSIONS_PORT = 465
-RELAY_PORT = 25
 
 
 class SMTPClient:
@@ -65,13 +61,13 @@ class SMTPClient:
         word.
         """
         wanted = None if security is None else _security(security)
-        port = port or (SUBMISSIONS_PORT if wanted is Security.TLS else SUBMISSION_PORT)
+        port, chosen = plain_server(port, wanted)
         secret = Secret(password) if isinstance(password, str) else password
         self._settings = ServerSettings(
             name=f"{host}:{port}",
             host=host,
             port=port,
-            security=wanted or default_security(port),
+            security=chosen,
             ca_file=None if ca_file is None else Path(ca_file),
             verify=verify,
             username=username,
@@ -185,12 +181,6 @@ class SMTPClient:
     async def _taking_turns(self) -> AsyncIterator[Session]:
         async with self._turn:
             yield self._session
-
-
-def default_security(port: int) -> Security:
-    """What a server's port says, where nothing else does."""
-    known = {SUBMISSIONS_PORT: Security.TLS, RELAY_PORT: Security.OPPORTUNISTIC}
-    return known.get(port, Security.STARTTLS)
 
 
 async def _unmarked() -> None:
