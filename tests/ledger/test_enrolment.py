@@ -95,6 +95,8 @@ async def test_sent_row_is_not_sent_again_whatever_its_list_says(book: Book) -> 
 
     assert await book.states() == {"ann": "sent: so it went", "bob": "pending"}
     assert (await book.report())[0].email == "ann@x.example"
+    (ann, _) = await book.ledger.rows(book.id, limit=10)
+    assert ann.fields == {}
 
 
 async def test_gone_row_is_suppressed_and_comes_back_with_its_attempts(book: Book) -> None:

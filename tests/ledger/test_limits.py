@@ -112,6 +112,19 @@ def test_quota_is_used_up_at_once_and_free_again_soon_after_its_window(
     assert DAY < permit.again_at - NOW <= DAY + 2 * DAY / limits.BUCKETS
 
 
+def test_quota_counts_the_window_and_one_bucket_more(book: sqlite3.Connection) -> None:
+    """A slot at a bucket's end may be used a bucket later: the window that begins there counts."""
+    rate = Rate(1, HOUR)
+    bucket = HOUR / limits.BUCKETS
+    late = NOW + 0.999 * bucket
+    permit = take(book, late, rate)
+    used_at = late + permit.valid_for
+
+    assert not take(book, NOW + HOUR + bucket, rate).slots
+    assert not take(book, used_at + HOUR, rate).slots
+    assert take(book, NOW + HOUR + 2 * bucket, rate).slots
+
+
 def test_chunk_is_a_hundredth_at_most(book: sqlite3.Connection) -> None:
     assert len(take(book, NOW, Rate(6000, MINUTE)).slots) == 60
     assert len(take(book, NOW, Rate(50, SECOND)).slots) == 1

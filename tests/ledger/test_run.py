@@ -96,6 +96,21 @@ async def test_result_of_an_older_epoch_writes_nothing(book: Book) -> None:
     assert (await book.ledger.counts(book.id)).sending == 1
 
 
+async def test_run_that_claims_its_own_expired_row_again_fences_its_former_self(
+    book: Book,
+) -> None:
+    await book.enrol("ann")
+    old = await book.claim("ann")
+    book.clock.now += 61
+    new = await book.claim("ann")
+
+    assert not await book.run().mark(old, 0.0)
+    assert not await book.run().record(book.attempt(old, State.SENT))
+    assert await book.run().mark(new, 0.0)
+    await book.run().release([old])
+    assert (await book.ledger.counts(book.id)).sending == 1
+
+
 async def test_result_is_written_once(book: Book) -> None:
     await book.enrol("ann")
     delivery = await book.claim("ann")
