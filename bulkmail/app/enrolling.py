@@ -54,14 +54,16 @@ class Pass:
         *,
         ledger: Ledger,
         surroundings: Surroundings,
+        domain: str | None = None,
     ) -> None:
+        """`domain` is the one Message-IDs end in, where it is not that of From."""
         self._campaign = campaign
         self._composer = composer
         #: Where the list goes.
         self.ledger = ledger
         self._clock = surroundings.clock
         self._watch = surroundings.watch
-        self._domain = from_domain(campaign)
+        self._domain = from_domain(campaign) if domain is None else domain
         self.inspection = Inspection()
 
     async def run(

@@ -1,6 +1,7 @@
 """The same road with another end: a dry run's files, and a test message to oneself.
 
-Both enrol the list on scratch paper; the real ledger is read for its suppression list alone.
+Both enrol the list on scratch paper; the real ledger is read for its suppression list, and for the
+domain that the campaign's Message-IDs end in.
 """
 
 from __future__ import annotations
@@ -43,8 +44,14 @@ async def dry_run(campaign: Campaign, options: SendOptions, surroundings: Surrou
     composer = Composer(campaign, is_suppressed=suppressions)
     out = options.out or OUTBOX
     async with scratch_ledger(surroundings.clock) as ledger:
-        checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
-        campaign_id = await _enrolled(checking, campaign, options, suppressions, surroundings)
+        campaign_id = await _enrolled(
+            campaign,
+            composer,
+            options,
+            suppressions,
+            scratch=ledger,
+            surroundings=surroundings,
+        )
         files = EmlTransport(out, campaign.name)
         await files.prepare()
         counts = await ledger.counts(campaign_id)
@@ -83,9 +90,16 @@ async def send_test(
     servers = server_settings(campaign, environ)
     composer = Composer(campaign)
     async with scratch_ledger(surroundings.clock) as ledger:
-        checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
-        campaign_id = await _enrolled(checking, campaign, options, Suppressions(), surroundings)
+        campaign_id = await _enrolled(
+            campaign,
+            composer,
+            options,
+            Suppressions(),
+            scratch=ledger,
+            surroundings=surroundings,
+        )
         delivery = await chosen(campaign, ledger, campaign_id, row=options.row, email=options.email)
+        await _refuse_who_gets_nothing(campaign, ledger, campaign_id, delivery)
     began = surroundings.clock.monotonic()
     paper = MemoryLedger(clock=surroundings.clock)
     try:
@@ -137,11 +151,24 @@ async def chosen(
     return delivery
 
 
+async def _refuse_who_gets_nothing(
+    campaign: Campaign, ledger: Ledger, campaign_id: int, delivery: Delivery
+) -> None:
+    """Raise `ConfigurationError` where the row is suppressed, or skipped as a bad one."""
+    after = delivery.id - 1
+    first = await ledger.rows(campaign_id, after=after, limit=1, states=[State.PENDING])
+    if not first or first[0].id != delivery.id:
+        who = f"row {delivery.row}, {delivery.address}, gets nothing: it is suppressed or bad"
+        raise ConfigurationError(campaign.fault(("recipients",), who))
+
+
 async def _enrolled(
-    checking: Pass,
     campaign: Campaign,
+    composer: Composer,
     options: SendOptions,
     suppressions: Suppressions,
+    *,
+    scratch: Ledger,
     surroundings: Surroundings,
 ) -> int:
     """The list on scratch paper, all suppression applied; the campaign's id there."""
@@ -151,8 +178,16 @@ async def _enrolled(
         await suppressions.learn(campaign, recipients, listed, ledger)
         for entry in await ledger.suppressed():
             listed.append((entry.address, "on the suppression list"))
+        known = await ledger.campaign(campaign.name)
+    checking = Pass(
+        campaign,
+        composer,
+        ledger=scratch,
+        surroundings=surroundings,
+        domain=known.from_domain if known else None,
+    )
     await checking.run(recipients, listed, skip_invalid=options.skip_invalid)
-    return await enrolled_id(campaign, checking.ledger)
+    return await enrolled_id(campaign, scratch)
 
 
 def _composing(composer: Composer, date: datetime | None, *, only_to: str | None = None) -> Compose:

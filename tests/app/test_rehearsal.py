@@ -112,7 +112,7 @@ async def test_the_files_hold_what_a_server_gets_but_for_the_date(project: MailP
     taken = [path.read_bytes() for path in sorted(kept.glob("*.eml"))]
     assert summary.exit_code == 0
     assert {*map(without_date, written)} == {*map(without_date, taken)}
-    assert all(content.count(b"\nDate: ") == 1 for content in written)
+    assert all(len(re.findall(rb"(?m)^Date: ", content)) == 1 for content in written)
     assert not any(b"hidden@" in content for content in written)
 
 
@@ -221,16 +221,15 @@ async def test_a_test_message_goes_to_one_address_and_leaves_no_trace(project: M
         await project.send(test_to="me@example.com", email=EVE.upper())
         after = tree(project.root / ".bulkmail")
 
-    real = server.accepted.pop(1)
+    first, real, *others = server.accepted
+    tests = [first, *others]
     assert summary.exit_code == 0
-    assert [a.recipients for a in server.accepted] == [("me@example.com",)] * 3
-    assert [
-        a.has_line(b"Hello " + name)
-        for a, name in zip(server.accepted, (b"Ada", b"Bob", b"Eve"), strict=True)
-    ] == [True] * 3
-    assert not any(a.has_line(b"Cc:") or b"bcc@" in a.content for a in server.accepted)
-    assert len({a.message_id for a in (real, *server.accepted)}) == 4
-    assert all(a.has_line(b"To: me@example.com") for a in server.accepted)
+    assert [arrival.recipients for arrival in tests] == [("me@example.com",)] * 3
+    for arrival, name in zip(tests, (b"Ada", b"Bob", b"Eve"), strict=True):
+        assert arrival.has_line(b"Hello " + name)
+        assert arrival.has_line(b"To: me@example.com")
+        assert b"cc@" not in arrival.content
+    assert len({arrival.message_id for arrival in (real, *tests)}) == 4
     assert before == after
 
 
