@@ -17,14 +17,13 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from bulkmail.errors import (
     AuthenticationFailed,
     BulkmailError,
-    ConfigurationError,
     ConnectionLost,
     DialogueMisuse,
     MessageRefusedLocally,
 )
 from bulkmail.secret import Secret
-from bulkmail.settings import Security
-from bulkmail.transport.client import SMTPClient, default_security
+from bulkmail.settings import Security, plain_server
+from bulkmail.transport.client import SMTPClient
 from bulkmail.transport.transcript import Transcript
 
 LOOPBACK = "127.0.0.1"
@@ -346,7 +345,8 @@ def test_port_and_security_imply_one_another(
     assert repr(client) == f"<SMTPClient mx.example:{port} {security.value}>"
 
 
-def test_an_unknown_security_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="security: 'ssl' is none of tls, starttls"):
-        SMTPClient("mx.example", security="ssl")
-    assert default_security(587) is Security.STARTTLS
+def test_security_follows_the_port_as_in_a_campaign() -> None:
+    assert plain_server(None, None) == (587, Security.STARTTLS)
+    assert plain_server(None, Security.TLS) == (465, Security.TLS)
+    assert plain_server(465, None) == (465, Security.TLS)
+    assert plain_server(25, None) == (25, Security.OPPORTUNISTIC)
