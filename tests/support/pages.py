@@ -11,7 +11,7 @@ from pathlib import Path
 _FILE = re.compile(r"`([\w./-]+)`\s*[:：]$")
 _FENCE = re.compile(r"^( *)```(\w*)$")
 _COMMENT = re.compile(r"(^|\s+)#(\s.*)?$")
-_EXIT_CODE = re.compile(r"#.*?exit code (\d+)")
+_EXIT_CODE = re.compile(r"^\[exit code (\d+)\]$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class Block:
     #: The file it is, where the page says so; else "".
     file: str = ""
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code that a block of output ends with, where it tells one; else 0."""
+        found = _EXIT_CODE.search(self.text)
+        return int(found[1]) if found else 0
+
     def without_comments(self) -> str:
         lines = (_COMMENT.sub("", line) for line in self.text.splitlines())
         return "\n".join(line for line in lines if line)
@@ -36,7 +42,6 @@ class Command:
 
     text: str
     line: int
-    exit_code: int = 0
 
 
 class Page:
@@ -104,7 +109,6 @@ def commands(block: Block) -> list[Command]:
     found = []
     for number, line in enumerate(block.text.splitlines(), block.line + 1):
         text = _COMMENT.sub("", line).strip()
-        code = _EXIT_CODE.search(line)
         if text:
-            found.append(Command(text, number, int(code[1]) if code else 0))
+            found.append(Command(text, number))
     return found

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Self
 
@@ -54,11 +55,14 @@ class Walk:
     def follow(self) -> None:
         """Go through the whole page; an `AssertionError` names the line at which it is wrong."""
         output = ""
-        for block in self._page.blocks:
+        blocks = self._page.blocks
+        for block, following in zip_longest(blocks, blocks[1:]):
             if block.file:
                 self._write(block)
-            elif ran := [self._run(command) for command in commands(block) if is_for_here(command)]:
-                output = "\n".join(ran)
+            elif here := [command for command in commands(block) if is_for_here(command)]:
+                is_told = following is not None and following.language == "text"
+                codes = [0] * (len(here) - 1) + [following.exit_code if is_told else 0]
+                output = "\n".join(map(self._run, here, codes))
             elif block.language == "text" and output:
                 compare(block, output, self._page.path)
 
@@ -82,7 +86,7 @@ class Walk:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text.replace(PORT, self._port), "utf-8")
 
-    def _run(self, command: Command) -> str:
+    def _run(self, command: Command, exit_code: int) -> str:
         words = shlex.split(command.text)
         if words[0] == "cd":
             self.here = self.here / words[1]
@@ -92,7 +96,7 @@ class Walk:
             return ""
         output = self.run(command.text.replace(PORT, self._port))
         where = f"{self._page.path.name}:{command.line}: {command.text}"
-        assert output.endswith(f"[exit code {command.exit_code}]"), f"{where}\n{output}"
+        assert output.endswith(f"[exit code {exit_code}]"), f"{where}\n{output}"
         return output
 
     def _start_sink(self, options: list[str]) -> None:
