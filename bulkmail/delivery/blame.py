@@ -91,7 +91,7 @@ RULES: tuple[Rule, ...] = (
         blame=Blame.SERVER,
         stages=_CONTENT,
         words=_words(
-            r"not (have )?permi(tted|ssions?) to send as",
+            r"not (have )?(permi(tted|ssions?)|allowed) to send as|SendAsDenied",
             r"sender (address )?(rejected|denied|not allowed)|not owned by",
             r"account (is )?(disabled|suspended|blocked|locked)",
         ),
