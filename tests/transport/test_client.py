@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from bulkmail.errors import (
     AuthenticationFailed,
     BulkmailError,
+    ConfigurationError,
     ConnectionLost,
     DialogueMisuse,
     MessageRefusedLocally,
@@ -350,3 +351,8 @@ def test_security_follows_the_port_as_in_a_campaign() -> None:
     assert plain_server(None, Security.TLS) == (465, Security.TLS)
     assert plain_server(465, None) == (465, Security.TLS)
     assert plain_server(25, None) == (25, Security.OPPORTUNISTIC)
+
+
+def test_an_unknown_security_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="security: 'ssl' is none of tls, starttls"):
+        SMTPClient("mx.example", security="ssl")
