@@ -129,6 +129,13 @@ def test_an_option_that_is_not_there_is_found() -> None:
     assert unknown_words(["run", "--once"]) == ["run"]
 
 
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_every_piece_of_python_is_python(path: Path) -> None:
+    for block in Page(path).blocks:
+        if block.language == "python":
+            compile(block.text, f"{path.name}:{block.line}", "exec")
+
+
 @pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=[name(path) for _, path in PAIRS])
 def test_both_languages_say_the_same(english: Path, chinese: Path) -> None:
     ours, theirs = Page(english), Page(chinese)
