@@ -65,8 +65,6 @@ def _exit_code(run: Run) -> int:
             return EXIT_STOPPED
         case Ending.WAITING:
             return EXIT_WAITING
-        case Ending.LIMIT if run.tally.results.get(State.DEFERRED, 0):
-            return EXIT_WAITING
         case Ending.DONE | Ending.LIMIT:
             return EXIT_FAILED if run.counts.failed or run.counts.in_doubt else EXIT_OK
         case _:

@@ -12,11 +12,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bulkmail.delivery.lane import Lane, charge, choose
+from bulkmail.delivery.lane import Lane, charge, choose, share
 from bulkmail.delivery.worker import Engagement, Worker
+from bulkmail.fate import Delivery
 
 #: Seconds between renewals: a third of the lease of 60 s.
 RENEWAL = 20.0
+
+_DEFERRED = "deferred recipients wait for their next try"
 
 
 class Ending(enum.Enum):
@@ -66,7 +69,7 @@ class Engine:
         self._is_waiting = settings.is_waiting
         self._limit = settings.limit
         if self._limit is not None:
-            shared.tally.tried = set()
+            shared.tally.tried = {}
 
     async def run(self) -> RunResult:
         """Send until the run is over.
@@ -124,16 +127,19 @@ class Engine:
         lane = choose(self._lanes, now)
         if lane is None:
             return await self._no_lane(now)
-        want = min(lane.room(now), self._left())
+        want = min(lane.room(now), share(self._lanes, lane, now), self._left())
         if want <= 0:
-            return await self._limit_reached()
+            return await self._limit_reached(lane, now)
         claimed = await self._shared.ledger.claim(want)
         if not claimed:
             return await self._nobody_due()
-        self._shared.observer.waiting("", None)
-        charge(self._lanes, lane, len(claimed))
-        lane.give(claimed)
+        self._give(lane, claimed, now)
         return None
+
+    def _give(self, lane: Lane, claimed: Sequence[Delivery], now: float) -> None:
+        self._shared.observer.waiting("", None)
+        charge(self._lanes, lane, len(claimed), now)
+        lane.give(claimed)
 
     def _left(self) -> int:
         """How many more deliveries may be claimed under the run's limit."""
@@ -141,11 +147,25 @@ class Engine:
             return sys.maxsize
         return self._limit - len(self._shared.tally.tried or ()) - self._in_hand
 
-    async def _limit_reached(self) -> RunResult | None:
+    async def _limit_reached(self, lane: Lane, now: float) -> RunResult | None:
+        """No new recipients: those of this run who wait are tried again, and then it is over."""
         if self._in_hand:
             await self._shared.control.news()
             return None
-        return RunResult(ending=Ending.LIMIT)
+        waiting = self._shared.tally.due()
+        if not waiting:
+            return RunResult(ending=Ending.LIMIT)
+        first = min(waiting.values())
+        if first > now:
+            return await self._wait(_DEFERRED, first)
+        due = [id_ for id_, at in waiting.items() if at <= now]
+        claimed = await self._shared.ledger.claim(lane.room(now), among=due)
+        if claimed:
+            self._give(lane, claimed, now)
+        else:
+            # Suppressed meanwhile, or not ours any more.
+            self._shared.tally.settle(due)
+        return None
 
     async def _nobody_due(self) -> RunResult | None:
         due_at = await self._shared.ledger.next_due_at()
@@ -154,7 +174,7 @@ class Engine:
             return None
         if due_at is None:
             return RunResult(ending=Ending.DONE)
-        return await self._wait("deferred recipients wait for their next try", due_at)
+        return await self._wait(_DEFERRED, due_at)
 
     async def _no_lane(self, now: float) -> RunResult | None:
         """Every lane is full, rests, or is out of use."""

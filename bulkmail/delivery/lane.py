@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 from bulkmail.clock import Clock
@@ -78,20 +79,49 @@ def choose(lanes: Sequence[Lane], now: float) -> Lane | None:
     """The lane that gets the next deliveries; None: nobody can take any at `now`.
 
     In order of preference, a later server is used only when the earlier ones rest or are stopped.
-    With weights, the shares follow them (smooth weighted round robin).
+    With weights, the shares follow them (smooth weighted round robin): whose turn it is is waited
+    for, or the quicker server would get more than its share.
     """
-    usable = [lane for lane in lanes if lane.health.allowance(now)]
+    usable = _usable(lanes, now)
     if not usable:
         return None
-    if usable[0].settings.weight is None:
-        return usable[0] if usable[0].room(now) else None
-    open_lanes = [lane for lane in usable if lane.room(now)]
-    return max(open_lanes, key=lambda lane: lane.credit) if open_lanes else None
+    first = usable[0]
+    if first.settings.weight is not None:
+        first = max(usable, key=lambda lane: lane.credit)
+    return first if first.room(now) else None
 
 
-def charge(lanes: Sequence[Lane], chosen: Lane, count: int) -> None:
-    """Book `count` deliveries to `chosen`: with weights, the others' credit grows."""
-    total = sum(lane.settings.weight or 0 for lane in lanes)
-    for lane in lanes:
+def share(lanes: Sequence[Lane], chosen: Lane, now: float) -> int:
+    """How many deliveries in a row are `chosen`'s before it is another lane's turn."""
+    weight = chosen.settings.weight
+    usable = _usable(lanes, now)
+    others = [lane for lane in usable if lane is not chosen]
+    if weight is None or not others:
+        return sys.maxsize
+    total = _total(usable)
+
+    def until(lane: Lane) -> int:
+        # Each delivery costs `chosen` the total, and gives every lane its weight.
+        gap = total - weight + (lane.settings.weight or 0)
+        return (chosen.credit - lane.credit) // gap + 1
+
+    return min(until(lane) for lane in others)
+
+
+def charge(lanes: Sequence[Lane], chosen: Lane, count: int, now: float) -> None:
+    """Book `count` deliveries to `chosen`: with weights, the others' credit grows.
+
+    Not that of a server that rests: what went by it is not owed to it.
+    """
+    usable = _usable(lanes, now)
+    for lane in usable:
         lane.credit += (lane.settings.weight or 0) * count
-    chosen.credit -= total * count
+    chosen.credit -= _total(usable) * count
+
+
+def _usable(lanes: Sequence[Lane], now: float) -> list[Lane]:
+    return [lane for lane in lanes if lane.health.allowance(now)]
+
+
+def _total(lanes: Sequence[Lane]) -> int:
+    return sum(lane.settings.weight or 0 for lane in lanes)

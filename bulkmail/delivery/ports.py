@@ -81,8 +81,8 @@ class Permit(Protocol):
 class Ledger(Protocol):
     """One campaign's deliveries, claimed by this run. Every method raises `LedgerError`."""
 
-    async def claim(self, limit: int) -> list[Delivery]:
-        """Lease up to `limit` due deliveries to this run, oldest due first."""
+    async def claim(self, limit: int, among: Sequence[int] | None = None) -> list[Delivery]:
+        """Lease up to `limit` due deliveries to this run, oldest due first; only of these ids."""
         ...
 
     async def mark(self, delivery: Delivery, started_at: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,14 +57,24 @@ class Tally:
 
     #: Attempts by the state they led to.
     results: dict[State, int] = field(default_factory=dict)
-    #: Ids of the deliveries that were tried; None where nobody asks (it grows with the list).
-    tried: set[int] | None = None
+    #: The deliveries that were tried, by id: when one that waits is due again (epoch seconds), None
+    #: for one that does not. None where nobody asks (it grows with the list).
+    tried: dict[int, float | None] | None = None
 
     def book(self, attempt: Attempt) -> None:
         """Count one recorded attempt."""
         self.results[attempt.state] = self.results.get(attempt.state, 0) + 1
         if self.tried is not None and attempt.state is not State.PENDING:
-            self.tried.add(attempt.delivery_id)
+            self.tried[attempt.delivery_id] = attempt.due_at
+
+    def due(self) -> dict[int, float]:
+        """Those of the tried that wait, and since or until when."""
+        return {id_: at for id_, at in (self.tried or {}).items() if at is not None}
+
+    def settle(self, ids: Iterable[int]) -> None:
+        """Wait for these no longer."""
+        if self.tried is not None:
+            self.tried.update(dict.fromkeys(ids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

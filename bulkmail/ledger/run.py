@@ -41,8 +41,11 @@ class CampaignRun:
         self._lease = lease
         self._lead = 0.0
 
-    async def claim(self, limit: int) -> list[Delivery]:
-        """Lease up to `limit` due deliveries, oldest due first. None before a complete pass."""
+    async def claim(self, limit: int, among: Sequence[int] | None = None) -> list[Delivery]:
+        """Lease up to `limit` due deliveries, oldest due first. None before a complete pass.
+
+        With `among` only those of these ids.
+        """
         now = self._clock.time()
         parameters = {
             "campaign_id": self._campaign_id,
@@ -50,6 +53,7 @@ class CampaignRun:
             "now": now,
             "lease_until": now + self._lease,
             "limit": limit,
+            "among": None if among is None else json.dumps(list(among)),
         }
 
         def work(connection: sqlite3.Connection) -> list[Delivery]:

@@ -1,5 +1,6 @@
 -- claim --
--- Lease the next due deliveries to one owner, oldest due first; each state by its index.
+-- Lease the next due deliveries to one owner, oldest due first; each state by its index. `among`
+-- is a JSON list of the ids to choose from, or NULL.
 UPDATE delivery SET owner = :owner, epoch = epoch + 1, lease_until = :lease_until
 WHERE id IN (
     SELECT id FROM (
@@ -7,6 +8,7 @@ WHERE id IN (
             SELECT id, due_at FROM delivery
             WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at <= :now
                 AND (lease_until IS NULL OR lease_until < :now)
+                AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
             ORDER BY due_at, id LIMIT :limit
         ) AS fresh
         UNION ALL
@@ -14,13 +16,16 @@ WHERE id IN (
             SELECT id, due_at FROM delivery
             WHERE campaign_id = :campaign_id AND state = 'deferred' AND due_at <= :now
                 AND (lease_until IS NULL OR lease_until < :now)
+                AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
             ORDER BY due_at, id LIMIT :limit
         ) AS again
         UNION ALL
         SELECT * FROM (
             SELECT id, due_at FROM delivery
             WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND due_at <= :now
-                AND (lease_until IS NULL OR lease_until < :now) AND cause IS NULL
+                AND (lease_until IS NULL OR lease_until < :now)
+                AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
+                AND cause IS NULL
             ORDER BY due_at, id LIMIT :limit
         ) AS resend
     ) AS due

@@ -249,6 +249,31 @@ async def test_a_message_too_large_for_the_server_fails_and_is_not_sent(
     assert all("200" in str(row["reason"]) for row in (await project.report()).values())
 
 
+async def test_a_limited_run_waits_for_those_of_it_who_are_deferred(project: MailProject) -> None:
+    async with scripted(greylist(2)) as server:
+        project.servers(server.url())
+        project.save(retry=QUICK)
+
+        summary = await project.send(limit=2)
+
+    assert (summary.exit_code, summary.counts.sent, summary.counts.pending) == (0, 2, 1)
+    assert server.count("RCPT") == 6
+    assert len(server.got) == 2
+
+
+async def test_a_limited_run_with_no_wait_leaves_those_who_are_deferred(
+    project: MailProject,
+) -> None:
+    async with scripted(on("rcpt", "450 4.2.0 later", times=1)) as server:
+        project.servers(server.url(connections=1))
+        project.save(retry={"backoff": "1h"})
+
+        summary = await project.send(limit=2, no_wait=True)
+
+    assert summary.exit_code == 75
+    assert (summary.counts.sent, summary.counts.deferred, summary.counts.pending) == (1, 1, 1)
+
+
 async def test_a_limit_leaves_the_rest_pending_with_exit_0(project: MailProject) -> None:
     async with scripted() as server:
         project.servers(server.url())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bulkmail.fate import Attempt, Counts, Delivery, State
 
 
@@ -63,6 +65,8 @@ class Announcements:
         self.waits: list[tuple[str, float | None]] = []
         #: How often it was told of rows that were checked.
         self.checked = 0
+        #: Set when it is told that the run waits.
+        self.waited = asyncio.Event()
 
     def announce(self, sentence: str) -> None:
         self.lines.append(sentence)
@@ -79,6 +83,7 @@ class Announcements:
     def waiting(self, sentence: str, until: float | None) -> None:
         if sentence:
             self.waits.append((sentence, until))
+            self.waited.set()
 
     def server_changed(self, server: str, sentence: str) -> None:
         pass

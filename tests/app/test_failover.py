@@ -1,0 +1,316 @@
+"""Several servers: the next one when one is unusable, shares by weight, and never a second copy."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from support.mail_project import PEOPLE, MailProject
+from support.scripted_server import CUT, Rule, on, scripted, then_cut
+
+ADA, BOB, EVE = PEOPLE
+LOGIN = {"username": "me", "password": "${PASSWORD}"}
+ENVIRON = {"PASSWORD": "wrong horse"}
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(found)
+    return found
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+async def test_the_second_server_is_left_alone_while_the_first_one_works(
+    project: MailProject,
+) -> None:
+    async with scripted() as first, scripted() as second:
+        project.many(30)
+        project.servers(first.url(connections=1), second.url())
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert (len(first.accepted), second.connections) == (30, 0)
+
+
+async def test_the_second_server_sends_when_the_first_is_not_there(
+    project: MailProject, closed_port: int
+) -> None:
+    async with scripted() as second:
+        project.servers(
+            {"host": "127.0.0.1", "port": closed_port, "security": "none"}, second.url()
+        )
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert second.got == dict.fromkeys(PEOPLE, 1)
+    assert {row["server"] for row in (await project.report()).values()} == {
+        f"127.0.0.1:{second.port}"
+    }
+
+
+async def test_the_second_server_sends_when_the_first_refuses_the_login(
+    project: MailProject,
+) -> None:
+    async with scripted(logins={"me": "right"}) as first, scripted() as second:
+        project.many(20)
+        project.servers(first.url(**LOGIN, connections=4), second.url())
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 0
+    assert len(second.accepted) == 20
+    assert first.tried == [("me", "wrong horse")], "a refused login is not tried again"
+
+
+async def test_the_second_server_sends_when_the_firsts_tls_cannot_be_trusted(
+    project: MailProject, context: ssl.SSLContext
+) -> None:
+    async with scripted(tls=context) as first, scripted() as second:
+        project.servers(first.url(security="starttls"), second.url())
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert len(second.accepted) == 3
+    assert first.count("MAIL") == 0
+
+
+BREAKING = [
+    on("connect", "554 5.3.2 closed"),
+    on("connect", CUT),
+    on("mail", then_cut("421 4.7.0 too much")),
+    on("mail", "550 5.7.1 sender not allowed"),
+    on("rcpt", CUT),
+]
+
+
+@pytest.mark.parametrize("rule", BREAKING, ids=["554", "cut", "421", "550 mail", "cut at rcpt"])
+async def test_the_second_server_sends_when_the_first_fails_everybody(
+    project: MailProject, rule: Rule
+) -> None:
+    async with scripted(rule) as first, scripted() as second:
+        project.many(12)
+        project.servers(first.url(connections=2), second.url())
+        project.save(retry={"backoff": "20ms"})
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert set(second.got.values()) == {1}
+    assert len(second.got) == 12
+
+
+async def test_a_server_that_breaks_half_way_hands_over_to_the_next(project: MailProject) -> None:
+    async with scripted(on("mail", CUT, after=10)) as first, scripted() as second:
+        project.many(40)
+        project.servers(first.url(connections=2), second.url())
+        project.save(retry={"backoff": "20ms"})
+
+        summary = await project.send()
+
+    both = first.got + second.got
+    assert summary.exit_code == 0
+    assert len(both) == 40
+    assert set(both.values()) == {1}
+    assert len(first.accepted) <= 10
+
+
+async def test_no_server_at_all_is_exit_3_with_each_ones_reason(
+    project: MailProject, closed_port: int
+) -> None:
+    async with scripted(logins={"me": "right"}) as second:
+        project.servers(
+            {"host": "127.0.0.1", "port": closed_port, "security": "none"}, second.url(**LOGIN)
+        )
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 3
+    assert summary.counts.pending == 3
+    assert f"127.0.0.1:{closed_port}" in summary.stopped
+    assert "535" in summary.stopped
+
+
+async def test_with_weights_the_shares_follow_them(project: MailProject) -> None:
+    async with scripted() as first, scripted() as second:
+        project.many(80)
+        project.servers(first.url(weight=3, connections=2), second.url(weight=1, connections=2))
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert 56 <= len(first.accepted) <= 64
+    assert len(first.accepted) + len(second.accepted) == 80
+
+
+async def test_with_weights_the_other_takes_all_when_one_is_unusable(
+    project: MailProject, closed_port: int
+) -> None:
+    async with scripted() as second:
+        project.many(20)
+        project.servers(
+            {"host": "127.0.0.1", "port": closed_port, "security": "none", "weight": 3},
+            second.url(weight=1),
+        )
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert len(second.accepted) == 20
+
+
+async def test_a_login_over_starttls_is_used_for_all_connections(
+    project: MailProject, context: ssl.SSLContext, ca_file: str
+) -> None:
+    async with scripted(tls=context, logins={"me": "wrong horse"}) as server:
+        project.many(20)
+        project.servers(
+            server.url(security="starttls", ca_file=ca_file, connections=3, **LOGIN),
+        )
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 0
+    assert Counter(server.tried) == {("me", "wrong horse"): server.connections}
+    first = [line.split()[0] for line in server.commands[:4]]
+    assert first == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
+
+
+async def test_implicit_tls_is_tls_from_the_first_byte(
+    project: MailProject, context: ssl.SSLContext, ca_file: str
+) -> None:
+    async with scripted(implicit=context, logins={"me": "wrong horse"}) as server:
+        project.servers(server.url(security="tls", ca_file=ca_file, **LOGIN))
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 0
+
+
+@pytest.mark.parametrize("security", ["starttls", "opportunistic", "tls"])
+async def test_no_credentials_go_over_a_plain_connection(
+    project: MailProject, security: str
+) -> None:
+    async with scripted(logins={"me": "wrong horse"}) as server:
+        project.servers(server.url(security=security, **LOGIN, timeout="1s"))
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 3
+    assert not server.tried
+    assert server.count("AUTH") == 0
+    assert server.count("MAIL") == 0
+    assert summary.counts.pending == 3
+
+
+async def test_opportunistic_without_credentials_goes_on_in_the_plain(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url(security="opportunistic"))
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+
+
+async def test_plaintext_before_the_handshake_ends_the_session_with_nothing_sent(
+    project: MailProject, context: ssl.SSLContext, ca_file: str
+) -> None:
+    injected = on("starttls", "220 2.0.0 go on\r\n250 2.1.0 injected")
+    async with scripted(injected, tls=context) as server:
+        project.servers(server.url(security="starttls", ca_file=ca_file))
+
+        summary = await project.send()
+
+    assert summary.exit_code == 3
+    assert server.count("MAIL") == 0
+
+
+async def test_a_transient_login_failure_is_tried_again(project: MailProject) -> None:
+    rule = on("auth", "454 4.7.0 temporary", times=2)
+    async with scripted(rule, logins={"me": "wrong horse"}) as server:
+        project.servers(server.url(**LOGIN))
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 0
+
+
+async def test_the_next_mechanism_is_tried_behind_504_and_534(project: MailProject) -> None:
+    rule = on("auth", "504 5.5.4 not that one", times=1)
+    async with scripted(rule, logins={"me": "wrong horse"}) as server:
+        project.servers(server.url(**LOGIN, connections=1))
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 0
+    verbs = [line.split()[1] for line in server.commands if line.startswith("AUTH")]
+    assert verbs == ["PLAIN", "LOGIN"]
+
+
+async def test_a_login_that_is_not_offered_is_exit_3(project: MailProject) -> None:
+    async with scripted() as server:
+        project.servers(server.url(**LOGIN))
+
+        summary = await project.send(environ=ENVIRON)
+
+    assert summary.exit_code == 3
+    assert summary.counts.pending == 3
+
+
+async def test_a_password_that_is_nowhere_is_exit_3_or_2_and_nobody_is_failed(
+    project: MailProject,
+) -> None:
+    async with scripted(logins={"me": "x"}) as server:
+        project.servers(server.url(username="me", password={"file": "missing.txt"}))
+
+        summary = await project.send()
+
+    assert summary.exit_code == 3
+    assert "missing.txt" in summary.stopped
+    assert not server.tried
+
+
+async def test_a_command_is_run_again_before_a_login_counts_as_refused(
+    project: MailProject,
+) -> None:
+    script = project.write(
+        "token.sh", '#!/bin/sh\necho x >> "$0.runs"\necho "token$(wc -l < "$0.runs" | tr -d " ")"\n'
+    )
+    script.chmod(0o700)
+    async with scripted(logins={"me": "token2"}) as server:
+        project.servers(server.url(username="me", password={"command": [str(script)]}))
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert [password for _, password in server.tried][:2] == ["token1", "token2"]
+    assert (project.root / "token.sh.runs").read_text().count("x") == 2
