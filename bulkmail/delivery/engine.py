@@ -176,17 +176,24 @@ class Engine:
             return RunResult(ending=Ending.DONE)
         return await self._wait(_DEFERRED, due_at)
 
+    async def _no_server(self, now: float) -> RunResult:
+        """Every server is out of use: it matters only to those who are due."""
+        due_at = await self._shared.ledger.next_due_at()
+        if due_at is None:
+            return RunResult(ending=Ending.DONE)
+        if due_at > now and not self._is_waiting:
+            return RunResult(ending=Ending.WAITING, sentence=_DEFERRED, until=due_at)
+        sentences = dict.fromkeys(f"{lane.name}: {lane.health.sentence}" for lane in self._lanes)
+        hints = dict.fromkeys(lane.health.hint for lane in self._lanes if lane.health.hint)
+        return RunResult(
+            ending=Ending.NO_SERVER, sentence="\n".join(sentences), hint="\n".join(hints)
+        )
+
     async def _no_lane(self, now: float) -> RunResult | None:
         """Every lane is full, rests, or is out of use."""
         alive = [lane for lane in self._lanes if not lane.health.is_stopped]
         if not alive and not self._in_hand:
-            sentences = dict.fromkeys(lane.health.sentence for lane in self._lanes)
-            hints = dict.fromkeys(lane.health.hint for lane in self._lanes if lane.health.hint)
-            return RunResult(
-                ending=Ending.NO_SERVER,
-                sentence="\n".join(sentences),
-                hint="\n".join(hints),
-            )
+            return await self._no_server(now)
         resting = [lane for lane in alive if lane.health.rests_until > now]
         if self._in_hand or len(resting) < len(alive):
             until = min((lane.health.rests_until for lane in resting), default=None)

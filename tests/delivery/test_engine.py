@@ -373,3 +373,37 @@ async def test_a_row_past_its_time_is_failed_without_a_try(bench_of: BenchOf) ->
 
     assert await bench.states() == {"failed": 1}
     assert "given up" in bench.recorder.attempts[-1][1].reason
+
+
+async def test_a_server_given_up_behind_the_last_recipient_is_no_reason_to_stop(
+    bench_of: BenchOf,
+) -> None:
+    async def refuses_content(mail: MailObject, mark: Mark) -> TransactionResult:
+        await mark()
+        ok = dict.fromkeys(mail.envelope.forward_paths, MAIL_OK)
+        spam = Reply(554, ("5.7.1 looks like spam",))
+        return TransactionResult(mail=MAIL_OK, recipients=ok, data=GO_ON, end_of_data=spam)
+
+    bench = await bench_of(REFUSED_IN_A_ROW)
+
+    result = await bench.send(FakeTransport("primary", refuses_content), connections=1)
+
+    assert result.ending is Ending.DONE
+    assert await bench.states() == {"failed": REFUSED_IN_A_ROW}
+
+
+async def test_without_waiting_a_dead_server_is_no_news_to_those_who_are_not_due(
+    bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cuts_at_rcpt(mail: MailObject, mark: Mark) -> TransactionResult:
+        del mail, mark
+        raise ConnectionLost("cut", stage="rcpt")
+
+    monkeypatch.setattr("bulkmail.delivery.health.FIRST_REST", 0.01)
+    bench = await bench_of(9)
+    bench.retry = RetrySettings(backoff=(600.0,))
+
+    result = await bench.send(FakeTransport("primary", cuts_at_rcpt), is_waiting=False)
+
+    assert result.ending is Ending.WAITING
+    assert await bench.states() == {"deferred": 9}
