@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from bulkmail.clock import Clock
 
@@ -14,6 +16,7 @@ class Control:
         self._clock = clock
         self._stop = asyncio.Event()
         self._news = asyncio.Event()
+        self._limits: set[asyncio.Timeout] = set()
 
     @property
     def is_stopping(self) -> bool:
@@ -24,6 +27,18 @@ class Control:
         """No new claims; what is on the wire ends."""
         self._stop.set()
         self._news.set()
+        for limit in self._limits:
+            limit.reschedule(0)
+
+    @contextlib.asynccontextmanager
+    async def until_stop(self) -> AsyncIterator[None]:
+        """A block that is cancelled, and left by `TimeoutError`, when the run is to stop."""
+        async with asyncio.timeout(0 if self.is_stopping else None) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
 
     def wake(self) -> None:
         """Something changed that the dispatcher may wait for."""

@@ -183,8 +183,8 @@ class Worker:
     async def _session_in_its_slot(self) -> Session | None:
         """A session, at an instant at which the limits let one message go; None: not now."""
         lane, control = self._lane, self._shared.control
-        session = await lane.transport.acquire()
-        while True:
+        session = await self._acquire()
+        while session is not None:
             try:
                 slot = await lane.limiter.next()
             except BaseException:
@@ -199,14 +199,24 @@ class Worker:
                 return None
             if slot.opens_at - self._shared.clock.time() > LONG_WAIT:
                 await lane.transport.release(session)
-                if not await control.pause(slot.opens_at - LEAD):
-                    return None
-                session = await lane.transport.acquire()
-            if await self._reach(slot, session):
+                going_on = await control.pause(slot.opens_at - LEAD)
+                session = await self._acquire() if going_on else None
+            if session is None or await self._reach(slot, session):
                 return session
             if not self._may_begin(self._shared.clock.time()):
                 await lane.transport.release(session)
                 return None
+        return None
+
+    async def _acquire(self) -> Session | None:
+        """A session; None where the run is to stop: a server that is silent is not waited for."""
+        try:
+            async with self._shared.control.until_stop():
+                return await self._lane.transport.acquire()
+        except SessionError:
+            raise
+        except TimeoutError:
+            return None
 
     async def _reach(self, slot: Slot, session: Session) -> bool:
         """Wait for the slot. False: it is void, or the run is stopping."""
