@@ -54,6 +54,8 @@ class PasswordSource:
     file: Path | None = None
     #: A command whose output it is; run again for a fresh one before a login counts as refused.
     command: tuple[str, ...] = ()
+    #: The folder the command runs in; None is the current one.
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +270,7 @@ class _Maker:
             data_timeout=model.data_timeout,
             local_hostname=self._local_hostname(model.local_hostname),
             weight=self._written.weight,
-            password_hint=provider.hint if provider else "",
+            password_hint=f"{provider.hint} See {provider.page}." if provider else "",
         )
 
     def _port_and_security(
@@ -327,7 +329,7 @@ class _Maker:
             candidates = [folder / path for folder in self._written.folders]
             found = next(filter(Path.exists, candidates), candidates[0])
             return PasswordSource(file=found)
-        return PasswordSource(command=written.command)
+        return PasswordSource(command=written.command, folder=self._written.folders[-1])
 
     def _ca_file(self, model: ServerModel) -> Path | None:
         """Anywhere on the machine: it is read, never sent."""

@@ -24,15 +24,22 @@ LOGIN = "demo"
 LETTERS = Path("outbox") / "demo"
 
 
-async def demo(where: Path, *, say: Callable[[str], object], watch: Watch | None = None) -> Summary:
+async def demo(
+    where: Path,
+    *,
+    say: Callable[[str], object],
+    watch: Watch | None = None,
+    program: str = "bulkmail",
+) -> Summary:
     """Send the example to a sink with STARTTLS and a login; return the run's summary.
 
+    `program` is how the user calls it, for the next commands worth typing.
     What an earlier demo left (its letters, its ledger) is removed first. Raises
     `ConfigurationError` where the project around `where` has no such campaign.
     """
     campaign = Campaign.load(find_campaign(CAMPAIGN, where))
     home = campaign.root / HOME / "demo"
-    letters = campaign.root / LETTERS
+    letters = _from(where, campaign.root / LETTERS)
     await asyncio.to_thread(_fresh, home, letters)
     password = secrets.token_urlsafe(16)
     settings = SinkSettings(
@@ -62,11 +69,16 @@ async def demo(where: Path, *, say: Callable[[str], object], watch: Watch | None
     say("  (one message shown; --transcript FILE keeps all)")
     say("")
     say(summary.sentence())
-    say(f"Letters: {LETTERS}/   Ledger: {(home / 'ledger.db').relative_to(campaign.root)}")
+    say(f"Letters: {letters}/   Ledger: {_from(where, home / 'ledger.db')}")
     say("")
-    say(f"Look at one:        bulkmail preview {CAMPAIGN} --row 3 --browser")
-    say("Your own campaign:  bulkmail init my-letters")
+    say(f"Look at one:        {program} preview {CAMPAIGN} --row 3 --browser")
+    say(f"Your own campaign:  {program} init my-letters")
     return summary
+
+
+def _from(where: Path, path: Path) -> Path:
+    """A path as it is best read from `where`."""
+    return path.relative_to(where) if path.is_relative_to(where) else path
 
 
 def _fresh(home: Path, letters: Path) -> None:

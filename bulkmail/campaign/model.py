@@ -114,7 +114,7 @@ class RecipientsModel(StrictModel):
 
 
 class ScheduleModel(StrictModel):
-    """When `bulkmail run` sends the campaign."""
+    """When the campaign is due, and the hours it may go out in."""
 
     at: Moment | None = Field(
         None, description="A moment in ISO 8601, in `timezone` unless it has an offset."
@@ -231,7 +231,7 @@ class CampaignModel(DefaultsModel):
         description='Images in the HTML: `logo: images/logo.png` is `<img src="cid:logo">`.',
     )
     schedule: ScheduleModel = Field(
-        default_factory=ScheduleModel, description="When `bulkmail run` sends it."
+        default_factory=ScheduleModel, description="When it is due, and the hours it may go out in."
     )
 
 

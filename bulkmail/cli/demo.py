@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +31,15 @@ async def _demo() -> Summary:
     from bulkmail.report.progress import display
 
     with display(sys.stderr) as watch:
-        return await shipped.demo(Path.cwd(), say=_say, watch=watch)
+        return await shipped.demo(Path.cwd(), say=_say, watch=watch, program=_program())
+
+
+def _program() -> str:
+    """How to call this program: by its name, or by its path where PATH does not lead to it."""
+    called = Path(sys.argv[0])
+    if shutil.which("bulkmail") is not None or called.name != "bulkmail":
+        return "bulkmail"
+    return os.path.relpath(called)
 
 
 def _say(line: str) -> None:

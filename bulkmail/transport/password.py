@@ -72,6 +72,7 @@ class Password:
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
+                cwd=self._source.folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 # What it complains of may hold what it handles.
