@@ -82,7 +82,10 @@ class Ledger(Protocol):
     """One campaign's deliveries, claimed by this run. Every method raises `LedgerError`."""
 
     async def claim(self, limit: int, among: Sequence[int] | None = None) -> list[Delivery]:
-        """Lease up to `limit` due deliveries to this run, oldest due first; only of these ids."""
+        """Lease up to `limit` due deliveries to this run; with `among` only of these ids.
+
+        Fresh ones and those that were tried before come in turn, of each the oldest due first.
+        """
         ...
 
     async def mark(self, delivery: Delivery, started_at: float) -> bool:

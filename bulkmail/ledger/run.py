@@ -40,19 +40,25 @@ class CampaignRun:
         self._owner = owner
         self._lease = lease
         self._lead = 0.0
+        #: Whether it is the turn of who was tried before, where only one more can be claimed.
+        self._is_turn_of_again = False
 
     async def claim(self, limit: int, among: Sequence[int] | None = None) -> list[Delivery]:
-        """Lease up to `limit` due deliveries, oldest due first. None before a complete pass.
+        """Lease up to `limit` due deliveries. None before a complete pass.
 
-        With `among` only those of these ids.
+        Fresh ones and those that were tried before come in turn, of each the oldest due first: a
+        long list at a slow pace would else let the patience of who was deferred run out before
+        their second try. With `among` only those of these ids.
         """
         now = self._clock.time()
+        self._is_turn_of_again = not self._is_turn_of_again
         parameters = {
             "campaign_id": self._campaign_id,
             "owner": self._owner,
             "now": now,
             "lease_until": now + self._lease,
             "limit": limit,
+            "again_first": self._is_turn_of_again,
             "among": None if among is None else json.dumps(list(among)),
         }
 

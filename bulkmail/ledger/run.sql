@@ -1,35 +1,40 @@
 -- claim --
--- Lease the next due deliveries to one owner, oldest due first; each state by its index. `among`
--- is a JSON list of the ids to choose from, or NULL.
+-- Lease the next due deliveries to one owner: fresh ones and those that were tried before in turn, so
+-- that neither waits for the end of the other; of each the oldest due first, by its index. What the
+-- owner still holds is not claimed again, however old its lease. `among` is a JSON list of the ids to
+-- choose from, or NULL.
 UPDATE delivery SET owner = :owner, epoch = epoch + 1, lease_until = :lease_until
 WHERE id IN (
     SELECT id FROM (
-        SELECT * FROM (
-            SELECT id, due_at FROM delivery
-            WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at <= :now
-                AND (lease_until IS NULL OR lease_until < :now)
-                AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
-            ORDER BY due_at, id LIMIT :limit
-        ) AS fresh
-        UNION ALL
-        SELECT * FROM (
-            SELECT id, due_at FROM delivery
-            WHERE campaign_id = :campaign_id AND state = 'deferred' AND due_at <= :now
-                AND (lease_until IS NULL OR lease_until < :now)
-                AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
-            ORDER BY due_at, id LIMIT :limit
-        ) AS again
-        UNION ALL
-        SELECT * FROM (
-            SELECT id, due_at FROM delivery
-            WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND due_at <= :now
-                AND (lease_until IS NULL OR lease_until < :now)
-                AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
-                AND cause IS NULL
-            ORDER BY due_at, id LIMIT :limit
-        ) AS resend
-    ) AS due
-    ORDER BY due_at, id LIMIT :limit
+        SELECT id, is_again, row_number() OVER (PARTITION BY is_again ORDER BY due_at, id) AS place
+        FROM (
+            SELECT * FROM (
+                SELECT id, due_at, 0 AS is_again FROM delivery
+                WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at <= :now
+                    AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
+                    AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
+                ORDER BY due_at, id LIMIT :limit
+            ) AS fresh
+            UNION ALL
+            SELECT * FROM (
+                SELECT id, due_at, 1 AS is_again FROM delivery
+                WHERE campaign_id = :campaign_id AND state = 'deferred' AND due_at <= :now
+                    AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
+                    AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
+                ORDER BY due_at, id LIMIT :limit
+            ) AS again
+            UNION ALL
+            SELECT * FROM (
+                SELECT id, due_at, 1 AS is_again FROM delivery
+                WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND due_at <= :now
+                    AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
+                    AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
+                    AND cause IS NULL
+                ORDER BY due_at, id LIMIT :limit
+            ) AS resend
+        ) AS due
+    ) AS placed
+    ORDER BY place, is_again <> :again_first LIMIT :limit
 )
 AND EXISTS (
     SELECT 1 FROM campaign

@@ -24,13 +24,33 @@ def test_a_run_is_what_the_engine_asks_for() -> None:
 
 async def test_claims_are_disjoint_and_oldest_due_first(book: Book) -> None:
     await book.enrol("ann", "bob", "cat", "dan")
-    await book.end("ann", State.DEFERRED, due_at=book.clock.now - 5)
 
     first = await book.run("one").claim(2)
     second = await book.run("two").claim(2)
 
-    assert names(first) == ["bob", "cat"]
-    assert names(second) == ["dan", "ann"]
+    assert names(first) == ["ann", "bob"]
+    assert names(second) == ["cat", "dan"]
+
+
+async def test_who_was_deferred_and_who_is_fresh_take_turns(book: Book) -> None:
+    await book.enrol("ann", "bob", "cat", "dan", "eve", "fay")
+    for name in ("ann", "bob"):
+        await book.end(name, State.DEFERRED, due_at=book.clock.now - 5)
+
+    run = book.run()
+    one_by_one = [name for _ in range(3) for name in names(await run.claim(1))]
+    at_once = await book.run("other").claim(2)
+
+    assert one_by_one == ["ann", "cat", "bob"]
+    assert names(at_once) == ["dan", "eve"]
+
+
+async def test_a_batch_holds_both_who_was_deferred_and_who_is_fresh(book: Book) -> None:
+    await book.enrol("ann", "bob", "cat", "dan", "eve", "fay")
+    for name in ("ann", "bob", "cat"):
+        await book.end(name, State.DEFERRED, due_at=book.clock.now - 5)
+
+    assert sorted(names(await book.run().claim(4))) == ["ann", "bob", "dan", "eve"]
 
 
 async def test_deferred_row_is_claimed_when_it_is_due(book: Book) -> None:
@@ -96,19 +116,13 @@ async def test_result_of_an_older_epoch_writes_nothing(book: Book) -> None:
     assert (await book.ledger.counts(book.id)).sending == 1
 
 
-async def test_run_that_claims_its_own_expired_row_again_fences_its_former_self(
-    book: Book,
-) -> None:
+async def test_run_never_claims_again_what_it_still_holds(book: Book) -> None:
     await book.enrol("ann")
-    old = await book.claim("ann")
-    book.clock.now += 61
-    new = await book.claim("ann")
+    delivery = await book.claim("ann")
+    book.clock.now += 3600
 
-    assert not await book.run().mark(old, 0.0)
-    assert not await book.run().record(book.attempt(old, State.SENT))
-    assert await book.run().mark(new, 0.0)
-    await book.run().release([old])
-    assert (await book.ledger.counts(book.id)).sending == 1
+    assert await book.run().claim(1) == []
+    assert await book.run().mark(delivery, 0.0)
 
 
 async def test_result_is_written_once(book: Book) -> None:
