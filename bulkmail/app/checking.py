@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.enrolling import inspect
+from bulkmail.app.faults import FaultList
 from bulkmail.app.probing import Finding, look_at
 from bulkmail.app.scratch import scratch_ledger
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import open_recipients
+from bulkmail.campaign.salvage import Salvage
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.report.silence import Silence
 from bulkmail.report.wording import size
@@ -69,6 +72,30 @@ async def check(
         largest_bytes=inspection.largest_bytes,
         lines=lines,
     )
+
+
+async def all_that_is_wrong(
+    path: Path, error: ConfigurationError, environ: Mapping[str, str] | None = None
+) -> ConfigurationError:
+    """`error`, with which a campaign's file was refused, and what else is wrong, as far as is seen.
+
+    Templates, files and rows are looked at without the keys at fault; with `environ` servers too.
+    """
+    found = Salvage(path)
+    if found.campaign is None:
+        return error
+    faults = FaultList()
+    faults.add(error.faults)
+    if environ is not None and "servers" not in found.cut:
+        with faults.collecting():
+            server_settings(found.campaign, environ)
+    surroundings = Surroundings.ordinary(Silence())
+    async with scratch_ledger(surroundings.clock) as ledger:
+        inspection, _ = await inspect(
+            found.campaign, ledger=ledger, surroundings=surroundings, skip_invalid=True
+        )
+    faults.add(inspection.faults)
+    return ConfigurationError(*faults)
 
 
 def _notices(campaign: Campaign, largest_bytes: int) -> tuple[str, ...]:

@@ -7,9 +7,11 @@ rendered once; a pass with a fault in it is abandoned, and nothing of it stays v
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
@@ -171,7 +173,8 @@ async def inspect(
     composer = None
     with faults.collecting():
         composer = Composer(campaign)
-    checking = Pass(campaign, composer, ledger=ledger, surroundings=surroundings)
+    checker = _composer_of_the_rest(campaign) if faults else composer
+    checking = Pass(campaign, checker, ledger=ledger, surroundings=surroundings)
     listed: list[Listed] = []
     with faults.collecting():
         listed = suppressed_by(campaign)
@@ -180,3 +183,15 @@ async def inspect(
     faults.add(checking.inspection.faults)
     checking.inspection.faults = faults
     return checking.inspection, composer
+
+
+def _composer_of_the_rest(campaign: Campaign) -> Composer | None:
+    """What makes as much of the messages as can be made, to find what is wrong with rows."""
+    for without in ([], ["html"], ["text"]):
+        gone: dict[str, Any] = {"attachments": (), "inline": {}, **dict.fromkeys(without)}
+        model = campaign.model.model_copy(update=gone)
+        if model.text is None and model.html is None:
+            continue
+        with contextlib.suppress(ConfigurationError):
+            return Composer(replace(campaign, model=model))
+    return None

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkmail.address import parse_address, printable
 from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
 from bulkmail.campaign.find import find_campaign
 from bulkmail.campaign.load import Campaign, load_project
 from bulkmail.campaign.project import nearest_project
+from bulkmail.campaign.rules import unsafe_name
 from bulkmail.campaign.suppression import read_suppressions
 from bulkmail.clock import SystemClock, rfc3339
 from bulkmail.errors import ConfigurationError, Fault
@@ -82,8 +84,28 @@ async def report(
             yield values
 
 
+async def rename(where: Path, old: str, new: str, ledger: Path | None = None) -> None:
+    """Give a campaign another name in the ledger, while no run of it is under way.
+
+    Raises `ConfigurationError` where there is no such campaign or ledger, one of that name, a run,
+    or a name that cannot be.
+    """
+    if sentence := unsafe_name(new):
+        raise ConfigurationError(Fault(message=f"the new name: {sentence}"))
+    path = (ledger or _project_ledger(where)).absolute()
+    _insist_on(path)
+    async with _writable(where, path) as opened:
+        with opened.lock(old), opened.lock(new) if new != old else contextlib.nullcontext():
+            await opened.rename(old, new)
+
+
 async def suppress_add(where: Path, addresses: Iterable[str], ledger: Path | None = None) -> int:
-    """Put addresses on the list, in a ledger that is made where there is none; how many are new."""
+    """Put addresses on the list, in a ledger that is made where there is none; how many are new.
+
+    Raises `ConfigurationError` with all that are no addresses; nothing was added then.
+    """
+    addresses = list(addresses)
+    _insist_on_addresses(addresses)
     async with _writable(where, ledger) as opened:
         return await opened.suppress_add(addresses, "added by hand")
 
@@ -154,15 +176,30 @@ async def _opened(
 ) -> AsyncIterator[tuple[Ledger, str | None]]:
     """The ledger to read, and the campaign's name in it."""
     path, name = _find(where, campaign, given)
-    if not path.is_file():
-        raise ConfigurationError(
-            Fault(message=f"there is no ledger {path}: nothing was sent by it yet")
-        )
+    _insist_on(path)
     ledger = await Ledger.open(path, clock=SystemClock(), read_only=True)
     try:
         yield ledger, name
     finally:
         await ledger.close()
+
+
+def _insist_on(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigurationError(
+            Fault(message=f"there is no ledger {path}: nothing was sent by it yet")
+        )
+
+
+def _insist_on_addresses(texts: Iterable[str]) -> None:
+    faults = []
+    for text in texts:
+        try:
+            parse_address(text)
+        except ValueError as error:
+            faults.append(Fault(message=f"`{printable(text)}` is not an address: {error}"))
+    if faults:
+        raise ConfigurationError(*faults)
 
 
 def _find(where: Path, campaign: str | None, given: Path | None) -> tuple[Path, str | None]:

@@ -32,7 +32,18 @@ def explained(
     error: ValidationError, model: type[StrictModel], written: Any
 ) -> list[tuple[Loc, str, bool]]:
     """Each error's place in what was written, its sentence, and whether it is about the key."""
-    return [_explained(details, model, written) for details in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)
+    return [
+        _explained(details, model, written)
+        for details in errors
+        # A list whose entries are all wrong is too short to pydantic, and not empty to its writer.
+        if details["type"] != "too_short" or not _is_above_another(details, errors)
+    ]
+
+
+def _is_above_another(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    loc = details["loc"]
+    return any(len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in errors)
 
 
 def _explained(

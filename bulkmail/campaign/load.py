@@ -61,15 +61,32 @@ class Campaign:
             )
         if model is None or project is None or reading.faults:
             raise ConfigurationError(*sorted(reading.faults, key=_by_place))
+        return cls.sound(
+            name, path, root=root, models=(model, project), documents=(document, reading.shared)
+        )
+
+    @classmethod
+    def sound(
+        cls,
+        name: str,
+        path: Path,
+        *,
+        root: Path,
+        models: tuple[CampaignModel, ProjectModel],
+        documents: tuple[Document, Document | None],
+    ) -> Self:
+        """A campaign of what was read and validated; the files' own faults are the caller's."""
+        document, shared = documents
+        model, project = models
         return cls(
             name=name,
             path=path,
             root=root,
             model=model,
             project=project,
-            project_path=reading.shared.path if reading.shared else None,
+            project_path=shared.path if shared else None,
             _document=document,
-            _project_document=reading.shared,
+            _project_document=shared,
         )
 
     @property
@@ -139,7 +156,7 @@ class _Reading:
 
     def campaign(self) -> CampaignModel | None:
         shared = self.shared.value if self.shared else {}
-        written = _with_defaults(self.document.value, shared.get("defaults"))
+        written = with_defaults(self.document.value, shared.get("defaults"))
         servers = shared.get("servers")
         for loc, sentence in broken_campaign_rules(
             written, servers if isinstance(servers, dict) else {}
@@ -198,7 +215,7 @@ def project_document(root: Path) -> Document | None:
     return document
 
 
-def _with_defaults(written: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
+def with_defaults(written: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
     """A campaign's keys, and those of the defaults that it does not have."""
     if not isinstance(defaults, dict):
         return dict(written)

@@ -50,10 +50,10 @@ def check(
 
 async def _check(text: str, *, online: bool, quiet: bool) -> CheckReport:
     from bulkmail.app import checking
-    from bulkmail.cli.campaigns import open_campaign
+    from bulkmail.cli.campaigns import open_whole
     from bulkmail.report.progress import display
 
-    opened = open_campaign(text)
+    opened = await open_whole(text)
     with display(sys.stderr, quiet=quiet) as watch:
         return await checking.check(opened, online=online, watch=watch)
 

@@ -13,6 +13,7 @@ from bulkmail.cli.demo import demo
 from bulkmail.cli.init import init
 from bulkmail.cli.preview import preview
 from bulkmail.cli.probe import probe
+from bulkmail.cli.rename import rename
 from bulkmail.cli.report import report
 from bulkmail.cli.schema import schema
 from bulkmail.cli.send import send
@@ -30,6 +31,7 @@ ORDER = (
     "status",
     "report",
     "suppress",
+    "rename",
     "probe",
     "sink",
     "schema",
@@ -89,6 +91,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     send,
     status,
     report,
+    rename,
     probe,
     sink,
     schema,

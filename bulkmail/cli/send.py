@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -74,10 +75,10 @@ def send(
 
 async def _send(text: str, asked: SendOptions, *, quiet: bool, bar: bool) -> Summary:
     from bulkmail.app import sending
-    from bulkmail.cli.campaigns import open_campaign
+    from bulkmail.cli.campaigns import open_whole
     from bulkmail.report.progress import display
 
-    campaign = open_campaign(text)
+    campaign = await open_whole(text, None if asked.dry_run else os.environ)
     if asked.date is not None:
         asked = replace(asked, date=options.in_zone(asked.date, campaign))
     with display(sys.stderr, quiet=quiet, bar=bar) as watch:

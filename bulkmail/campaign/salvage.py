@@ -1,0 +1,111 @@
+"""A campaign without what is wrong in its files, so that everything else can be looked at too.
+
+Who has misspelt a key wants to hear of the bad rows of the list in the same go. What is cut out is
+cut out with the whole key it stands under where that is a list, so that the numbers of its
+other entries stay those of the file.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from bulkmail.campaign.composer import read_document
+from bulkmail.campaign.document import Loc
+from bulkmail.campaign.explain import explained
+from bulkmail.campaign.inheritance import with_shared
+from bulkmail.campaign.load import Campaign, project_document, with_defaults
+from bulkmail.campaign.model import CampaignModel, ProjectModel
+from bulkmail.campaign.project import project_root
+from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
+from bulkmail.campaign.strict_model import StrictModel
+from bulkmail.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=StrictModel)
+Rules = Callable[[dict[str, Any]], Iterable[tuple[Loc, str]]]
+
+#: What stands for a needed key that was cut out: nothing follows from it.
+_STAND_INS = {"from": "nobody@example.com", "subject": ""}
+#: Without these as they were meant, what is found in lists and files means nothing.
+_DECISIVE = {"recipients", "allow_paths", "defaults"}
+#: Each round cuts something out, and few faults hide behind another.
+_ROUNDS = 10
+
+
+class Salvage:
+    """What could be kept. `campaign` is None where that is too little."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        #: First keys of what was cut out, in either file.
+        self.cut: set[str] = set()
+        try:
+            self.campaign = self._campaign()
+        except ConfigurationError:
+            self.campaign = None
+
+    def _campaign(self) -> Campaign | None:
+        document = read_document(self._path)
+        root = project_root(self._path)
+        shared = project_document(root)
+        if not isinstance(document.value, dict):
+            return None
+        below = copy.deepcopy(shared.value) if shared else {}
+        project = self._sound(ProjectModel, below, broken_project_rules)
+        written = with_shared(
+            with_defaults(copy.deepcopy(document.value), below.get("defaults")), below
+        )
+        servers = below.get("servers") or {}
+        model = self._sound(CampaignModel, written, partial(broken_campaign_rules, shared=servers))
+        if model is None or project is None or self.cut & _DECISIVE:
+            return None
+        name = self._path.stem if model.name is None else model.name
+        if unsafe_name(name):
+            return None
+        return Campaign.sound(
+            name, self._path, root=root, models=(model, project), documents=(document, shared)
+        )
+
+    def _sound(self, kind: type[Model], written: dict[str, Any], rules: Rules) -> Model | None:
+        for _ in range(_ROUNDS):
+            try:
+                model = kind.model_validate(written)
+                wrong = [loc for loc, _ in rules(written)]
+            except ValidationError as error:
+                wrong = [loc for loc, _, _ in explained(error, kind, written)]
+            else:
+                if not wrong:
+                    return model
+            kept = [self._cut_out(written, loc) for loc in wrong]
+            if not all(kept):
+                return None
+        return None
+
+    def _cut_out(self, written: dict[str, Any], loc: Loc) -> bool:
+        """Take out what stands at `loc`, or nearest above. False where nothing can be."""
+        if not loc:
+            return False
+        self.cut.add(str(loc[0]))
+        holder, last = written, str(loc[0])
+        for part in _keys(loc):
+            below = holder.get(last)
+            if not isinstance(below, dict) or part not in below:
+                break
+            holder, last = below, part
+        holder.pop(last, None)
+        if holder is written and last in _STAND_INS:
+            written[last] = _STAND_INS[last]
+        return holder is not written or last not in {"recipients", "text", "html"}
+
+
+def _keys(loc: Loc) -> Iterator[str]:
+    """The steps below the first one, up to the first that leads into a list."""
+    for part in loc[1:]:
+        if isinstance(part, int):
+            return
+        yield part
