@@ -1,0 +1,121 @@
+"""The ledger's disk: what is on it survives a process; what was synced, a machine.
+
+`SimDriver` is the writer thread of `ThreadDriver` in virtual time: what waits shares one group,
+a commit takes a while, and its results arrive a while later. Statements run inline at the moment
+of the commit, so a process that dies before it has written nothing, and one that dies after it
+has written, and does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from bulkmail.ledger.connection import open_memory
+from bulkmail.ledger.driver import GROUP
+from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
+
+from simulation.loop import VirtualLoop
+from simulation.process import Process
+
+
+@functools.cache
+def _blank() -> bytes:
+    """A ledger with its schema, and nothing in it: made once for all seeds."""
+    connection = open_memory(0.0)
+    try:
+        return connection.serialize()
+    finally:
+        connection.close()
+
+
+def _opened(image: bytes) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.deserialize(image)
+    return connection
+
+
+@dataclass
+class Disk:
+    """A machine's disk with a ledger, and the operating system's locks on it."""
+
+    connection: sqlite3.Connection = field(default_factory=lambda: _opened(_blank()))
+    #: Campaigns whose lock is held.
+    held: set[str] = field(default_factory=set)
+    commits: int = 0
+    #: Told of each commit, when it is on the disk and nobody knows yet.
+    committed: Callable[[], None] = lambda: None
+    #: As it was after the last commit that was synced, where there were others since.
+    _synced: bytes | None = None
+
+    def run(self, group: list[Job]) -> None:
+        """Run a group, as the writer thread does."""
+        for job in group:
+            if job.kind is Kind.BULK and self._synced is None:
+                self._synced = self.connection.serialize()
+            elif job.kind in (Kind.WRITE, Kind.ALONE):
+                self._synced = None
+        # An error of a group is its jobs' own, and none of the simulation's is a disk's.
+        Conductor(self.connection, None, "power").run(group)
+        self.commits += 1
+        self.committed()
+
+    def lose_power(self) -> None:
+        """What was not synced is gone. Returns whether that was anything."""
+        if self._synced is not None:
+            self.connection.close()
+            self.connection = _opened(self._synced)
+            self._synced = None
+        self.held.clear()
+
+
+class SimDriver:
+    """One process's connection to the disk."""
+
+    def __init__(self, disk: Disk, loop: VirtualLoop, process: Process, dice: Random) -> None:
+        self._disk = disk
+        self._loop = loop
+        self._process = process
+        self._dice = dice
+        self._waiting: list[Job] = []
+        self._is_busy = False
+        #: Seconds a commit takes, about.
+        self._pace = dice.choice((0.0005, 0.002, 0.008, 0.03))
+
+    def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
+        """Queue `work` for the next group."""
+        job = Job(work, kind, self._loop.create_future())
+        if self._process.is_dead:
+            return job.future
+        self._waiting.append(job)
+        if not self._is_busy:
+            self._is_busy = True
+            self._later(self._commit)
+        return job.future
+
+    async def close(self) -> None:
+        """Wait for what was submitted."""
+        await self.submit(lambda _: None, Kind.READ)
+
+    def _later(self, step: Callable[..., None], *arguments: list[Job]) -> None:
+        delay = self._pace * self._dice.random()
+        self._loop.call_later(delay, step, *arguments, context=self._process.context)
+
+    def _commit(self) -> None:
+        group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+        self._disk.run(group)
+        if not self._process.is_dead:
+            self._later(self._deliver, group)
+
+    def _deliver(self, group: list[Job]) -> None:
+        for job in group:
+            job.resolve()
+        if self._waiting:
+            self._later(self._commit)
+        else:
+            self._is_busy = False

@@ -1,0 +1,167 @@
+"""What holds after every story, whatever befell its runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bulkmail.campaign.units import Rate
+from bulkmail.delivery.engine import Ending
+from bulkmail.fate import State
+
+from simulation.sender import Sender, address
+from simulation.smtp_server import Taken
+from simulation.story import CampaignPlan
+from simulation.world import Broken, World
+
+_FATES = """
+SELECT c.name, d.key, d.state, d.reason, d.server, d.code, d.attempts, d.doubts, d.message_id,
+    d.due_at, d.owner
+FROM delivery AS d JOIN campaign AS c ON c.id = d.campaign_id ORDER BY d.id
+"""
+#: Rows may wait at the end of these: no server would work, or waiting was not wanted.
+_MAY_WAIT = frozenset({Ending.NO_SERVER, Ending.WAITING})
+_REFUSED_FOR_GOOD = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """A row as the ledger has it at the end."""
+
+    campaign: str
+    key: str
+    state: State
+    reason: str
+    server: str | None
+    code: int | None
+    attempts: int
+    doubts: int
+    message_id: str
+    due_at: float | None
+    owner: str | None
+
+
+def fates(world: World) -> list[Fate]:
+    """Every row of the ledger."""
+    found = world.disk.connection.execute(_FATES).fetchall()
+    return [Fate(name, key, State(state), *rest) for name, key, state, *rest in found]
+
+
+def broken(world: World) -> Iterator[Broken]:
+    """Every invariant that does not hold."""
+    yield from world.broken
+    yield from _faults_of_ours(world)
+    rows = fates(world)
+    taken: dict[str, list[Taken]] = defaultdict(list)
+    for books in world.books:
+        for message in books.taken:
+            taken[message.recipient].append(message)
+    yield from _lost(world, rows)
+    for fate in rows:
+        yield from _unreasoned(fate)
+        yield from _doubled(world, fate, taken[fate.key])
+        yield from _at_odds(fate, taken[fate.key])
+    yield from _beyond_limits(world)
+    yield from _hammered(world)
+    yield from _two_at_once(world)
+
+
+def _faults_of_ours(world: World) -> Iterator[Broken]:
+    for sender in world.senders:
+        task = sender.task
+        if task is not None and task.done() and not task.cancelled():
+            error = task.exception()
+            if error is not None:
+                yield Broken("no fault of ours", f"{sender.process.name}: {error!r}")
+
+
+def _lost(world: World, rows: list[Fate]) -> Iterator[Broken]:
+    story = world.story
+    for campaign in filter(None, (story.campaign, story.neighbour)):
+        mine = [fate for fate in rows if fate.campaign == campaign.name]
+        last = _last(world, campaign)
+        if last is None or last.process.is_dead:
+            continue
+        if len(mine) != campaign.rows:
+            yield Broken("nobody is lost", f"{len(mine)} of {campaign.rows} rows are in the ledger")
+        for fate in mine:
+            if fate.owner is not None or fate.state is State.SENDING:
+                yield Broken("nobody is lost", f"{fate.key} is still {fate.state}, {fate.owner}")
+            is_waiting = fate.state in (State.PENDING, State.DEFERRED) or fate.due_at is not None
+            is_at_an_end = fate.state in (State.SENT, State.FAILED, State.SUPPRESSED)
+            if is_waiting and not is_at_an_end and last.ending not in _MAY_WAIT:
+                yield Broken("nobody is lost", f"{fate.key} is {fate.state} after {last.ending}")
+
+
+def _last(world: World, campaign: CampaignPlan) -> Sender | None:
+    """The run of a campaign that came last, and was let in."""
+    mine = [s for s in world.senders if s.campaign is campaign and not s.was_busy]
+    return mine[-1] if mine else None
+
+
+def _unreasoned(fate: Fate) -> Iterator[Broken]:
+    if fate.state is not State.FAILED:
+        return
+    is_refused = fate.code is not None and fate.code >= _REFUSED_FOR_GOOD
+    if not (is_refused or fate.reason.startswith("given up")):
+        yield Broken("who failed, failed for a reason", f"{fate.key}: {fate.reason}")
+
+
+def _doubled(world: World, fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
+    retry = world.campaign_of(fate.key).retry
+    if len(taken) > 1 + fate.doubts:
+        servers = ", ".join(f"{message.server} at {message.at:.3f}" for message in taken)
+        yield Broken("nobody twice without a doubt", f"{fate.key}, {fate.doubts} doubts: {servers}")
+    if fate.doubts > (2 if retry.resend_on_doubt else 1):
+        yield Broken("a doubt is resent once", f"{fate.key}: {fate.doubts} doubts")
+    for message in taken:
+        if message.message_id != fate.message_id:
+            yield Broken("one Message-ID", f"{fate.key}: {message.message_id}")
+    if retry.attempts is not None and fate.attempts > retry.attempts:
+        what = f"{fate.key}: {fate.attempts} of {retry.attempts}"
+        yield Broken("no more attempts than wanted", what)
+
+
+def _at_odds(fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
+    if fate.state is State.SENT and fate.server not in {message.server for message in taken}:
+        yield Broken("who is sent was taken", f"{fate.key} by {fate.server}")
+    is_known = fate.state in (State.SENT, State.IN_DOUBT) or fate.doubts
+    if taken and not is_known:
+        yield Broken("who was taken is sent, or in doubt", f"{fate.key} is {fate.state}")
+
+
+def _beyond_limits(world: World) -> Iterator[Broken]:
+    for settings in world.story.settings:
+        instants = world.handed_over[settings.name]
+        for rate in settings.rates:
+            if (at := _excess(instants, rate)) is not None:
+                yield Broken("no limit is exceeded", f"{settings.name}, {rate}, from {at:.3f}")
+
+
+def _excess(instants: list[float], rate: Rate) -> float | None:
+    """Where a window of the rate's length begins that holds more than its count."""
+    later = itertools.islice(instants, rate.count, None)
+    for first, last in zip(instants, later, strict=False):
+        if last - first < rate.window - 1e-6:
+            return first
+    return None
+
+
+def _hammered(world: World) -> Iterator[Broken]:
+    for books in world.books:
+        for (run, _), times in Counter(books.refused_logins).items():
+            if times > 1:
+                yield Broken("a login is not hammered", f"{run} at {books.name}: {times} times")
+
+
+def _two_at_once(world: World) -> Iterator[Broken]:
+    for sender in world.senders:
+        if sender.must_be_busy and not sender.was_busy and not sender.process.is_dead:
+            yield Broken("one run at a time", sender.process.name)
+
+
+def suppressed_keys(campaign: CampaignPlan) -> set[str]:
+    """Who is on the suppression list from the start."""
+    return {address(campaign, number) for number in range(1, campaign.suppressed + 1)}

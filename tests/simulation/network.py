@@ -1,0 +1,263 @@
+"""The network between: streams whose bytes take a while, come in pieces, and may not come at all."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from bulkmail.errors import ConnectFailed, ConnectionLost, StageTimeout, TlsFailed
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.opening import Connect
+from bulkmail.transport.stream import HIGH_WATER, Bytes
+
+from simulation.loop import VirtualLoop
+from simulation.process import Process
+from simulation.smtp_server import Books, Deed, ServerSide
+from simulation.temper import Act
+
+#: Bytes that the kernel takes off our hands at once.
+_KERNEL = 65536
+#: Bytes a piece is cut to at most where content is cut.
+_MOST_PIECES = 3
+
+
+class Watcher(Protocol):
+    """Who looks at what goes over the wire."""
+
+    def wrote(self, process: Process, server: str, octets: bytes) -> None:
+        """A process handed bytes to its connection."""
+        ...
+
+
+@dataclass
+class Network:
+    """All connections of the world."""
+
+    loop: VirtualLoop
+    dice: Random
+    watcher: Watcher
+    hosts: dict[str, Books] = field(default_factory=dict)
+
+    def connector(self, process: Process) -> Connect:
+        """`Connect` for one process."""
+
+        async def connect(host: str, port: int, deadline: float) -> SimStream:
+            books = self.hosts[host]
+            await asyncio.sleep(self.delay(books))
+            if books.temper.is_away(self.loop.time()):
+                books.note("away")
+                await self._refuse(books, deadline)
+            return SimStream(self, books, process)
+
+        return connect
+
+    def delay(self, books: Books) -> float:
+        """Seconds one way."""
+        least, most = books.temper.latency
+        return least + (most - least) * self.dice.random()
+
+    async def _refuse(self, books: Books, deadline: float) -> None:
+        if books.temper.is_black_hole:
+            await asyncio.sleep(deadline - self.loop.time())
+            raise StageTimeout(
+                f"{books.name} did not take a connection in time",
+                host=books.name,
+                stage=Stage.CONNECT,
+            )
+        raise ConnectFailed(
+            f"cannot connect to {books.name}: Connection refused",
+            host=books.name,
+            stage=Stage.CONNECT,
+        )
+
+
+class SimStream:
+    """A connection, seen from a process; it meets `transport.stream.Stream`."""
+
+    local_address = "192.0.2.7"
+    peer_address = "192.0.2.25"
+    ssl_object: ssl.SSLObject | None = None
+
+    def __init__(self, network: Network, books: Books, process: Process) -> None:
+        self._network = network
+        self._loop = network.loop
+        self._books = books
+        self._process = process
+        self._server = ServerSide(books, process.name)
+        self._arrived = bytearray()
+        #: Why no more comes: b"" in order, else a reset.
+        self._failure: ConnectionLost | None = None
+        self._is_ended = False
+        self._is_cut = False
+        self._is_deaf = False
+        self._is_gone = False
+        self._under_way = 0
+        self._out_at = self._in_at = self._loop.time()
+        self._news: asyncio.Future[None] | None = None
+        self._heard_at = self._loop.time()
+        books.connections += 1
+        process.heirs.append(self._orphaned)
+        self._answer(self._server.greet(self._loop.time()))
+        self._watch_idle()
+
+    # What a conversation sees.
+
+    @property
+    def is_congested(self) -> bool:
+        return self._under_way > HIGH_WATER
+
+    @property
+    def is_flushed(self) -> bool:
+        return self._under_way <= _KERNEL
+
+    @property
+    def has_ended(self) -> bool:
+        return self._is_cut or (self._is_ended and not self._arrived)
+
+    def write(self, chunks: Iterable[Bytes]) -> None:
+        octets = b"".join(chunks)
+        if self._is_cut or self._process.is_dead:
+            return
+        self._network.watcher.wrote(self._process, self._books.name, octets)
+        for piece in self._pieces(octets):
+            self._under_way += len(piece)
+            self._out_at = max(self._out_at, self._loop.time() + self._network.delay(self._books))
+            self._later(self._out_at, self._reach_server, piece)
+
+    def peek(self) -> bytes:
+        octets = bytes(self._arrived)
+        self._arrived.clear()
+        return octets
+
+    async def read(self, stage: Stage, deadline: float) -> bytes:
+        await self._wait(stage, deadline, lambda: bool(self._arrived) or self._is_ended)
+        return self.peek()
+
+    async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
+        await self._wait(
+            stage,
+            deadline,
+            lambda: bool(self._arrived) or self._is_ended or not self.is_congested,
+        )
+        return self.peek() if self._arrived or self._is_ended else None
+
+    async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
+        await asyncio.sleep(2 * self._network.delay(self._books))
+        strike = self._books.temper.strike("tls")
+        if strike is not None:
+            self._books.note(strike.fault)
+            raise TlsFailed(
+                f"{self._books.name}: its certificate is not to be trusted",
+                host=self._books.name,
+                stage=Stage.TLS,
+            )
+
+    async def close(self) -> None:
+        self._hang_up()
+
+    def abort(self) -> None:
+        self._hang_up()
+
+    # What the network does.
+
+    async def _wait(self, stage: Stage, deadline: float, ready: Callable[[], bool]) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                while not ready():
+                    if self._is_cut:
+                        break
+                    self._news = self._loop.create_future()
+                    await self._news
+        except TimeoutError as error:
+            where = self._books.name
+            raise StageTimeout(
+                f"{where} gave no answer in time ({stage.value})", host=where, stage=stage
+            ) from error
+        if self._failure is not None and not self._arrived:
+            raise self._failure
+
+    def _pieces(self, octets: bytes) -> list[bytes]:
+        dice = self._network.dice
+        splitting = self._books.temper.splitting
+        if len(octets) < 2 or not splitting or dice.random() >= splitting:
+            return [octets]
+        self._books.note("split")
+        cuts = sorted({dice.randrange(1, len(octets)) for _ in range(dice.randint(1, _MOST_PIECES))})
+        return [octets[a:b] for a, b in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
+
+    def _reach_server(self, octets: bytes) -> None:
+        self._under_way -= len(octets)
+        if not self._is_deaf and not self._is_gone:
+            self._heard_at = self._loop.time()
+            self._answer(self._server.feed(octets, self._loop.time()))
+        self._tell()
+
+    def _answer(self, deeds: list[Deed]) -> None:
+        said = b""
+        for deed in deeds:
+            if isinstance(deed, bytes):
+                said += deed
+                continue
+            self._is_deaf = True
+            if deed is not Act.STALL:
+                self._send(said)
+                said = b""
+                self._in_at = max(self._in_at, self._loop.time() + self._network.delay(self._books))
+                self._later(self._in_at, self._reach_end, deed)
+                self._leave_server()
+        self._send(said)
+
+    def _send(self, octets: bytes) -> None:
+        for piece in self._pieces(octets) if octets else ():
+            self._in_at = max(self._in_at, self._loop.time() + self._network.delay(self._books))
+            self._later(self._in_at, self._reach_client, piece)
+
+    def _reach_client(self, octets: bytes) -> None:
+        if not self._is_cut:
+            self._arrived += octets
+            self._tell()
+
+    def _reach_end(self, how: Act) -> None:
+        if how is Act.RESET and not self._is_cut:
+            where = self._books.name
+            self._failure = ConnectionLost(f"the connection to {where} was lost", host=where)
+        self._is_ended = True
+        self._tell()
+
+    def _hang_up(self) -> None:
+        """Our end is closed: what was written still arrives, then the server sees the end."""
+        if not self._is_cut:
+            self._is_cut = True
+            self._later(max(self._out_at, self._loop.time()), self._leave_server)
+            self._tell()
+            if self._orphaned in self._process.heirs:
+                self._process.heirs.remove(self._orphaned)
+
+    def _orphaned(self) -> None:
+        """The process died: the kernel closes."""
+        self._is_cut = True
+        self._later(max(self._out_at, self._loop.time()), self._leave_server)
+
+    def _leave_server(self) -> None:
+        if not self._is_gone:
+            self._is_gone = True
+            self._books.connections -= 1
+
+    def _watch_idle(self) -> None:
+        limit = self._books.temper.idle_limit
+        if limit and not self._is_gone and not self._is_deaf:
+            if self._loop.time() >= self._heard_at + limit:
+                self._answer(self._server.grow_tired())
+            else:
+                self._later(self._heard_at + limit, self._watch_idle)
+
+    def _tell(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _later(self, at: float, call: Callable[..., None], *arguments: object) -> None:
+        self._loop.call_at(at, call, *arguments, context=self._loop.world)

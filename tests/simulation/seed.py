@@ -1,0 +1,60 @@
+"""One seed, from its number to what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from simulation import invariants
+from simulation.story import tell
+from simulation.trace import Trace
+from simulation.world import Broken, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a seed came to."""
+
+    seed: int
+    #: Of everything that happened: the same in each replay.
+    digest: str
+    broken: tuple[Broken, ...]
+    #: How often each fault was met.
+    faults: Counter[str]
+    rows: int
+    servers: int
+    steps: int
+    #: Virtual.
+    seconds: float
+    #: Deliveries by state at the end.
+    states: Counter[str]
+    #: What happened, line by line, where it was asked for.
+    lines: tuple[str, ...] = ()
+
+
+def play(seed: int, *, is_kept: bool = False) -> Verdict:
+    """Let a seed happen, and hold the invariants against it."""
+    story = tell(seed)
+    trace = Trace(is_kept=is_kept)
+    world = World(story, trace)
+    try:
+        world.happen()
+        found = tuple(invariants.broken(world))
+        rows = invariants.fates(world)
+        for fate in rows:
+            trace.note(0.0, fate)
+        faults = trace.faults + sum((books.faults for books in world.books), Counter[str]())
+        return Verdict(
+            seed=seed,
+            digest=trace.digest,
+            broken=found,
+            faults=faults,
+            rows=len(rows),
+            servers=len(story.settings),
+            steps=world.loop.steps,
+            seconds=world.loop.time(),
+            states=Counter(fate.state.value for fate in rows),
+            lines=tuple(trace.lines or ()),
+        )
+    finally:
+        world.close()

@@ -1,0 +1,208 @@
+"""The program in a process of the simulation: what `bulkmail send` puts together, on one ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from random import Random
+
+from bulkmail.delivery.control import Control
+from bulkmail.delivery.engine import Ending, Engine, RunSettings
+from bulkmail.delivery.lane import Lane
+from bulkmail.delivery.ports import Observer
+from bulkmail.delivery.retry import RetryPolicy
+from bulkmail.delivery.worker import Engagement, Tally
+from bulkmail.errors import CampaignBusy
+from bulkmail.fate import Delivery
+from bulkmail.ledger import Ledger, NewRow
+from bulkmail.message.mail_object import MailObject
+from bulkmail.message.message_id import message_id
+from bulkmail.settings import ServerSettings
+from bulkmail.smtp.envelope import Envelope
+from bulkmail.transport.password import Password
+from bulkmail.transport.pool import SessionPool
+from bulkmail.transport.session import Session
+
+from simulation.disk import Disk, SimDriver
+from simulation.loop import VirtualLoop
+from simulation.network import Network
+from simulation.process import Process
+from simulation.story import CampaignPlan, RunPlan
+
+#: The epoch at virtual time 0.
+EPOCH = 1_800_000_000.0
+#: Rows enrolled at once.
+_BATCH = 20
+
+
+class VirtualClock:
+    """The loop's time as a `Clock`."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def time(self) -> float:
+        return EPOCH + self._loop.time()
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where processes run: what they share."""
+
+    loop: VirtualLoop
+    disk: Disk
+    network: Network
+    settings: tuple[ServerSettings, ...]
+
+
+@dataclass
+class Sender:
+    """One run of one campaign, from the lock to its end."""
+
+    machine: Machine
+    process: Process
+    campaign: CampaignPlan
+    plan: RunPlan
+    observer: Observer
+    dice: Random
+    #: Whom it takes for dead, without asking for the lock: another machine's owner.
+    takes_over: str | None = None
+    ending: Ending | None = None
+    #: Whether another run had the lock.
+    was_busy: bool = False
+    #: Whether another run has the lock for certain.
+    must_be_busy: bool = False
+    is_over: bool = False
+    control: Control = field(init=False)
+    task: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self._clock = VirtualClock(self.machine.loop)
+        self.control = Control(self._clock)
+
+    def start(self) -> None:
+        """Begin; the loop runs it."""
+        loop = self.machine.loop
+        self.task = self.process.context.run(loop.create_task, self._main())
+
+    def interrupt(self) -> None:
+        """A signal: the first one stops, the second one cuts."""
+        if self.is_over or self.task is None or self.process.is_dead:
+            return
+        if self.control.is_stopping:
+            self.task.cancel()
+        else:
+            self.control.stop()
+
+    async def _main(self) -> None:
+        driver = SimDriver(self.machine.disk, self.machine.loop, self.process, self.dice)
+        ledger = Ledger(driver, self._clock)
+        ledger._held = self.machine.disk.held
+        lock = ledger.lock(self.campaign.name)
+        try:
+            if self.takes_over is None:
+                lock.acquire()
+                self.process.heirs.append(lock.release)
+            await self._run(ledger)
+        except CampaignBusy:
+            self.was_busy = True
+        except asyncio.CancelledError:
+            self.ending = Ending.INTERRUPTED
+        finally:
+            lock.release()
+            await driver.close()
+            self.is_over = True
+
+    async def _run(self, ledger: Ledger) -> None:
+        campaign_id = await self._enrol(ledger)
+        retry = self.campaign.retry
+        await ledger.recover(
+            campaign_id,
+            resend=retry.resend_on_doubt,
+            due_at=self._clock.time() + retry.backoff[0],
+            owner=self.takes_over,
+        )
+        run = ledger.run(campaign_id, owner=self.process.name)
+        settings = RunSettings(limit=self.plan.limit, is_waiting=self.plan.is_waiting)
+        lanes = [
+            Lane(self._pool(server), server, run, self._clock, is_patient=self.plan.is_waiting)
+            for server in self.machine.settings
+        ]
+        shared = Engagement(
+            ledger=run,
+            compose=self.compose,
+            policy=RetryPolicy(retry, self.dice),
+            clock=self._clock,
+            control=self.control,
+            observer=self.observer,
+            shut_until=lambda _: None,
+            tally=Tally(),
+        )
+        self.ending = (await Engine(lanes, shared, settings).run()).ending
+
+    def _pool(self, server: ServerSettings) -> SessionPool:
+        opened = partial(
+            Session.open,
+            server,
+            clock=self._clock,
+            password=Password(server),
+            connect=self.machine.network.connector(self.process),
+        )
+        return SessionPool(server, opened, clock=self._clock)
+
+    async def _enrol(self, ledger: Ledger) -> int:
+        """Bring the list into the ledger, where no pass over it was complete."""
+        plan = self.campaign
+        record = await ledger.campaign(plan.name)
+        if record is not None and record.list_sha256 is not None:
+            await ledger.rejudge(record.id)
+            return record.id
+        if plan.suppressed:
+            listed = [address(plan, n) for n in range(1, plan.suppressed + 1)]
+            await ledger.suppress_add(listed, "listed")
+        path = f"{plan.name}.yaml"
+        enrolment = await ledger.begin(
+            plan.name, path=path, key_column="email", from_domain="x.example"
+        )
+        rows = [_row(plan, number) for number in range(1, plan.rows + 1)]
+        for start in range(0, len(rows), _BATCH):
+            await enrolment.add(rows[start : start + _BATCH])
+        await enrolment.complete(list_sha256="list")
+        return enrolment.campaign_id
+
+    async def compose(self, delivery: Delivery, instant: datetime) -> MailObject:
+        """A message of the size the plan wants."""
+        head = f"Subject: {self.campaign.name}\r\nMessage-ID: {delivery.message_id}\r\n\r\n"
+        body = b".a dot, and a line\r\n" if delivery.row % 5 == 0 else b"hello\r\n"
+        if delivery.row % 16 == 0:
+            body *= 1 + self.campaign.large_body // len(body)
+        return MailObject(
+            envelope=Envelope("from@x.example", (delivery.address,)),
+            chunks=(head.encode(), body),
+            message_id=delivery.message_id,
+        )
+
+
+def address(campaign: CampaignPlan, number: int) -> str:
+    """Of a row."""
+    return f"{campaign.name}{number}@x.example"
+
+
+def _row(campaign: CampaignPlan, number: int) -> NewRow:
+    mailbox = address(campaign, number)
+    return NewRow(
+        row=number,
+        key=mailbox,
+        address=mailbox,
+        domain="x.example",
+        fields={},
+        message_id=message_id(campaign.name, mailbox, "x.example"),
+    )

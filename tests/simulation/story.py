@@ -1,0 +1,188 @@
+"""What a seed means: the servers, the campaign, and what befalls its runs. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+
+from bulkmail.campaign.units import Rate
+from bulkmail.secret import Secret
+from bulkmail.settings import PasswordSource, RetrySettings, Security, ServerSettings
+
+from simulation.misfortune import temper
+from simulation.temper import Temper
+
+
+class Befalls(Enum):
+    """What happens to a run."""
+
+    NOTHING = "nothing"
+    #: SIGKILL.
+    KILL = "kill"
+    #: The power goes: what was not synced is gone.
+    POWER_CUT = "power cut"
+    #: One signal: no new claims.
+    INTERRUPT = "interrupt"
+    #: Two signals: the second cuts.
+    CUT = "cut"
+    #: SIGSTOP, SIGCONT.
+    PAUSE = "pause"
+    #: Paused past its lease, and another one takes over.
+    TAKEOVER = "takeover"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The `number`-th of something since the run began."""
+
+    #: ``step commit mail dot taken``.
+    kind: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """One run, and what befalls it."""
+
+    befalls: Befalls = Befalls.NOTHING
+    moment: Moment = Moment("step", 0)
+    #: Seconds: of the pause, or between two signals.
+    seconds: float = 0.0
+    #: Seconds after which another run of the same campaign is tried; None: there is none.
+    rival_after: float | None = None
+    limit: int | None = None
+    is_waiting: bool = True
+    #: Seconds to the next run.
+    gap: float = 1.0
+    #: How many addresses come on the suppression list while it runs.
+    suppressing: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignPlan:
+    """A list, and how it is sent."""
+
+    name: str
+    rows: int
+    retry: RetrySettings
+    #: How many of its rows are on the suppression list from the start.
+    suppressed: int = 0
+    #: Octets of a body; the row's number decides whether it is this one or a small one.
+    large_body: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Everything that a seed decides but for the dice of the network and of the tempers."""
+
+    seed: int
+    settings: tuple[ServerSettings, ...]
+    tempers: tuple[Temper, ...]
+    campaign: CampaignPlan
+    runs: tuple[RunPlan, ...]
+    #: Another campaign on the same ledger and servers, which runs beside the first run.
+    neighbour: CampaignPlan | None = None
+
+
+def tell(seed: int) -> Story:
+    """The story of a seed."""
+    dice = Random(f"story {seed}")
+    count = dice.choices((1, 2, 3, 4), (1, 5, 3, 1))[0]
+    tempers = tuple(temper(Random(f"temper {seed} {n}"), n) for n in range(count))
+    weighted = dice.random() < 0.3
+    rows = dice.randint(40, 75) if dice.random() < 0.9 else dice.randint(76, 160)
+    campaign = CampaignPlan(
+        name="offer",
+        rows=rows,
+        retry=_retry(dice),
+        suppressed=dice.choice((0, 0, 0, 1, 5)),
+        large_body=200_000 if dice.random() < 0.06 else 0,
+    )
+    neighbour = CampaignPlan(name="news", rows=dice.randint(5, 25), retry=_retry(dice))
+    return Story(
+        seed=seed,
+        settings=tuple(
+            _settings(dice, n, temper, weighted=weighted) for n, temper in enumerate(tempers)
+        ),
+        tempers=tempers,
+        campaign=campaign,
+        runs=(*_troubled(dice, rows), RunPlan()),
+        neighbour=neighbour if dice.random() < 0.2 else None,
+    )
+
+
+def _retry(dice: Random) -> RetrySettings:
+    doubles = dice.random() < 0.7
+    first = dice.choice((1.0, 20.0, 60.0, 300.0))
+    return RetrySettings(
+        backoff=(first,) if doubles else (first, 30.0, 600.0),
+        backoff_doubles=doubles,
+        max_backoff=dice.choice((600.0, 3600.0)),
+        give_up_after=dice.choice((900.0, 7200.0, 28800.0)),
+        attempts=dice.choice((None, None, 2, 4)),
+        resend_on_doubt=dice.random() < 0.75,
+    )
+
+
+def _settings(dice: Random, number: int, temper: Temper, *, weighted: bool) -> ServerSettings:
+    wrong = temper.auth and dice.random() < 0.2
+    secret = PasswordSource(secret=Secret("wrong" if wrong else "right"))
+    return ServerSettings(
+        name=f"mx{number}",
+        host=f"mx{number}",
+        port=587,
+        security=Security.STARTTLS if temper.starttls else Security.NONE,
+        username="people" if temper.auth else None,
+        password=secret if temper.auth else None,
+        auth="plain",
+        rates=_rates(dice),
+        connections=dice.choice((1, 2, 4, 4, 8)),
+        messages_per_connection=dice.choice((0, 3, 10, 100)),
+        connection_lifetime=dice.choice((20.0, 300.0)),
+        timeout=30.0,
+        data_timeout=dice.choice((60.0, 600.0)),
+        local_hostname="me.example",
+        weight=dice.randint(1, 4) if weighted else None,
+    )
+
+
+def _rates(dice: Random) -> tuple[Rate, ...]:
+    kinds = (
+        (),
+        (Rate(dice.choice((5, 20, 50)), 1.0),),
+        (Rate(dice.choice((20, 120, 300)), 60.0),),
+        (Rate(dice.choice((15, 30, 60)), 3600.0),),
+        (Rate(10, 1.0), Rate(100, 60.0), Rate(400, 3600.0)),
+        (Rate(30, 1.0), Rate(25, 3600.0)),
+    )
+    return dice.choices(kinds, (8, 3, 3, 2, 2, 1))[0]
+
+
+def _troubled(dice: Random, rows: int) -> list[RunPlan]:
+    count = dice.choices((0, 1, 2, 3), (2, 5, 4, 3))[0]
+    return [_run(dice, rows) for _ in range(count)]
+
+
+def _run(dice: Random, rows: int) -> RunPlan:
+    befalls = dice.choices(tuple(Befalls), (2, 8, 5, 2, 3, 2, 4))[0]
+    seconds = dice.choice((0.01, 0.2, 3.0, 45.0))
+    if befalls is Befalls.TAKEOVER:
+        seconds = 61 + dice.choice((1.0, 30.0, 400.0))
+    return RunPlan(
+        befalls=befalls,
+        moment=_moment(dice, rows),
+        seconds=seconds,
+        rival_after=dice.choice((0.3, 5.0, 50.0)) if dice.random() < 0.15 else None,
+        limit=dice.randint(1, rows) if dice.random() < 0.15 else None,
+        is_waiting=dice.random() < 0.85,
+        gap=dice.choice((0.5, 30.0, 1000.0)),
+        suppressing=3 if dice.random() < 0.1 else 0,
+    )
+
+
+def _moment(dice: Random, rows: int) -> Moment:
+    kind = dice.choice(("step", "step", "commit", "mail", "dot", "taken"))
+    # About so many steps and commits make a message.
+    most = {"step": 45, "commit": 2}.get(kind, 1) * rows
+    return Moment(kind, dice.randint(1, most))

@@ -1,0 +1,253 @@
+"""The world of one seed: machine, network and servers, and the story that happens in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from bulkmail.delivery.engine import Ending
+from bulkmail.fate import Attempt, Delivery, State
+
+from simulation.disk import Disk, SimDriver
+from simulation.loop import NeverEnds, VirtualLoop
+from simulation.network import Network
+from simulation.process import Process
+from simulation.sender import EPOCH, Machine, Sender, address
+from simulation.smtp_server import Books
+from simulation.story import Befalls, CampaignPlan, RunPlan, Story
+from simulation.trace import Trace
+
+from bulkmail.ledger import suppression
+
+#: A story is over in these, or does not end.
+MAX_STEPS = 600_000
+MAX_SECONDS = 10 * 86400.0
+
+_RCPT = re.compile(rb"RCPT TO:<([^>]*)>")
+_DOT = b"\r\n.\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An invariant that did not hold."""
+
+    invariant: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.what}"
+
+
+class World:
+    """Runs a story. Afterwards it is what the invariants are held against."""
+
+    def __init__(self, story: Story, trace: Trace) -> None:
+        self.story = story
+        self.trace = trace
+        self.loop = VirtualLoop(max_steps=MAX_STEPS, max_seconds=MAX_SECONDS)
+        self.disk = Disk()
+        self.disk.committed = partial(self._count, "commit")
+        self._dice = Random(f"world {story.seed}")
+        self.network = Network(self.loop, Random(f"network {story.seed}"), self)
+        self._machine = Machine(
+            loop=self.loop, disk=self.disk, network=self.network, settings=story.settings
+        )
+        for settings, temper in zip(story.settings, story.tempers, strict=True):
+            self.network.hosts[settings.host] = Books(
+                settings.name, temper, told=self.took
+            )
+        #: Instants at which MAIL's bytes were handed over, by server.
+        self.handed_over: dict[str, list[float]] = defaultdict(list)
+        self.senders: list[Sender] = []
+        #: What broke while the story happened.
+        self.broken: list[Broken] = []
+        #: When a delivery is due, by recipient, as the engine has said.
+        self._due: dict[str, float] = {}
+        self._awaited: dict[tuple[str, int], Callable[[], None]] = {}
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def books(self) -> list[Books]:
+        """Of all servers."""
+        return list(self.network.hosts.values())
+
+    def happen(self) -> None:
+        """The whole story."""
+        try:
+            for number, plan in enumerate(self.story.runs, start=1):
+                self._run(number, plan)
+                self._pass(plan.gap)
+        except NeverEnds as error:
+            self._break("it ends", str(error))
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.loop.dispose()
+        self.disk.connection.close()
+
+    # What happens.
+
+    def _run(self, number: int, plan: RunPlan) -> None:
+        self._counts.clear()
+        self._awaited.clear()
+        sender = self._sender(f"run{number}", self.story.campaign, plan)
+        if plan.befalls is not Befalls.NOTHING:
+            misfortune = partial(self._befall, sender)
+            if plan.moment.kind == "step":
+                sender.process.at_step[plan.moment.number] = misfortune
+            else:
+                self._awaited[plan.moment.kind, plan.moment.number] = misfortune
+        if plan.rival_after is not None:
+            self._in(plan.rival_after, partial(self._rival, sender))
+        if plan.suppressing:
+            self._in(0.5, partial(self._suppress, plan.suppressing))
+        if number == 1 and self.story.neighbour is not None:
+            self.trace.faults["another campaign"] += 1
+            self._sender("neighbour", self.story.neighbour, RunPlan())
+        self.loop.run(self._is_quiet)
+
+    def _is_quiet(self) -> bool:
+        return all(sender.is_over or sender.process.is_dead for sender in self.senders)
+
+    def _pass(self, seconds: float) -> None:
+        end = self.loop.time() + seconds
+        self.loop.call_at(end, lambda: None, context=self.loop.world)
+        self.loop.run(lambda: self.loop.time() >= end)
+
+    def _sender(
+        self, name: str, campaign: CampaignPlan, plan: RunPlan, takes_over: str | None = None
+    ) -> Sender:
+        sender = Sender(
+            machine=self._machine,
+            process=Process(name),
+            campaign=campaign,
+            plan=plan,
+            observer=self,
+            dice=Random(f"{name} {self.story.seed}"),
+            takes_over=takes_over,
+        )
+        self.senders.append(sender)
+        self._note("starts", name)
+        sender.start()
+        return sender
+
+    def _befall(self, sender: Sender) -> None:
+        if sender.is_over or sender.process.is_dead:
+            return
+        plan = sender.plan
+        self.trace.faults[plan.befalls.value] += 1
+        self._note(plan.befalls.value, sender.process.name, sender.process.steps)
+        match plan.befalls:
+            case Befalls.KILL:
+                sender.process.kill()
+            case Befalls.POWER_CUT:
+                self._cut_power()
+            case Befalls.INTERRUPT | Befalls.CUT:
+                self._soon(sender.interrupt)
+                if plan.befalls is Befalls.CUT:
+                    self._in(plan.seconds, sender.interrupt)
+            case Befalls.PAUSE | Befalls.TAKEOVER:
+                sender.process.is_paused = True
+                if plan.befalls is Befalls.TAKEOVER:
+                    self._in(plan.seconds, partial(self._take_over, sender))
+                    self._in(plan.seconds + self._dice.choice((0.1, 2.0, 60.0)), partial(self.loop.resume, sender.process))
+                else:
+                    self._in(plan.seconds, partial(self.loop.resume, sender.process))
+
+    def _cut_power(self) -> None:
+        for sender in self.senders:
+            sender.process.kill()
+        self.disk.lose_power()
+
+    def _take_over(self, sender: Sender) -> None:
+        name = f"{sender.process.name} taken over"
+        self._sender(name, sender.campaign, RunPlan(), takes_over=sender.process.name)
+
+    def _rival(self, sender: Sender) -> None:
+        if sender.is_over or sender.process.is_dead:
+            return
+        self.trace.faults["a second run"] += 1
+        rival = self._sender(f"rival of {sender.process.name}", sender.campaign, RunPlan())
+        rival.must_be_busy = sender.campaign.name in self.disk.held
+
+    def _suppress(self, count: int) -> None:
+        """`bulkmail suppress add`, in a process of its own."""
+        self.trace.faults["suppressed meanwhile"] += 1
+        campaign = self.story.campaign
+        listed = [address(campaign, campaign.rows - n) for n in range(count)]
+        process = Process("suppress")
+        driver = SimDriver(self.disk, self.loop, process, self._dice)
+        now = EPOCH + self.loop.time()
+        process.context.run(
+            driver.submit, lambda db: suppression.add(db, addresses=listed, reason="no", now=now)
+        )
+
+    # What is seen.
+
+    def wrote(self, process: Process, server: str, octets: bytes) -> None:
+        """A process handed bytes to its connection."""
+        self._note("wrote", process.name, server, len(octets))
+        if octets.startswith((b"MAIL", b"RCPT")):
+            if octets.startswith(b"MAIL"):
+                self.handed_over[server].append(self.loop.time())
+                self._count("mail")
+            for found in _RCPT.finditer(octets):
+                self._is_due(found[1].decode())
+        elif octets.endswith(_DOT):
+            self._count("dot")
+
+    def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        """The engine recorded a try."""
+        self._note("attempt", delivery.key, attempt.state, attempt.reason)
+        if attempt.due_at is not None:
+            self._due[delivery.address] = attempt.due_at
+        retry = self.campaign_of(delivery.address).retry
+        first = delivery.first_attempt_at or attempt.started_at
+        if attempt.state is State.DEFERRED and (attempt.due_at or 0) > first + retry.give_up_after:
+            self._break("nobody is tried for ever", f"{delivery.key} is due after its time")
+
+    def waiting(self, sentence: str, until: float | None) -> None:
+        """The engine waits."""
+
+    def server_changed(self, server: str, sentence: str) -> None:
+        """A server rests."""
+        self._note("server", server, sentence)
+
+    def took(self, server: str) -> None:
+        """A server took a message."""
+        self._note("taken", server)
+        self._count("taken")
+
+    def campaign_of(self, mailbox: str) -> CampaignPlan:
+        """Whose row an address is."""
+        neighbour = self.story.neighbour
+        if neighbour is not None and mailbox.startswith(neighbour.name):
+            return neighbour
+        return self.story.campaign
+
+    def _is_due(self, mailbox: str) -> None:
+        due_at = self._due.pop(mailbox, 0.0)
+        if EPOCH + self.loop.time() < due_at - 1e-6:
+            self._break("nobody is tried too soon", f"{mailbox} before {due_at - EPOCH:.3f}")
+
+    def _count(self, kind: str) -> None:
+        self._counts[kind] += 1
+        self._note(kind)
+        if self._awaited and (happens := self._awaited.pop((kind, self._counts[kind]), None)):
+            happens()
+
+    def _note(self, *facts: object) -> None:
+        self.trace.note(self.loop.time(), *facts)
+
+    def _break(self, invariant: str, what: str) -> None:
+        self.broken.append(Broken(invariant, what))
+
+    def _in(self, seconds: float, call: Callable[[], None]) -> None:
+        self.loop.call_later(seconds, call, context=self.loop.world)
+
+    def _soon(self, call: Callable[[], None]) -> None:
+        self.loop.call_soon(call, context=self.loop.world)
