@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bulkmail.campaign.composer import read_document
 from bulkmail.campaign.document import Document, Loc
 from bulkmail.campaign.explain import explained
+from bulkmail.campaign.inheritance import with_shared
 from bulkmail.campaign.model import CampaignModel, DefaultsModel, ProjectModel
 from bulkmail.campaign.project import (
     PROJECT_FILE,
@@ -156,7 +157,7 @@ class _Reading:
 
     def campaign(self) -> CampaignModel | None:
         shared = self.shared.value if self.shared else {}
-        written = with_defaults(self.document.value, shared.get("defaults"))
+        written = with_shared(with_defaults(self.document.value, shared.get("defaults")), shared)
         servers = shared.get("servers")
         for loc, sentence in broken_campaign_rules(
             written, servers if isinstance(servers, dict) else {}

@@ -13,6 +13,7 @@ from bulkmail.campaign.model import (
     AttachmentModel,
     CampaignModel,
     DefaultsModel,
+    DkimModel,
     LedgerModel,
     ProjectModel,
     RecipientsModel,
@@ -20,6 +21,7 @@ from bulkmail.campaign.model import (
     ScheduleModel,
     ServerModel,
     ServerReference,
+    UnsubscribeModel,
 )
 from bulkmail.campaign.providers import PROVIDERS
 from bulkmail.campaign.strict_model import StrictModel
@@ -73,6 +75,8 @@ _SECTIONS: tuple[tuple[str, str, type[StrictModel]], ...] = (
     ),
     ("attachments", "Each is a path, or:", AttachmentModel),
     ("retry", "", RetryModel),
+    ("unsubscribe", "In a campaign, or in `bulkmail.yaml` for all.", UnsubscribeModel),
+    ("dkim", "In a campaign, or in `bulkmail.yaml` for all; one, or a list.", DkimModel),
     ("schedule", "", ScheduleModel),
     (
         "servers",

@@ -14,6 +14,7 @@ from bulkmail.address import control_character
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.providers import PROVIDERS
+from bulkmail.campaign.unsubscribe_model import broken_unsubscribe_rules
 
 #: A rule that was broken: where, and the sentence.
 Broken = tuple[Loc, str]
@@ -35,6 +36,7 @@ def broken_campaign_rules(
     schedule = written.get("schedule")
     if isinstance(schedule, dict) and {"at", "every"} <= schedule.keys():
         yield ("schedule", "every"), "stands beside `at`: it is one or the other"
+    yield from broken_unsubscribe_rules(written)
     yield from _servers_rules(written.get("servers"), shared)
 
 

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from bulkmail.address import control_character, printable
@@ -22,7 +23,14 @@ class Row:
 
     __slots__ = ("_faults", "delivery", "variables")
 
-    def __init__(self, delivery: Delivery, campaign: str, now: datetime) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        campaign: str,
+        now: datetime,
+        own: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`own` are variables that the campaign makes for this row (`unsubscribe_url`)."""
         self.delivery = delivery
         fields = dict(delivery.fields)
         if any(isinstance(value, list | dict) for value in fields.values()):
@@ -31,6 +39,7 @@ class Row:
         #: Every column; then the reserved names, which go before a column of the same name.
         self.variables: Mapping[str, Any] = {
             **fields,
+            **own,
             "recipient": fields,
             "campaign": campaign,
             "now": now,

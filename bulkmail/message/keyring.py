@@ -1,0 +1,76 @@
+"""What a campaign's messages are signed with: DKIM keys, and the secret of unsubscribe tokens.
+
+Looked up when messages are made. Who sends needs all of it; a check, a preview or a dry run takes
+what is at hand and tells what is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bulkmail.campaign.document import Loc
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.secret_reference import SecretReference
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.dkim_key import DkimKey
+from bulkmail.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keys of a campaign. Empty: messages are not signed, tokens lead nowhere."""
+
+    dkim: tuple[DkimKey, ...] = ()
+    unsubscribe: Secret | None = None
+    #: What is asked for and not at hand.
+    missing: tuple[Fault, ...] = ()
+
+    @classmethod
+    def whole(cls, campaign: Campaign, environ: Mapping[str, str]) -> Keyring:
+        """All that the campaign asks for. Raises `ConfigurationError` with what is not there."""
+        keyring = cls.at_hand(campaign, environ)
+        if keyring.missing:
+            raise ConfigurationError(*keyring.missing)
+        return keyring
+
+    @classmethod
+    def at_hand(cls, campaign: Campaign, environ: Mapping[str, str]) -> Keyring:
+        """What is there of it; nothing is raised, `missing` tells the rest."""
+        faults: list[Fault] = []
+
+        def look_up(written: SecretReference, loc: Loc) -> Secret | None:
+            try:
+                return written.look_up((campaign.folder, campaign.root), environ)
+            except ValueError as error:
+                faults.append(campaign.fault(loc, str(error)))
+                return None
+
+        model = campaign.model
+        is_list = isinstance(model.dkim, tuple)
+        keys = []
+        for number, written in enumerate(model.dkim_keys):
+            loc: Loc = ("dkim", number, "key") if is_list else ("dkim", "key")
+            pem = look_up(written.key, loc)
+            if pem is None:
+                continue
+            try:
+                keys.append(DkimKey.parse(written.domain, written.selector, pem))
+            except ValueError as error:
+                faults.append(campaign.fault(loc, str(error)))
+        unsubscribe = None
+        if model.unsubscribe is not None and model.unsubscribe.secret is not None:
+            unsubscribe = look_up(model.unsubscribe.secret, ("unsubscribe", "secret"))
+        return cls(tuple(keys), unsubscribe, tuple(faults))
+
+    def notices(self) -> tuple[str, ...]:
+        """What a dry run's or a preview's messages lack, a sentence each."""
+        told = []
+        for fault in self.missing:
+            what = (
+                "Messages are shown without this DKIM signature"
+                if (fault.key or "").startswith("dkim")
+                else "The unsubscribe links shown lead nowhere"
+            )
+            told.append(f"{what}: {fault.message} ({fault.key})")
+        return tuple(told)

@@ -1,0 +1,55 @@
+"""`unsubscribe:` in a message: List-Unsubscribe (RFC 2369), -Post (RFC 8058), and the link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bulkmail.campaign.unsubscribe_model import TOKEN, UnsubscribeModel
+from bulkmail.message.header_field import FoldedField
+from bulkmail.message.unsubscribe_token import unsubscribe_token
+from bulkmail.secret import Secret
+
+_ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """How one recipient leaves."""
+
+    #: The header fields, each with its CRLF.
+    header: bytes
+    #: `unsubscribe_url` in templates: the https link, else the mailto one.
+    variables: Mapping[str, str]
+
+
+_NONE = WayOut(b"", MappingProxyType({}))
+
+
+class Unsubscribe:
+    """The campaign's `unsubscribe:`, ready for every recipient."""
+
+    def __init__(self, model: UnsubscribeModel | None, secret: Secret | None) -> None:
+        """None: there is no way out. Without the secret tokens are for show: they lead nowhere."""
+        model = model or UnsubscribeModel()
+        mailto = f"mailto:{model.mailto}" if model.mailto else None
+        self._urls = [url for url in (model.url, mailto) if url]
+        self._is_one_click = model.url is not None
+        self._has_token = model.has_token
+        self._secret = secret
+
+    def way_out(self, message_id: str) -> WayOut:
+        """That of the recipient whose message this is."""
+        if not self._urls:
+            return _NONE
+        token = unsubscribe_token(message_id, self._secret) if self._has_token else ""
+        urls = [url.replace(TOKEN, token) for url in self._urls]
+        field = FoldedField("List-Unsubscribe")
+        for url in urls[:-1]:
+            field.add(f"<{url}>,")
+        field.add(f"<{urls[-1]}>")
+        header = field.encode()
+        if self._is_one_click:
+            header += _ONE_CLICK
+        return WayOut(header, {"unsubscribe_url": urls[0]})
