@@ -30,6 +30,15 @@ class Blame(enum.Enum):
     US = "us"
 
 
+class Overload(enum.Enum):
+    """Whose pace a reply speaks of: it is to be lower for a while."""
+
+    #: The server's that said it, or our account's on it.
+    SERVER = "server"
+    #: The one to the recipient's domain, through whatever server.
+    DOMAIN = "domain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """A server answered 2yz to the end of data."""
@@ -53,6 +62,8 @@ class Failure:
     reason: str
     #: Whether MAIL was accepted and RCPT sent: it counts against `retry.attempts`.
     is_counted: bool = False
+    #: Whose pace was too high for the server; None: nobody's.
+    overload: Overload | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

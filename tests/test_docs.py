@@ -231,9 +231,9 @@ def test_a_refusal_has_the_consequence_that_the_page_tells(
         return
     (reply,) = ReplyParser().feed(f"{text}\r\n".encode())
 
-    blame, is_transient = judge(stage, reply)
+    judgement = judge(stage, reply)
 
-    match blame, is_transient:
+    match judgement.blame, judgement.is_transient:
         case (Blame.SERVER, False):
             assert re.search("Stops after a few tries|试几次后停止", told)
         case (Blame.SERVER | Blame.SESSION, True):

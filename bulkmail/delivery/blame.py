@@ -1,8 +1,10 @@
 """Whose fault a refusal is: one table, read from the top, the first row that fits decides.
 
-A row looks at the stage, the reply's severity, its code, its enhanced status code and its text.
-Blast radius is what counts (design: a policy or login refusal never marks a recipient as failed);
-where a server contradicts RFC 5321 in words (a 550 that means "too fast"), the words win.
+A row looks at the stage, the reply's code, its enhanced status code and its text. Blast radius is
+what counts (design: a policy or login refusal never marks a recipient as failed); where a server
+contradicts RFC 5321 in words (a 550 that means "too fast"), the words win.
+
+The replies the table was made from, with the source of each, are tests/delivery/replies.csv.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bulkmail.outcome import Blame
+from bulkmail.outcome import Blame, Overload
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 
@@ -22,9 +24,11 @@ class Rule:
     blame: Blame
     #: Whether it may work later, whatever the first digit says; None: as the digit says.
     is_transient: bool | None = None
+    #: Whose pace the reply speaks of; None: it is not about a pace.
+    overload: Overload | None = None
     stages: frozenset[Stage] = frozenset()
     codes: frozenset[int] = frozenset()
-    #: Beginnings of the enhanced status code without its class: ``7.8``, ``7.``.
+    #: Enhanced status codes without their class, ``7.8``; or a subject, ``7.``.
     enhanced: tuple[str, ...] = ()
     words: re.Pattern[str] | None = None
 
@@ -34,43 +38,138 @@ class Rule:
         return (
             (not self.stages or stage in self.stages)
             and (not self.codes or reply.code in self.codes)
-            and (not self.enhanced or detail.startswith(self.enhanced))
+            and (not self.enhanced or self._names(detail))
             and (self.words is None or self.words.search(reply.text) is not None)
         )
+
+    def _names(self, detail: str) -> bool:
+        return any(
+            detail.startswith(name) if name.endswith(".") else detail == name
+            for name in self.enhanced
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a refusal comes to."""
+
+    blame: Blame
+    #: Whether it may work later.
+    is_transient: bool
+    #: Whose pace is to be lower; None: nobody's.
+    overload: Overload | None = None
 
 
 def _words(*alternatives: str) -> re.Pattern[str]:
     return re.compile("|".join(alternatives), re.IGNORECASE)
 
 
+#: It is not this recipient, it is one too many: in another transaction it may be taken.
+_FEWER = _words(
+    r"too many recipients(?! (received|from|in the last))",
+    r"(maximum|limit) of \S+ recipients",
+    r"(in|try) .{0,20}separate transaction",
+    r"multiple destination domains",
+)
+_ALLOWANCE = r"\b(daily|hourly|sending|relay|messages?|mail|messaging|submission|rate|per \w+)"
+_PASSED = r"(was |is |has been |have been )?(exceeded|reached)"
+#: What servers say of a rate or of their load, ours or everybody's.
+_LOAD = (
+    r"\brate[- ]?limit|\brate control|throttl",
+    r"frequency limited|too frequent",
+    r"too (fast|quickly)|too much mail|slow(er| down)\b",
+    r"too many (\w+ ){0,2}(messages|mails|e-mails|emails|connections|sessions|conn\b)",
+    r"too many recipients (received|from|in the last)",
+    r"(concurrent|simultaneous) (\w+ )?connections",
+    r"unusual (rate|volume)|unexpected volume|temporarily deferred",
+    rf"{_ALLOWANCE} ?(quota|limits?|threshold) ?{_PASSED}|rate ?{_PASSED}",
+    r"exceeded (the |your |its )?(\w+ )?(rate|sending|hourly|daily|messaging|message|submission)",
+    r"exceeded the max emails",
+    r"(quota|limit)s? (for|of) (outgoing|sending|messages)|limits for how many messages",
+    r"daily (\w+ ){0,3}(sending )?(quota|limit)",
+    r"server (is )?(too )?busy|resources temporarily unavailable|(system )?load",
+    r"insufficient (system )?(storage|resources|disk)|space shortage",
+    # NetEase: too much by this address, by this account in a quarter of an hour, or today.
+    r"\bHL:(REP|ICC|IFC|IFQ|ITC|MEP)\b|\b(MI:SFQ|RP:TRC|RP:QRC)\b",
+)
+_THEIR_DOMAIN = r"(recipient|destination|remote|target|receiving) domain"
+#: Exchange: this mailbox or group takes mail from its own people only.
+_THEIR_SENDERS = ("7.12", "7.13", "7.124", "7.133", "7.134", "7.135", "7.136")
+_CLOSING = frozenset({421})
+_4YZ = frozenset(range(400, 500))
 _MAIL = frozenset({Stage.MAIL})
 _RCPT = frozenset({Stage.RCPT})
 _CONTENT = frozenset({Stage.DATA, Stage.END_OF_DATA})
 
 RULES: tuple[Rule, ...] = (
-    # The server closes this connection (RFC 5321, 3.8); another may be welcome.
-    Rule(blame=Blame.SESSION, codes=frozenset({421})),
+    # Sizes and mailboxes, before their quotas are taken for ours.
+    Rule(blame=Blame.MESSAGE, stages=_MAIL | _CONTENT, enhanced=("3.4", "2.3")),
+    Rule(blame=Blame.MESSAGE, stages=_MAIL, codes=frozenset({552})),
+    Rule(blame=Blame.RECIPIENT, stages=_RCPT | _CONTENT, enhanced=("2.2",)),
+    Rule(blame=Blame.RECIPIENT, stages=_RCPT, enhanced=_THEIR_SENDERS),
+    # A mailbox that gets too much, from whomever. QQ says 550 and means "later".
+    Rule(blame=Blame.RECIPIENT, words=_words(r"user .{0,40}receiving \w+ (too quickly|at a rate)")),
+    Rule(
+        blame=Blame.RECIPIENT,
+        is_transient=True,
+        words=_words(r"mailbox unavailable or access den"),
+    ),
+    Rule(blame=Blame.RECIPIENT, stages=_RCPT, words=_FEWER),
+    # Our pace to one recipient domain, as a relay holds it.
+    Rule(
+        blame=Blame.RECIPIENT,
+        is_transient=True,
+        overload=Overload.DOMAIN,
+        words=_words(
+            rf"{_THEIR_DOMAIN} .{{0,60}}(rate|limit|throttl|too (many|fast|quickly))",
+            rf"(rate|limit|too many \w+) .{{0,40}}(for|to|per) (\w+ )?{_THEIR_DOMAIN}",
+        ),
+    ),
+    # This connection has had its share; another one is welcome at once.
+    Rule(
+        blame=Blame.SESSION,
+        words=_words(
+            r"\b(MI:DMC|RP:DRC|MI:CEL|RP:CEL|MI:CCL|RP:CCL)\b",
+            r"max(imum)? messages? per (connection|session)",
+            r"too many (messages|mails) (in|on|for|per) (this|one|a) (connection|session)",
+        ),
+    ),
+    # The server closes this connection (RFC 5321, 3.8); another may be welcome, sooner or later.
+    Rule(blame=Blame.SESSION, overload=Overload.SERVER, codes=_CLOSING, words=_words(*_LOAD)),
+    Rule(blame=Blame.SESSION, codes=_CLOSING),
+    Rule(blame=Blame.SESSION, codes=_4YZ, enhanced=("4.2",)),
     # Login wanted, too weak or gone stale (RFC 4954, 6), at whatever stage it comes out.
     Rule(blame=Blame.SERVER, codes=frozenset({530, 534, 535, 538})),
-    Rule(blame=Blame.SERVER, enhanced=("7.8", "7.9", "7.11")),
-    # An account's own limits. Gmail 550 5.4.5, QQ 550 "frequency limited", Exchange 5.2.0 quota.
+    Rule(blame=Blame.SERVER, enhanced=("7.8",), words=_words("auth|credential|password|login")),
+    Rule(blame=Blame.SERVER, enhanced=("7.11",)),
+    # An account's own limits, or a server under load.
     Rule(
         blame=Blame.SERVER,
         is_transient=True,
+        overload=Overload.SERVER,
+        words=_words(*_LOAD),
+    ),
+    Rule(
+        blame=Blame.SERVER,
+        overload=Overload.SERVER,
+        codes=_4YZ,
+        enhanced=("3.1", "4.5", "7.28", "7.500", "7.650", "7.651"),
+    ),
+    # What is wrong with From's domain or with our address is wrong for everybody.
+    Rule(
+        blame=Blame.SERVER,
         words=_words(
-            r"daily (user |message )?(sending )?(quota|limit)",
-            r"(quota|limit)s? (for|of) (outgoing|sending|messages)",
-            r"frequency limited",
-            r"(rate|sending|sending rate|hourly|message|submission)( limit| quota)?"
-            r"( was| is| has been)? (exceeded|reached)",
-            r"exceeded (the |your |its )?(rate|sending|hourly|daily|message|submission)",
-            r"too many (messages|mails|e-mails|emails|connections|sessions)",
-            r"sending (too fast|too quickly)|slow down",
+            r"\b(SPF|DKIM|DMARC)\b.{0,60}(fail|pass|reject|verif|policy)",
+            r"(fail|pass|reject)\w* .{0,60}\b(SPF|DKIM|DMARC)\b",
+            r"sender is unauthenticated|unauthenticated (senders?|e?-?mail)",
+            r"reverse dns|\bPTR record",
+            r"banned (sending ip|sender)|traffic not accepted|spam abuse detected",
+            r"suspected (spam (ip|sender)|bounce attacks)|bad outbound sender",
+            r"tenant has exceeded|client blocked from sending",
+            r"permanently deferred|connections (will )?not (be )?accepted from",
         ),
     ),
-    # MAIL: reverse-path and account are the same for everybody; only SIZE= is the message's.
-    Rule(blame=Blame.MESSAGE, stages=_MAIL, enhanced=("3.4", "2.3")),
-    Rule(blame=Blame.MESSAGE, stages=_MAIL, codes=frozenset({552})),
+    # MAIL: reverse-path and account are the same for everybody.
     Rule(blame=Blame.SERVER, stages=_MAIL),
     # RCPT: what is about us and not about the address.
     Rule(
@@ -79,31 +178,52 @@ RULES: tuple[Rule, ...] = (
         words=_words(
             r"relay(ing)? (access )?(denied|not permitted|not allowed|prohibited)",
             r"(unable|not permitted|not allowed|cannot|refus\w+) to relay",
-            r"we do not relay|relaying denied",
+            r"we do not relay|(in)?valid credentials for relay|not authorized to relay",
             r"authenticat\w+ (is )?required|must (be )?(login|log in|authenticate)",
-            r"(client host|sender|your ip|ip address)\W.{0,80}(blocked|rejected|denied|listed)",
+            r"auth\w* required",
+            r"sender verify|sender address .{0,3}rejected|helo command rejected",
+            r"(client host|your ip|ip address)\W.{0,80}(blocked|rejected|denied|listed)",
+            r"client host .{0,80}(blocked|rejected|denied|listed)",
             r"blocked using|blacklist|blocklist|spamhaus|poor reputation",
         ),
     ),
     Rule(blame=Blame.RECIPIENT, stages=_RCPT),
-    # DATA and the end of data: what is about the account and not about this message.
+    # DATA and the end of data: what is about the account, or the recipient, and not the message.
     Rule(
         blame=Blame.SERVER,
+        is_transient=False,
         stages=_CONTENT,
         words=_words(
-            r"not (have )?(permi(tted|ssions?)|allowed) to send as|SendAsDenied",
+            r"not (have )?(permi(tted|ssions?)|allowed|authorized) to send (as|from)|SendAsDenied",
             r"sender (address )?(rejected|denied|not allowed)|not owned by",
             r"account (is )?(disabled|suspended|blocked|locked)",
+            r"mail sending denied|(address|identit\w+|domain) (is|are) not verified",
+            r"access denied: user",
         ),
     ),
+    Rule(
+        blame=Blame.RECIPIENT,
+        stages=_CONTENT,
+        words=_words(
+            r"user doesn't have|mailbox not found|no such (user|mailbox)|user unknown",
+            r"is no longer valid|mailbox (is )?(disabled|full)|over quota",
+            r"rejected by recipients?",
+        ),
+    ),
+    Rule(blame=Blame.SERVER, codes=_4YZ, stages=_CONTENT, enhanced=("3.",)),
     Rule(blame=Blame.MESSAGE, stages=_CONTENT),
 )
 
 
-def judge(stage: Stage, reply: Reply) -> tuple[Blame, bool]:
-    """Who is to blame for a refusal, and whether it may work later."""
+def judge(stage: Stage, reply: Reply) -> Judgement:
+    """Who is to blame for a refusal, whether it may work later, and who is to slow down."""
     for rule in RULES:
         if rule.fits(stage, reply):
             transient = reply.is_transient if rule.is_transient is None else rule.is_transient
-            return rule.blame, transient
-    return Blame.SESSION, not reply.is_permanent
+            return Judgement(rule.blame, transient, rule.overload)
+    return Judgement(Blame.SESSION, not reply.is_permanent)
+
+
+def wants_fewer(reply: Reply) -> bool:
+    """Whether a recipient was refused for being one too many in its transaction."""
+    return not reply.is_positive and _FEWER.search(reply.text) is not None

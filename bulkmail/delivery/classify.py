@@ -36,14 +36,15 @@ def of_result(result: TransactionResult, left_out: tuple[str, ...] = ()) -> Outc
 
 def of_refusal(stage: Stage, reply: Reply) -> TransientFailure | PermanentFailure:
     """The outcome of a refusal at `stage`."""
-    blame, is_transient = judge(stage, reply)
-    kind = TransientFailure if is_transient else PermanentFailure
+    judgement = judge(stage, reply)
+    kind = TransientFailure if judgement.is_transient else PermanentFailure
     return kind(
-        blame=blame,
+        blame=judgement.blame,
         stage=stage,
         reply=reply,
         reason=f"refused at {stage}: {reply}",
         is_counted=stage in _COUNTED,
+        overload=judgement.overload,
     )
 
 

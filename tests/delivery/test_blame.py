@@ -1,164 +1,106 @@
-"""Real replies, and whom they are about. Source in the id: the server that says so."""
+"""Real replies, and whom they are about: replies.csv has them, each with its source."""
+
+import csv
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from bulkmail.delivery.blame import judge
-from bulkmail.outcome import Blame
-from bulkmail.smtp.reply import ReplyParser
+from bulkmail.delivery.blame import RULES, Judgement, judge, wants_fewer
+from bulkmail.outcome import Blame, Overload
+from bulkmail.smtp.reply import Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
 
-RECIPIENT, MESSAGE, SESSION, SERVER = (
-    Blame.RECIPIENT,
-    Blame.MESSAGE,
-    Blame.SESSION,
-    Blame.SERVER,
-)
+with Path(__file__).with_name("replies.csv").open(encoding="utf-8", newline="") as file:
+    REPLIES = list(csv.DictReader(file))
+SERVERS = {"postfix", "exim", "exchange", "gmail", "yahoo", "qq", "163", "ses", "sendgrid"}
+CONGESTION = ("3.1", "4.5", "7.28", "7.500", "7.650", "7.651")
+RELAY_SLOWS_US = Judgement(Blame.RECIPIENT, is_transient=True, overload=Overload.DOMAIN)
 
-REPLIES = [
-    # MAIL
-    ("postfix", Stage.MAIL, "530 5.7.0 Must issue a STARTTLS command first", SERVER, False),
-    ("postfix", Stage.MAIL, "552 5.3.4 Message size exceeds fixed limit", MESSAGE, False),
-    ("postfix", Stage.MAIL, "452 4.3.1 Insufficient system storage", SERVER, True),
-    ("postfix", Stage.MAIL, "450 4.7.1 Error: too much mail from 192.0.2.1", SERVER, True),
-    ("exchange", Stage.MAIL, "530 5.7.57 Client not authenticated to send mail", SERVER, False),
-    ("qq", Stage.MAIL, "501 Mail from address must be same as authorization user", SERVER, False),
-    ("163", Stage.MAIL, "553 Mail from must equal authorized user", SERVER, False),
-    (
-        "gmail",
-        Stage.MAIL,
-        "530 5.7.0 Authentication Required. https://support.google.com/mail",
-        SERVER,
-        False,
-    ),
-    # RCPT
-    (
-        "postfix",
-        Stage.RCPT,
-        (
-            "550 5.1.1 <a@b.example>: Recipient address rejected: User unknown "
-            "in virtual mailbox table"
-        ),
-        RECIPIENT,
-        False,
-    ),
-    ("postfix", Stage.RCPT, "554 5.7.1 <a@b.example>: Relay access denied", SERVER, False),
-    ("postfix", Stage.RCPT, "454 4.7.1 <a@b.example>: Relay access denied", SERVER, True),
-    (
-        "postfix",
-        Stage.RCPT,
-        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
-        SERVER,
-        False,
-    ),
-    (
-        "postfix",
-        Stage.RCPT,
-        "554 5.7.1 <a@b.example>: Recipient address rejected: Access denied",
-        RECIPIENT,
-        False,
-    ),
-    (
-        "postgrey",
-        Stage.RCPT,
-        "450 4.2.0 <a@b.example>: Recipient address rejected: Greylisted",
-        RECIPIENT,
-        True,
-    ),
-    ("exim", Stage.RCPT, "550 relay not permitted", SERVER, False),
-    ("exim", Stage.RCPT, "451 Temporary local problem - please try later", RECIPIENT, True),
-    (
-        "exchange",
-        Stage.RCPT,
-        "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
-        SERVER,
-        False,
-    ),
-    (
-        "exchange",
-        Stage.RCPT,
-        "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found",
-        RECIPIENT,
-        False,
-    ),
-    (
-        "gmail",
-        Stage.RCPT,
-        "552 5.2.2 The email account that you tried to reach is over quota",
-        RECIPIENT,
-        False,
-    ),
-    ("gmail", Stage.RCPT, "550 5.4.5 Daily user sending limit exceeded.", SERVER, True),
-    (
-        "yahoo",
-        Stage.RCPT,
-        "554 delivery error: dd This user doesn't have a yahoo.com account",
-        RECIPIENT,
-        False,
-    ),
-    ("smtp-sink", Stage.RCPT, "500 Error: command failed", RECIPIENT, False),
-    # DATA and the end of data
-    ("any", Stage.DATA, "421 4.3.2 Service shutting down", SESSION, True),
-    (
-        "gmail",
-        Stage.END_OF_DATA,
-        (
-            "552 5.7.0 This message was blocked because its content presents "
-            "a potential security issue"
-        ),
-        MESSAGE,
-        False,
-    ),
-    ("163", Stage.END_OF_DATA, "554 DT:SPM 163 smtp1,GdxpCgD3", MESSAGE, False),
-    ("qq", Stage.END_OF_DATA, "550 Mail content denied", MESSAGE, False),
-    ("qq", Stage.END_OF_DATA, "550 Ip frequency limited", SERVER, True),
-    (
-        "exchange",
-        Stage.END_OF_DATA,
-        "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
-        SERVER,
-        False,
-    ),
-    (
-        "exchange",
-        Stage.END_OF_DATA,
-        "554 5.2.0 STOREDRV.Submission.Exception: Submission quota exceeded",
-        SERVER,
-        True,
-    ),
-    (
-        "ses",
-        Stage.END_OF_DATA,
-        "454 Throttling failure: Maximum sending rate exceeded.",
-        SERVER,
-        True,
-    ),
-    (
-        "ses",
-        Stage.END_OF_DATA,
-        "454 Throttling failure: Daily message quota exceeded.",
-        SERVER,
-        True,
-    ),
-    ("postfix", Stage.END_OF_DATA, "451 4.3.0 Error: queue file write error", MESSAGE, True),
-]
+
+def parsed(text: str) -> Reply:
+    (reply,) = ReplyParser().feed(f"{text}\r\n".encode())
+    return reply
 
 
 @pytest.mark.parametrize(
-    ("stage", "text", "blame", "is_transient"),
-    [row[1:] for row in REPLIES],
-    ids=[f"{who}-{stage}-{text[:12]}-{n}" for n, (who, stage, text, *_) in enumerate(REPLIES)],
+    "row", REPLIES, ids=[f"{row['server']}-{row['stage']}-{row['reply'][:40]}" for row in REPLIES]
 )
-def test_a_refusal_has_one_to_blame(
-    stage: Stage, text: str, blame: Blame, is_transient: bool
-) -> None:
-    (reply,) = ReplyParser().feed(text.encode() + b"\r\n")
+def test_a_refusal_has_one_to_blame(row: dict[str, str]) -> None:
+    expected = Judgement(
+        Blame(row["blame"]),
+        row["is_transient"] == "yes",
+        Overload(row["overload"]) if row["overload"] else None,
+    )
 
-    assert judge(stage, reply) == (blame, is_transient)
+    assert judge(Stage(row["stage"]), parsed(row["reply"])) == expected
+
+
+def test_the_table_is_wide_enough() -> None:
+    by_server = Counter(row["server"] for row in REPLIES)
+
+    assert len(REPLIES) >= 80
+    assert all(by_server[server] >= 5 for server in SERVERS), by_server
+    assert all(row["source"] for row in REPLIES)
+    assert len({(row["stage"], row["reply"]) for row in REPLIES}) == len(REPLIES)
+
+
+def test_every_rule_has_a_reply_that_it_decides() -> None:
+    """But those for relays that hold a pace to each domain, stale logins, and bare 4.4.5."""
+    decided = {
+        next(i for i, rule in enumerate(RULES) if rule.fits(Stage(row["stage"]), reply))
+        for row in REPLIES
+        for reply in [parsed(row["reply"])]
+    }
+
+    idle = [rule for i, rule in enumerate(RULES) if i not in decided]
+    assert [rule.enhanced for rule in idle] == [(), ("7.8",), ("7.11",), CONGESTION]
+    assert idle[0].overload is Overload.DOMAIN
+    assert judge(Stage.RCPT, parsed("451 4.4.5 later")).overload is Overload.SERVER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "451 4.7.1 Rate limit for the recipient domain b.example reached, try later",
+        "450 4.4.5 Too many messages to this destination domain",
+        "452 4.7.1 The destination domain is being throttled",
+    ],
+)
+def test_a_pace_to_a_domain_is_the_domains(text: str) -> None:
+    assert judge(Stage.RCPT, parsed(text)) == RELAY_SLOWS_US
 
 
 @pytest.mark.parametrize("stage", list(Stage))
 @pytest.mark.parametrize("code", [530, 534, 535, 538])
 def test_a_login_refusal_is_never_the_recipients(stage: Stage, code: int) -> None:
-    (reply,) = ReplyParser().feed(f"{code} no\r\n".encode())
+    assert judge(stage, parsed(f"{code} no")).blame is Blame.SERVER
 
-    assert judge(stage, reply)[0] is SERVER
+
+def test_stale_credentials_are_the_servers_whatever_the_code() -> None:
+    reply = parsed("550 5.7.8 Authentication credentials have expired")
+
+    assert judge(Stage.END_OF_DATA, reply).blame is Blame.SERVER
+    assert judge(Stage.RCPT, parsed("523 5.7.11 Encryption needed")).blame is Blame.SERVER
+
+
+def test_a_stage_that_no_row_speaks_of_is_the_sessions() -> None:
+    assert judge(Stage.RSET, parsed("500 what")) == Judgement(Blame.SESSION, is_transient=False)
+    assert judge(Stage.RSET, parsed("451 later")) == Judgement(Blame.SESSION, is_transient=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_wanted"),
+    [
+        ("452 4.5.3 Error: too many recipients", True),
+        ("552 5.5.3 Maximum limit of 50 recipients reached", True),
+        ("452 4.5.3 please try this recipient in a separate transaction.", True),
+        ("451 4.3.0 Multiple destination domains per transaction is unsupported.", True),
+        ("452 Too many recipients received this hour", False),
+        ("450 4.7.1 Error: too many recipients from 192.0.2.1", False),
+        ("550 5.1.1 User unknown", False),
+        ("250 2.1.5 too many recipients would be bad", False),
+    ],
+)
+def test_one_recipient_too_many_is_told_from_other_refusals(text: str, is_wanted: bool) -> None:
+    assert wants_fewer(parsed(text)) is is_wanted
