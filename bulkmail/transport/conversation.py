@@ -221,15 +221,15 @@ class Conversation:
         farewell = self.dialogue.farewell
         is_unasked = farewell is not None and all(e.reply is not farewell for e in exchanges)
         if is_unasked and farewell is not None and self._scribe is not None:
-            self._scribe.received(farewell)
+            self._scribe.received(self.mask.later(farewell))
 
     def _keep(self, exchange: Exchange) -> None:
         shown = exchange.reply
-        if exchange.command.stage is Stage.AUTH:
-            shown = self.mask.reply(shown)
-            if not shown.is_intermediate:
-                # A challenge is computed with, and stays as it came.
-                exchange = Exchange(exchange.command, shown)
+        is_auth = exchange.command.stage is Stage.AUTH
+        shown = self.mask.reply(shown) if is_auth else self.mask.later(shown)
+        if shown is not exchange.reply and not (is_auth and shown.is_intermediate):
+            # A challenge is computed with, and stays as it came.
+            exchange = Exchange(exchange.command, shown)
         self._heard.append(exchange)
         if self._scribe is not None:
             self._scribe.received(shown)
@@ -285,6 +285,7 @@ class Conversation:
         farewell = self.dialogue.farewell
         if farewell is None:
             return ConnectionLost("the server closed the connection")
+        farewell = self.mask.later(farewell)
         return ConnectionLost(
             f"the server closed the session: {farewell}",
             code=farewell.code,

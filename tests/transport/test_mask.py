@@ -11,6 +11,18 @@ def test_a_password_in_a_reply_is_hidden_also_in_base64() -> None:
     assert shown.lines == (f"no: {MASKED}", MASKED)
 
 
+def test_a_password_is_hidden_in_later_replies_where_it_is_no_common_word() -> None:
+    mask = Mask()
+    mask.hide("hunter2")
+    mask.hide("ok")
+    mask.hides_challenges = True
+
+    shown = mask.later(Reply(250, ("ok hunter2", "aHVudGVyMg==")))
+
+    assert shown.lines == (f"ok {MASKED}", MASKED)
+    assert mask.later(Reply(354, ("ok, go on",))).lines == ("ok, go on",)
+
+
 def test_challenges_are_shown_where_they_give_nothing_away() -> None:
     challenge = Reply(334, ("VXNlcm5hbWU6",))
 
