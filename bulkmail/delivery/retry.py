@@ -39,13 +39,17 @@ class RetryPolicy:
 
     def decide(self, *, attempts: int, first_attempt_at: float, now: float) -> Decision:
         """What follows a transient failure at `now`, `attempts` counted tries included."""
-        limit = self.settings.attempts
-        if limit is not None and attempts >= limit:
+        if self.is_used_up(attempts):
             return GiveUp(f"given up after {attempts} attempts")
         at = now + self.delay(attempts)
         if at > first_attempt_at + self.settings.give_up_after:
             return GiveUp(f"given up after {_human(self.settings.give_up_after)}")
         return RetryAt(at)
+
+    def is_used_up(self, attempts: int) -> bool:
+        """Whether `attempts` counted tries are all there may be."""
+        limit = self.settings.attempts
+        return limit is not None and attempts >= limit
 
     def has_expired(self, first_attempt_at: float | None, now: float) -> bool:
         """Whether a delivery that waits is past its time (it holds for what already waits)."""

@@ -44,15 +44,23 @@ def verdict(tried: Try, outcome: Outcome, policy: RetryPolicy, now: float) -> At
 
 
 def gave_up(tried: Try, reason: str, now: float) -> Attempt:
-    """What is written for a delivery whose time ran out while it waited."""
+    """What is written for a delivery whose time or tries ran out while it waited.
+
+    One that was in doubt stays in doubt, for a person: somebody may have it.
+    """
     return Attempt(
         delivery_id=tried.delivery.id,
         epoch=tried.delivery.epoch,
         at=now,
         started_at=tried.started_at,
-        state=State.FAILED,
+        state=_end_of(tried.delivery),
         reason=reason,
     )
+
+
+def _end_of(delivery: Delivery) -> State:
+    """What a delivery ends in that is not tried again."""
+    return State.IN_DOUBT if delivery.doubts else State.FAILED
 
 
 def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
@@ -76,7 +84,11 @@ def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
 
 
 def _in_doubt(tried: Try, outcome: InDoubt, policy: RetryPolicy, now: float) -> Attempt:
-    resend = policy.settings.resend_on_doubt and tried.delivery.doubts == 0
+    resend = (
+        policy.settings.resend_on_doubt
+        and tried.delivery.doubts == 0
+        and not policy.is_used_up(tried.delivery.attempts + 1)
+    )
     return Attempt(
         delivery_id=tried.delivery.id,
         epoch=tried.delivery.epoch,
@@ -105,7 +117,7 @@ def _try_again(tried: Try, outcome: Failure, policy: RetryPolicy, now: float) ->
     )
     if isinstance(decision, GiveUp):
         reason = f"{decision.reason}: {outcome.reason}"
-        return _failure(tried, outcome, now, State.FAILED, reason)
+        return _failure(tried, outcome, now, _end_of(tried.delivery), reason)
     return _failure(tried, outcome, now, State.DEFERRED, outcome.reason, due_at=decision.at)
 
 

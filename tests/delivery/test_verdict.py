@@ -143,3 +143,20 @@ def test_a_delivery_whose_time_ran_out_is_failed_without_a_try() -> None:
 
     assert attempt.state is State.FAILED
     assert not attempt.is_counted
+
+
+def test_a_doubt_that_was_the_last_try_waits_for_a_person() -> None:
+    attempt = verdict(tried(attempts=1), InDoubt(reason="lost"), policy(attempts=2), NOW)
+
+    assert attempt.state is State.IN_DOUBT
+    assert attempt.due_at is None
+
+
+def test_who_was_in_doubt_and_is_given_up_stays_in_doubt() -> None:
+    refused = refusal(TransientFailure, Blame.RECIPIENT, Stage.RCPT, 450)
+
+    after_a_try = verdict(tried(attempts=1, doubts=1), refused, policy(attempts=2), NOW)
+    in_waiting = gave_up(tried(doubts=1), "given up while it waited", NOW)
+
+    assert (after_a_try.state, after_a_try.due_at) == (State.IN_DOUBT, None)
+    assert (in_waiting.state, in_waiting.due_at) == (State.IN_DOUBT, None)
