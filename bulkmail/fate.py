@@ -31,6 +31,24 @@ class State(enum.StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+class Halt(enum.StrEnum):
+    """What a person ordered of a campaign; it holds until it is lifted."""
+
+    #: `bulkmail pause`: nothing more is begun.
+    PAUSED = "paused"
+    #: `bulkmail cancel`: who was not sent to gets nothing.
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What a person ordered of a campaign while a run of it is under way."""
+
+    halt: Halt | None = None
+    #: How many deliveries `bulkmail retry` or `bulkmail resolve` put back: they wait from now on.
+    put_back: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A claimed row: what is needed to make one attempt."""

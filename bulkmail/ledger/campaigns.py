@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.fate import Halt
 from bulkmail.ledger.statements import load
 
 
@@ -23,13 +24,15 @@ class CampaignRecord:
     from_domain: str
     #: How many passes over the list were complete; 0: none, there is nothing to send.
     generation: int
-    #: The list's hash at the last complete pass. None where none was complete, or where one was
-    #: begun since and cut off: the list is to be read again.
+    #: The list's hash at the last complete pass. None where the list is to be read again: none was
+    #: complete, or one was begun since and cut off, or row data that is needed was dropped.
     list_sha256: str | None
     #: What was last checked, as `Ledger.set_checked` was told.
     fingerprint: str | None
     #: Epoch seconds.
     created_at: float
+    #: What a person ordered; None: nothing.
+    halt: Halt | None
 
 
 def by_name(connection: sqlite3.Connection, name: str) -> CampaignRecord | None:
@@ -73,5 +76,6 @@ def _one(cursor: sqlite3.Cursor) -> CampaignRecord | None:
 
 
 def _record(row: tuple[object, ...]) -> CampaignRecord:
+    *facts, halt = row
     names = CampaignRecord.__slots__
-    return CampaignRecord(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]  # STRICT columns
+    return CampaignRecord(**dict(zip(names, [*facts, Halt(halt) if halt else None], strict=True)))  # type: ignore[arg-type]  # STRICT columns

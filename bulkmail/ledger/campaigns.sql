@@ -1,16 +1,31 @@
 -- campaign by name --
--- One campaign.
-SELECT id, name, path, key_column, from_domain, generation, list_sha256, fingerprint, created_at
+-- One campaign. The list of one with a row that was put back and has no data counts as unknown.
+SELECT id, name, path, key_column, from_domain, generation,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM delivery WHERE campaign_id = campaign.id
+            AND state = 'pending' AND due_at IS NULL AND fields IS NULL
+    ) THEN NULL ELSE list_sha256 END,
+    fingerprint, created_at, halt
 FROM campaign WHERE name = :name;
 
 -- campaign by path --
 -- The campaign that was last enrolled from a file.
-SELECT id, name, path, key_column, from_domain, generation, list_sha256, fingerprint, created_at
+SELECT id, name, path, key_column, from_domain, generation,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM delivery WHERE campaign_id = campaign.id
+            AND state = 'pending' AND due_at IS NULL AND fields IS NULL
+    ) THEN NULL ELSE list_sha256 END,
+    fingerprint, created_at, halt
 FROM campaign WHERE path = :path AND generation > 0 ORDER BY id DESC LIMIT 1;
 
 -- campaigns --
 -- All campaigns, the oldest first.
-SELECT id, name, path, key_column, from_domain, generation, list_sha256, fingerprint, created_at
+SELECT id, name, path, key_column, from_domain, generation,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM delivery WHERE campaign_id = campaign.id
+            AND state = 'pending' AND due_at IS NULL AND fields IS NULL
+    ) THEN NULL ELSE list_sha256 END,
+    fingerprint, created_at, halt
 FROM campaign ORDER BY id;
 
 -- rename --

@@ -33,6 +33,8 @@ _CHECKPOINT = "PRAGMA wal_autocheckpoint = 1000"
 #: log behind them, and makes them so. They touch pages all over the indexes, so the log is folded
 #: in less often: 64 MiB.
 BULK_PRAGMAS = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 16000")
+#: Everything into the file itself, and an empty log: it may hold pages as they were.
+FOLD_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     # Row data is personal: what is deleted is overwritten.

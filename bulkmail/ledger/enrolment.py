@@ -14,6 +14,8 @@ check    it was found unfit after the pass           in each pass; `rejudge(rech
 listed   a suppression list names its address        in each pass; in each `rejudge`
 skipped  the engine skipped it                       in each pass; in each `rejudge`
 =======  ==========================================  =======================================
+
+One cause more, `cancelled`, is judged by nobody: see `orders`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from typing import Any
 from bulkmail.clock import Clock
 from bulkmail.errors import LedgerError
 from bulkmail.fate import Counts, Delivery
-from bulkmail.ledger import reading
+from bulkmail.ledger import orders, reading
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.statements import load
@@ -70,7 +72,9 @@ class Enrolment:
         from_domain: str,
         path: str,
         key_column: str,
+        keeps_fields: bool,
     ) -> None:
+        self._keeps_fields = keeps_fields
         self._driver = driver
         self._clock = clock
         self._generation = generation
@@ -173,12 +177,15 @@ class Enrolment:
             "key_column": self._key_column,
             "now": now,
             "recheck": True,
+            "keep_fields": self._keeps_fields,
         }
         connection.execute(sql["complete"], parameters)
         connection.execute(sql["clear"], parameters)
         connection.execute(sql["judge rows"], parameters)
         connection.execute(sql["judge gone"], parameters)
         connection.execute(sql["judge listed"], parameters)
+        orders.cancel(connection, parameters)
+        connection.execute(sql["admit"], parameters)
         connection.execute(sql["remove other duplicates"], parameters)
         connection.execute(sql["empty listed"])
         return reading.counts(connection, self.campaign_id)
@@ -202,7 +209,14 @@ class Enrolment:
 
 
 async def begin(
-    driver: Driver, clock: Clock, name: str, *, path: str, key_column: str, from_domain: str
+    driver: Driver,
+    clock: Clock,
+    name: str,
+    *,
+    path: str,
+    key_column: str,
+    from_domain: str,
+    keeps_fields: bool,
 ) -> Enrolment:
     """Begin a pass, after what an earlier one left behind is deleted."""
     sql = load("enrolment")
@@ -224,6 +238,7 @@ async def begin(
         from_domain=domain,
         path=path,
         key_column=key_column,
+        keeps_fields=keeps_fields,
     )
 
 
@@ -246,15 +261,35 @@ def rejudge(
     now: float,
     *,
     recheck: bool,
+    keeps_fields: bool,
 ) -> Counts:
-    """Apply the suppression lists to a campaign whose list is unchanged."""
+    """Apply the suppression lists, and what was ordered, to a campaign whose list is unchanged."""
     sql = load("enrolment")
-    parameters = {"campaign_id": campaign_id, "now": now, "recheck": recheck}
+    parameters = {
+        "campaign_id": campaign_id,
+        "now": now,
+        "recheck": recheck,
+        "keep_fields": keeps_fields,
+    }
     _fill_listed(connection, listed)
     connection.execute(sql["clear"], parameters)
     connection.execute(sql["judge listed"], parameters)
+    orders.cancel(connection, parameters)
+    connection.execute(sql["admit"], parameters)
     connection.execute(sql["empty listed"])
     return reading.counts(connection, campaign_id)
+
+
+def admit(
+    connection: sqlite3.Connection, campaign_id: int, listed: Iterable[Listed], now: float
+) -> int:
+    """Make those due who were put back, but for who is on a list; how many."""
+    sql = load("enrolment")
+    parameters = {"campaign_id": campaign_id, "now": now}
+    _fill_listed(connection, listed)
+    connection.execute(sql["judge put back"], parameters)
+    connection.execute(sql["empty listed"])
+    return connection.execute(sql["admit"], parameters).rowcount
 
 
 def _fill_listed(connection: sqlite3.Connection, listed: Iterable[Listed]) -> None:

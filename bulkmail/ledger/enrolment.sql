@@ -50,7 +50,11 @@ ON CONFLICT (campaign_id, key) DO UPDATE SET
     address = CASE delivery.state WHEN 'sent' THEN delivery.address ELSE excluded.address END,
     mailbox = CASE delivery.state WHEN 'sent' THEN delivery.mailbox ELSE excluded.mailbox END,
     domain = CASE delivery.state WHEN 'sent' THEN delivery.domain ELSE excluded.domain END,
-    fields = CASE delivery.state WHEN 'sent' THEN delivery.fields ELSE excluded.fields END
+    fields = CASE
+        WHEN delivery.state = 'sent' THEN delivery.fields
+        WHEN delivery.cause = 'cancelled' AND delivery.fields IS NULL THEN NULL
+        ELSE excluded.fields
+    END
 WHERE delivery.generation < excluded.generation;
 
 -- note duplicate --
@@ -67,7 +71,7 @@ WHERE id > :after AND +campaign_id = :campaign_id AND generation = :generation
     AND verdict IS NULL
     AND (
         state IN ('pending', 'deferred', 'in_doubt')
-        OR (state IN ('suppressed', 'failed') AND cause IS NOT NULL)
+        OR (state IN ('suppressed', 'failed') AND cause <> 'cancelled')
     )
 ORDER BY id LIMIT :limit;
 
@@ -124,7 +128,7 @@ WHERE campaign_id = :campaign_id AND verdict IS NOT NULL
     AND (
         state IN ('pending', 'deferred')
         OR (state = 'in_doubt' AND cause IS NULL)
-        OR (state IN ('failed', 'suppressed') AND cause IS NOT NULL
+        OR (state IN ('failed', 'suppressed') AND cause <> 'cancelled'
             AND NOT (cause = 'row' AND state = verdict AND reason = verdict_reason))
     );
 
@@ -139,7 +143,7 @@ WHERE campaign_id = :campaign_id
     AND (
         state IN ('pending', 'deferred')
         OR (state = 'in_doubt' AND cause IS NULL)
-        OR (state IN ('failed', 'suppressed') AND cause <> 'gone')
+        OR (state IN ('failed', 'suppressed') AND cause NOT IN ('gone', 'cancelled'))
     );
 
 -- judge listed --
@@ -162,6 +166,23 @@ WHERE id IN (
     WHERE d.mailbox = l.mailbox AND d.campaign_id = :campaign_id
 )
 AND cause IS NULL AND state IN ('pending', 'deferred', 'in_doubt');
+
+-- judge put back --
+-- Of the rows that were put back, those on a suppression list; the others are for `admit`.
+UPDATE delivery SET
+    state = 'suppressed', cause = 'listed', due_at = 0, updated_at = :now,
+    reason = (
+        SELECT l.reason FROM temp.listed AS l
+        WHERE l.mailbox = coalesce(delivery.mailbox, delivery.key)
+    )
+WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at IS NULL AND owner IS NULL
+    AND coalesce(mailbox, key) IN (SELECT mailbox FROM temp.listed);
+
+-- admit --
+-- Rows that were put back are due, if they still have what a message is made of.
+UPDATE delivery SET due_at = 0
+WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at IS NULL AND owner IS NULL
+    AND fields IS NOT NULL;
 
 -- fail row --
 -- A row that was found unfit by the check, while nobody holds it.

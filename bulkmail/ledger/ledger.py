@@ -20,6 +20,7 @@ from bulkmail.ledger.driver import Driver, InlineDriver, ThreadDriver
 from bulkmail.ledger.enrolment import Enrolment, Listed
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.orders import CampaignOrders
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.suppression import Suppressed
@@ -31,7 +32,15 @@ _SUPPRESSION_BATCH = 5000
 class Ledger:
     """All campaigns of one ledger. Every method raises `LedgerError`."""
 
-    def __init__(self, driver: Driver, clock: Clock, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        clock: Clock,
+        path: Path | None = None,
+        *,
+        keeps_fields: bool = False,
+    ) -> None:
+        self._keeps_fields = keeps_fields
         self._driver = driver
         self._clock = clock
         self._held: set[str] = set()
@@ -46,16 +55,18 @@ class Ledger:
         clock: Clock,
         durability: Durability = "power",
         read_only: bool = False,
+        keeps_fields: bool = False,
     ) -> Ledger:
         """The ledger at `path`, made or migrated where needed; None: a new one in memory.
 
-        `read_only` makes and changes nothing; then the file has to be there.
+        `read_only` makes and changes nothing; then the file has to be there. With `keeps_fields`
+        row data stays when a row is sent or cancelled, else it is dropped then.
         """
         if path is None:
-            return MemoryLedger(clock=clock)
+            return MemoryLedger(clock=clock, keeps_fields=keeps_fields)
         driver = ThreadDriver(path, durability, now=clock.time(), read_only=read_only)
         await driver.start()
-        return cls(driver, clock, path)
+        return cls(driver, clock, path, keeps_fields=keeps_fields)
 
     async def close(self) -> None:
         """Write what was asked for, and close the file."""
@@ -99,6 +110,7 @@ class Ledger:
             path=path,
             key_column=key_column,
             from_domain=from_domain,
+            keeps_fields=self._keeps_fields,
         )
 
     async def rejudge(
@@ -106,12 +118,21 @@ class Ledger:
     ) -> Counts:
         """Apply the suppression lists to a campaign whose list was not read again.
 
-        `listed` as in `Enrolment.complete`. With `recheck`, rows that `fail_rows` failed are
-        pending again: what was checked has changed, and they are to be checked anew.
+        Who was put back is due by it. `listed` as in `Enrolment.complete`. With `recheck`, rows
+        that `fail_rows` failed are pending again: what was checked has changed, and they are to
+        be checked anew.
         """
         now = self._clock.time()
         return await self._driver.submit(
-            lambda db: enrolment.rejudge(db, campaign_id, listed, now, recheck=recheck), Kind.ALONE
+            partial(
+                enrolment.rejudge,
+                campaign_id=campaign_id,
+                listed=listed,
+                now=now,
+                recheck=recheck,
+                keeps_fields=self._keeps_fields,
+            ),
+            Kind.ALONE,
         )
 
     async def fail_rows(self, campaign_id: int, failures: Sequence[tuple[int, str]]) -> None:
@@ -145,9 +166,33 @@ class Ledger:
             lambda db: reading.delivery(db, campaign_id, row=row, email=email), Kind.READ
         )
 
-    def run(self, campaign_id: int, *, owner: str, lease: float = 60.0) -> CampaignRun:
-        """A run's hold on the campaign. `owner` is unlike any other's; `lease` in seconds."""
-        return CampaignRun(self._driver, self._clock, campaign_id, owner=owner, lease=lease)
+    def run(
+        self,
+        campaign_id: int,
+        *,
+        owner: str,
+        lease: float = 60.0,
+        listed: Collection[Listed] = (),
+    ) -> CampaignRun:
+        """A run's hold on the campaign. `owner` is unlike any other's; `lease` in seconds.
+
+        `listed`, as in `Enrolment.complete`, holds for those who are put back meanwhile.
+        """
+        return CampaignRun(
+            self._driver,
+            self._clock,
+            campaign_id,
+            owner=owner,
+            lease=lease,
+            listed=listed,
+            keeps_fields=self._keeps_fields,
+        )
+
+    def orders(self, campaign_id: int) -> CampaignOrders:
+        """A person's hold on the campaign: pause, cancel, try again and the like."""
+        return CampaignOrders(
+            self._driver, self._clock, campaign_id, keeps_fields=self._keeps_fields
+        )
 
     async def recover(
         self, campaign_id: int, *, resend: bool, due_at: float, owner: str | None = None
@@ -164,6 +209,14 @@ class Ledger:
                 db, campaign_id, resend=resend, due_at=due_at, owner=owner, now=now
             )
         )
+
+    async def cut_off(self, campaign_id: int) -> int:
+        """End what a dead run left, as `recover` does; doubts are held. How many came in doubt.
+
+        For who holds the campaign's lock.
+        """
+        now = self._clock.time()
+        return await self._driver.submit(lambda db: run.cut_off(db, campaign_id, None, now))
 
     async def suppress_add(self, addresses: Iterable[str], reason: str) -> int:
         """Put addresses on the suppression list; how many were new.
@@ -230,9 +283,9 @@ class Ledger:
 class MemoryLedger(Ledger):
     """A ledger in memory: the same statements, run at once in the caller. It ends with `close`."""
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, keeps_fields: bool = False) -> None:
         clock = clock or SystemClock()
-        super().__init__(InlineDriver(now=clock.time()), clock)
+        super().__init__(InlineDriver(now=clock.time()), clock, keeps_fields=keeps_fields)
 
 
 def _batches(addresses: Iterable[str]) -> Iterable[list[str]]:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from bulkmail.campaign.units import Rate
 from bulkmail.clock import Clock
-from bulkmail.fate import Attempt, Delivery, State
-from bulkmail.ledger import limits
+from bulkmail.fate import Attempt, Delivery, Orders, State
+from bulkmail.ledger import enrolment, limits, orders
 from bulkmail.ledger.driver import Driver
+from bulkmail.ledger.enrolment import Listed
+from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.reading import read_delivery
 from bulkmail.ledger.statements import load
@@ -32,8 +35,18 @@ class CampaignRun:
     """
 
     def __init__(
-        self, driver: Driver, clock: Clock, campaign_id: int, *, owner: str, lease: float
+        self,
+        driver: Driver,
+        clock: Clock,
+        campaign_id: int,
+        *,
+        owner: str,
+        lease: float,
+        listed: Collection[Listed],
+        keeps_fields: bool,
     ) -> None:
+        self._listed = listed
+        self._keeps_fields = keeps_fields
         self._driver = driver
         self._clock = clock
         self._campaign_id = campaign_id
@@ -44,7 +57,7 @@ class CampaignRun:
         self._is_turn_of_again = False
 
     async def claim(self, limit: int, among: Sequence[int] | None = None) -> list[Delivery]:
-        """Lease up to `limit` due deliveries. None before a complete pass.
+        """Lease up to `limit` due deliveries. None before a complete pass, or while it is halted.
 
         Fresh ones and those that were tried before come in turn, of each the oldest due first: a
         long list at a slow pace would else let the patience of who was deferred run out before
@@ -114,6 +127,19 @@ class CampaignRun:
 
         return await self._driver.submit(work)
 
+    async def heed(self) -> Orders:
+        """What a person ordered meanwhile; whom they put back is due by this."""
+        found, has_put_back = await self._driver.submit(
+            lambda db: orders.read(db, self._campaign_id), Kind.READ
+        )
+        if not has_put_back:
+            return found
+        now = self._clock.time()
+        count = await self._driver.submit(
+            lambda db: enrolment.admit(db, self._campaign_id, self._listed, now), Kind.ALONE
+        )
+        return replace(found, put_back=count)
+
     async def renew(self) -> None:
         """Extend the lease of every claim of this run."""
         lease_until = self._clock.time() + self._lease
@@ -174,16 +200,18 @@ class CampaignRun:
             "refused_recipients": json.dumps(dict(refused), ensure_ascii=False)
             if refused
             else None,
+            "keep_fields": self._keeps_fields,
         }
 
     def _release(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
         sql = load("run")
         for delivery in deliveries:
-            parameters = {"id": delivery.id, "epoch": delivery.epoch, "owner": self._owner}
+            parameters: dict[str, object] = {"id": delivery.id, "epoch": delivery.epoch}
+            parameters["owner"] = self._owner
             connection.execute(sql["release"], parameters)
-            connection.execute(
-                sql["apply suppression"], {"id": delivery.id, "now": self._clock.time()}
-            )
+            parameters |= {"now": self._clock.time(), "keep_fields": self._keeps_fields}
+            connection.execute(sql["apply suppression"], parameters)
+            connection.execute(sql["apply cancellation"], parameters)
 
     def _give_back_claims(self, claiming: asyncio.Future[list[Delivery]]) -> None:
         """Nobody waits for these rows any more."""
@@ -199,7 +227,23 @@ def _record(connection: sqlite3.Connection, parameters: dict[str, object]) -> bo
     if parameters["state"] != State.SENT:
         connection.execute(sql["note attempt"], parameters)
         connection.execute(sql["apply suppression"], parameters)
+        connection.execute(sql["apply cancellation"], parameters)
     return True
+
+
+def cut_off(connection: sqlite3.Connection, campaign_id: int, owner: str | None, now: float) -> int:
+    """End the claims of dead owners; how many deliveries are in doubt by it, and held."""
+    sql = load("run")
+    parameters = {
+        "campaign_id": campaign_id,
+        "owner": owner,
+        "now": now,
+        "reason": "the run was cut off after the end of data may have been sent",
+    }
+    connection.execute(sql["note cut off"], parameters)
+    doubts = connection.execute(sql["cut off"], parameters).rowcount
+    connection.execute(sql["free claims"], parameters)
+    return doubts
 
 
 def recover(
@@ -212,16 +256,7 @@ def recover(
     now: float,
 ) -> int:
     """Take over what dead owners left; how many deliveries are in doubt by it."""
-    sql = load("run")
-    parameters = {
-        "campaign_id": campaign_id,
-        "owner": owner,
-        "due_at": due_at,
-        "now": now,
-        "reason": "the run was cut off after the end of data may have been sent",
-    }
-    connection.execute(sql["note cut off"], parameters)
-    doubts = connection.execute(sql["cut off"], parameters).rowcount
-    connection.execute(sql["free claims"], parameters)
-    connection.execute(sql["resend doubts" if resend else "hold doubts"], parameters)
+    doubts = cut_off(connection, campaign_id, owner, now)
+    parameters = {"campaign_id": campaign_id, "due_at": due_at}
+    connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
     return doubts

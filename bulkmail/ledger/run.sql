@@ -39,6 +39,7 @@ WHERE id IN (
 AND EXISTS (
     SELECT 1 FROM campaign
     WHERE campaign.id = :campaign_id AND generation > 0 AND generation = enrolling
+        AND halt IS NULL
 )
 RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
     first_attempt_at, message_id;
@@ -62,7 +63,7 @@ UPDATE delivery SET
     ),
     server = :server, stage = :stage, code = :code, enhanced_code = :enhanced_code,
     reply = :reply, refused_recipients = :refused_recipients,
-    fields = CASE :state WHEN 'sent' THEN NULL ELSE fields END,
+    fields = CASE WHEN :state <> 'sent' OR :keep_fields THEN fields END,
     updated_at = :at
 WHERE id = :id AND epoch = :epoch AND owner = :owner;
 
@@ -85,6 +86,16 @@ UPDATE delivery SET
     state = 'suppressed', reason = 'on the suppression list', cause = 'listed', updated_at = :now
 WHERE id = :id AND state IN ('pending', 'deferred') AND owner IS NULL
     AND coalesce(mailbox, key) IN (SELECT mailbox FROM suppression);
+
+-- apply cancellation --
+-- The same for a row that was claimed when its campaign was cancelled; a doubt is held.
+UPDATE delivery SET
+    state = CASE state WHEN 'in_doubt' THEN state ELSE 'suppressed' END,
+    reason = CASE state WHEN 'in_doubt' THEN reason ELSE 'cancelled' END,
+    fields = CASE WHEN state = 'in_doubt' OR :keep_fields THEN fields END,
+    cause = 'cancelled', updated_at = :now
+WHERE id = :id AND state IN ('pending', 'deferred', 'in_doubt') AND owner IS NULL
+    AND (SELECT halt FROM campaign WHERE campaign.id = delivery.campaign_id) = 'cancelled';
 
 -- next due --
 -- The earliest moment at which there may be something to claim.

@@ -11,13 +11,20 @@ from bulkmail.errors import LedgerError
 from bulkmail.ledger import Ledger, schema
 from bulkmail.ledger.schema import Migration
 
-NEXT = Migration(2, "-- A step; with a semicolon.\nCREATE TABLE more (x INTEGER);\nSELECT 1;\n")
-BROKEN = Migration(2, "CREATE TABLE more (x INTEGER);\nCREATE TABLE campaign (x INTEGER);\n")
+NEWEST = schema.migrations()[-1].version
+NEXT = Migration(
+    NEWEST + 1, "-- A step; with a semicolon.\nCREATE TABLE more (x INTEGER);\nSELECT 1;\n"
+)
+BROKEN = Migration(
+    NEWEST + 1, "CREATE TABLE more (x INTEGER);\nCREATE TABLE campaign (x INTEGER);\n"
+)
+
+SO_FAR = list(range(1, NEWEST + 1))
 
 
 @pytest.fixture
 async def old(tmp_path: Path, clock: StoppedClock) -> Path:
-    """A ledger of version 1 with one row in it."""
+    """A ledger of this version with one row in it."""
     path = tmp_path / "ledger.db"
     ledger = await Ledger.open(path, clock=clock)
     enrolment = await ledger.begin("offer", path="p", key_column="k")
@@ -30,7 +37,7 @@ async def old(tmp_path: Path, clock: StoppedClock) -> Path:
 @pytest.fixture
 def newer(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program is one version ahead of the ledger."""
-    assert versions(old) == [1]
+    assert versions(old) == SO_FAR
     known = (*schema.migrations(), NEXT)
     monkeypatch.setattr(schema, "migrations", lambda: known)
 
@@ -53,10 +60,37 @@ async def test_older_ledger_is_copied_then_migrated(old: Path, clock: StoppedClo
     await ledger.close()
 
     assert record is not None
-    assert versions(old) == [1, 2]
-    copy = old.with_name("ledger.db.v1.bak")
-    assert versions(copy) == [1]
+    assert versions(old) == [*SO_FAR, NEXT.version]
+    copy = old.with_name(f"ledger.db.v{NEWEST}.bak")
+    assert versions(copy) == SO_FAR
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+async def test_the_first_ledger_goes_on_with_what_it_held(
+    tmp_path: Path, clock: StoppedClock
+) -> None:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.migrate(connection, None, 0.0, schema.migrations()[:1])
+    connection.execute(
+        "INSERT INTO campaign VALUES (1, 'offer', 'o.yaml', '', 'x.example', 1, 1, 'sha', NULL, 0)"
+    )
+    connection.execute(
+        "INSERT INTO delivery (campaign_id, born, generation, row_number, key, address, domain,"
+        " message_id, due_at, updated_at, fields)"
+        " VALUES (1, 1, 1, 1, 'a', 'a@x.example', 'x.example', '<1@x.example>', 0, 0, '{}')"
+    )
+    connection.close()
+
+    ledger = await Ledger.open(path, clock=clock)
+    record = await ledger.campaign("offer")
+    claimed = await ledger.run(1, owner="me").claim(10)
+    await ledger.close()
+
+    assert record is not None
+    assert (record.list_sha256, record.halt) == ("sha", None)
+    assert [delivery.message_id for delivery in claimed] == ["<1@x.example>"]
+    assert versions(path.with_name("ledger.db.v1.bak")) == [1]
 
 
 @pytest.mark.usefixtures("newer")
@@ -68,7 +102,7 @@ async def test_older_ledger_is_read_as_it_is(old: Path, clock: StoppedClock) -> 
 
     assert record is not None
     assert content(old) == before
-    assert versions(old) == [1]
+    assert versions(old) == SO_FAR
 
 
 def test_migration_that_breaks_leaves_the_ledger_as_it_was(old: Path) -> None:
@@ -80,7 +114,7 @@ def test_migration_that_breaks_leaves_the_ledger_as_it_was(old: Path) -> None:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     connection.close()
     assert "more" not in tables
-    assert versions(old) == [1]
+    assert versions(old) == SO_FAR
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -90,7 +124,7 @@ async def test_newer_ledger_is_refused(old: Path, clock: StoppedClock, read_only
     connection.commit()
     connection.close()
 
-    with pytest.raises(LedgerError, match="has version 99, and this bulkmail knows 1 at most"):
+    with pytest.raises(LedgerError, match=f"has version 99, and this bulkmail knows {NEWEST} "):
         await Ledger.open(old, clock=clock, read_only=read_only)
 
 

@@ -9,7 +9,7 @@ import pytest
 from bulkmail.ledger.connection import open_memory
 from bulkmail.ledger.statements import load, parse
 
-FILES = ["campaigns", "enrolment", "limits", "reading", "run", "schema", "suppression"]
+FILES = ["campaigns", "enrolment", "limits", "orders", "reading", "run", "schema", "suppression"]
 
 
 def test_statements_are_found_by_name() -> None:
