@@ -20,12 +20,12 @@ from bulkmail.app.identity import from_domain, ledger_name_of_file
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
-from bulkmail.clock import moment
+from bulkmail.clock import Clock, moment
 from bulkmail.errors import ConfigurationError
-from bulkmail.fate import Counts, Delivery
+from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import Enrolment, Ledger, NewRow
 from bulkmail.message.composer import Composer
-from bulkmail.message.faults import RowFaults
+from bulkmail.message.faults import RowFaults, RowSkipped
 from bulkmail.message.message_id import message_id
 
 #: Rows read, enrolled or checked at a time: enough to make a commit worth while, few enough that
@@ -44,6 +44,8 @@ class Inspection:
     largest_bytes: int = 0
     #: Ledger ids of rows that cannot be rendered, with the reason.
     unfit: list[tuple[int, str]] = field(default_factory=list)
+    #: Ledger ids of rows for which `skip_if` holds, with the reason.
+    skipped: list[tuple[int, str]] = field(default_factory=list)
 
 
 class Pass:
@@ -91,9 +93,10 @@ class Pass:
         except BaseException:
             await asyncio.shield(enrolment.abandon())
             raise
-        if not self.inspection.unfit:
+        if not self.inspection.unfit and not self.inspection.skipped:
             return counts
         await self.ledger.fail_rows(enrolment.campaign_id, self.inspection.unfit)
+        await self.ledger.skip_rows(enrolment.campaign_id, self.inspection.skipped)
         return await self.ledger.counts(enrolment.campaign_id)
 
     async def _enrol(self, recipients: RecipientList, enrolment: Enrolment) -> None:
@@ -136,6 +139,8 @@ class Pass:
     async def _check_row(self, delivery: Delivery, composer: Composer) -> None:
         try:
             mail = await composer.compose(delivery, moment(self._clock.time()))
+        except RowSkipped as skipped:
+            self.inspection.skipped.append((delivery.id, skipped.reason))
         except RowFaults as error:
             self.inspection.faults.add(error.faults)
             reason = "; ".join(fault.message for fault in error.faults)
@@ -151,6 +156,20 @@ async def _enrolled(enrolment: Enrolment) -> AsyncIterator[Delivery]:
         for delivery in batch:
             yield delivery
         after = batch[-1].id
+
+
+async def skip_again(ledger: Ledger, campaign_id: int, composer: Composer, clock: Clock) -> None:
+    """Judge the condition anew for all who wait on a list that was not read again."""
+    if not composer.may_skip:
+        return
+    after = 0
+    while rows := await ledger.rows(
+        campaign_id, after=after, limit=BATCH, states=[State.PENDING, State.DEFERRED]
+    ):
+        after = rows[-1].id
+        now = moment(clock.time())
+        reasons = ((row.id, composer.skips(row, now)) for row in rows)
+        await ledger.skip_rows(campaign_id, [(id_, why) for id_, why in reasons if why])
 
 
 async def enrolled_id(campaign: Campaign, ledger: Ledger) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bulkmail.app.assembly import Surroundings, engine, pools, transcribing, window_of
-from bulkmail.app.enrolling import Pass, inspect
+from bulkmail.app.enrolling import Pass, inspect, skip_again
 from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.options import SendOptions
@@ -200,6 +200,7 @@ class _Job:
         if record is not None and self._is_unchanged(record, recipients, fingerprint):
             self._watch.announce("List and templates are as they were checked.")
             await self._ledger.rejudge(record.id, listed=listed)
+            await skip_again(self._ledger, record.id, self._composer, self._clock)
             return record
         if record is not None and record.fingerprint not in {None, fingerprint}:
             await self._tell_of_former_text(record)

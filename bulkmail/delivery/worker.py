@@ -24,6 +24,7 @@ from bulkmail.errors import (
     TlsFailed,
 )
 from bulkmail.fate import Attempt, Delivery, State
+from bulkmail.message.faults import RowSkipped
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import (
     Accepted,
@@ -144,11 +145,25 @@ class Worker:
             return tried, gave_up(tried, "given up while it waited", now)
         try:
             mail = await self._shared.compose(delivery, moment(tried.started_at))
+        except RowSkipped as skipped:
+            return self._skipped(tried, skipped.reason)
         except ConfigurationError as error:
             reason = "; ".join(fault.message for fault in error.faults)
             local = PermanentFailure(blame=Blame.US, stage=None, reply=None, reason=reason)
             return self._settled(Try(delivery, None, tried.started_at), local)
         return await self._hand_over(tried, mail)
+
+    def _skipped(self, tried: Try, reason: str) -> tuple[Try, Attempt]:
+        """Nothing was tried; who may have got it in an earlier try stays in doubt."""
+        may_have_it = tried.delivery.doubts > 0
+        return tried, Attempt(
+            delivery_id=tried.delivery.id,
+            epoch=tried.delivery.epoch,
+            at=self._shared.clock.time(),
+            started_at=tried.started_at,
+            state=State.IN_DOUBT if may_have_it else State.SUPPRESSED,
+            reason=f"in doubt, and not sent again: {reason}" if may_have_it else reason,
+        )
 
     def _may_begin(self, now: float) -> bool:
         return (

@@ -12,7 +12,7 @@ gone     the list no longer holds it                 in each pass
 row      the list's own row is bad (`NewRow`)         in each pass
 check    it was found unfit after the pass           in each pass; `rejudge(recheck=True)`
 listed   a suppression list names its address        in each pass; in each `rejudge`
-skipped  the engine skipped it                       in each pass; in each `rejudge`
+skipped  its condition says so                       in each pass; in each `rejudge`
 =======  ==========================================  =======================================
 
 One cause more, `cancelled`, is judged by nobody: see `orders`.
@@ -313,5 +313,21 @@ def fail_rows(
         (
             {"id": id_, "campaign_id": campaign_id, "reason": reason, "now": now}
             for id_, reason in failures
+        ),
+    )
+
+
+def skip_rows(
+    connection: sqlite3.Connection,
+    campaign_id: int,
+    skipped: Iterable[tuple[int, str]],
+    now: float,
+) -> None:
+    """Suppress rows that get nothing by a condition, and that nobody holds."""
+    connection.executemany(
+        load("enrolment")["skip row"],
+        (
+            {"id": id_, "campaign_id": campaign_id, "reason": reason, "now": now}
+            for id_, reason in skipped
         ),
     )

@@ -189,3 +189,9 @@ WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at IS NULL AND ow
 UPDATE delivery SET state = 'failed', reason = :reason, cause = 'check', updated_at = :now
 WHERE id = :id AND campaign_id = :campaign_id AND state IN ('pending', 'deferred')
     AND owner IS NULL;
+
+-- skip row --
+-- A row that gets nothing by the campaign's condition, while nobody holds it.
+UPDATE delivery SET state = 'suppressed', reason = :reason, cause = 'skipped', updated_at = :now
+WHERE id = :id AND campaign_id = :campaign_id AND state IN ('pending', 'deferred')
+    AND owner IS NULL;

@@ -140,6 +140,11 @@ class Ledger:
         now = self._clock.time()
         await self._driver.submit(lambda db: enrolment.fail_rows(db, campaign_id, failures, now))
 
+    async def skip_rows(self, campaign_id: int, skipped: Sequence[tuple[int, str]]) -> None:
+        """Suppress deliveries by id, with a reason each, until the next pass or `rejudge`."""
+        now = self._clock.time()
+        await self._driver.submit(lambda db: enrolment.skip_rows(db, campaign_id, skipped, now))
+
     async def rows(
         self,
         campaign_id: int,

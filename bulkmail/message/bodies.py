@@ -23,10 +23,12 @@ class Bodies:
     def __init__(self, campaign: Campaign, templates: Templates) -> None:
         model = campaign.model
         self._text = (
-            None if model.text is None else templates.file(model.text, ("text",), is_html=False)
+            None
+            if model.text is None
+            else templates.localised(model.text, ("text",), is_html=False)
         )
         self._html = (
-            None if model.html is None else templates.file(model.html, ("html",), is_html=True)
+            None if model.html is None else templates.localised(model.html, ("html",), is_html=True)
         )
 
     @property
@@ -36,13 +38,15 @@ class Bodies:
 
     def parts(self, row: Row) -> list[Part]:
         """The parts for `row`; fewer when `row` holds a fault."""
-        html = None if self._html is None else self._html.render(row)
-        text = None if self._text is None else self._text.render(row)
-        if self._text is None and html is not None:
+        of_html = None if self._html is None else self._html.for_row(row)
+        of_text = None if self._text is None else self._text.for_row(row)
+        html = None if of_html is None else of_html.render(row)
+        text = None if of_text is None else of_text.render(row)
+        if of_text is None and html is not None:
             text = plain_text(html)
         parts = (
-            self._part("plain", self._text or self._html, text, row),
-            self._part("html", self._html, html, row),
+            self._part("plain", of_text or of_html, text, row),
+            self._part("html", of_html, html, row),
         )
         return [part for part in parts if part is not None]
 

@@ -13,14 +13,13 @@ from zoneinfo import ZoneInfo
 from bulkmail.campaign.load import Campaign
 from bulkmail.fate import Delivery
 from bulkmail.message.addressees import AddressBook, IsSuppressed
-from bulkmail.message.attachments import attachments
-from bulkmail.message.bodies import Bodies
-from bulkmail.message.file_reader import FileReader
+from bulkmail.message.contents import Contents
+from bulkmail.message.faults import RowSkipped
 from bulkmail.message.fingerprint import fingerprint
-from bulkmail.message.frame import Frame
 from bulkmail.message.heading import Heading
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.row import Row
+from bulkmail.message.skipping import SkipRule
 from bulkmail.message.templates import Templates
 
 
@@ -42,15 +41,11 @@ class Composer:
         self._campaign = campaign
         path = campaign.model.recipients.path
         self._templates = Templates(campaign, path or "the recipients")
-        self._bodies = Bodies(campaign, self._templates)
+        self._skip = SkipRule(campaign, self._templates)
+        self._contents = Contents(campaign, self._templates)
         self._heading = Heading(campaign, self._templates)
         self._addresses = AddressBook(campaign, self._templates, is_suppressed)
-        self._files, images = attachments(campaign, self._templates)
         self._templates.raise_faults()
-        self._reader = FileReader()
-        self._frame = Frame(
-            bodies=self._bodies.count, inline=images, attachments=len(self._files) - images
-        )
 
     @cached_property
     def _zone(self) -> ZoneInfo | None:
@@ -64,21 +59,20 @@ class Composer:
         """The message for one row at one (aware) instant, which feeds Date and `now`.
 
         With `only_to` it is addressed to that address alone, without copies. Raises `RowFaults`
-        with all that is wrong with the row: then no message of it can be sent.
+        with all that is wrong with the row: then no message of it can be sent. Raises `RowSkipped`
+        where `skip_if` holds for it.
         """
         sent_at = instant.astimezone(self._zone)
         row = Row(delivery, self._campaign.name, sent_at)
+        if reason := self._skip.reason(row):
+            raise RowSkipped(reason, row=delivery.row, address=delivery.address)
         addressees = self._addresses.addressees(row, only_to)
         header = self._heading.encode(row, addressees, sent_at)
-        parts = self._bodies.parts(row)
-        for file in self._files:
-            part = await file.part(row, self._reader)
-            if part is not None:
-                parts.append(part)
+        frame, parts = await self._contents.of(row)
         row.raise_faults()
         if addressees is None:
             raise AssertionError("a row without addressees holds a fault")
-        chunks, has_dot_line = self._frame.content(header, parts, delivery.message_id)
+        chunks, has_dot_line = frame.content(header, parts, delivery.message_id)
         return MailObject(
             envelope=addressees.envelope,
             chunks=chunks,
@@ -95,5 +89,17 @@ class Composer:
         When it is what it was, what was checked has not changed, but for each row's fields (the
         ledger's content hash) and each row's own files (looked at when the message is made).
         """
-        shared = [file.shared_path for file in self._files if file.shared_path is not None]
-        return fingerprint(self._campaign, self._templates.sources(), shared)
+        return fingerprint(self._campaign, self._templates.sources(), self._contents.shared_paths)
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether the campaign has a condition by which rows get nothing."""
+        return not self._skip.is_empty
+
+    def skips(self, delivery: Delivery, instant: datetime) -> str | None:
+        """Why the row gets nothing by `skip_if`, as of `instant`; None when it may get a message.
+
+        An expression that fails is told by `compose`.
+        """
+        sent_at = instant.astimezone(self._zone)
+        return self._skip.reason(Row(delivery, self._campaign.name, sent_at))

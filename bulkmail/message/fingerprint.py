@@ -25,6 +25,8 @@ _KEYS = {
     "attachments",
     "inline",
     "headers",
+    "skip_if",
+    "language",
 }
 
 

@@ -6,6 +6,7 @@ refused. Files are UTF-8.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +14,11 @@ import jinja2
 
 from bulkmail.campaign.nearest import nearest
 from bulkmail.campaign.text_file import displayed, text_chunks
+
+#: A language's tag as far as it is used for templates: zh, zh-CN, zh-Hans-CN (RFC 5646, 2.1).
+_TAG = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*"
+#: What a template's name may end with, behind the suffix of what it makes.
+TEMPLATE_SUFFIXES = (".j2", ".jinja", ".jinja2", ".jj2")
 
 
 class TemplateFiles(jinja2.BaseLoader):
@@ -52,6 +58,21 @@ class TemplateFiles(jinja2.BaseLoader):
                 return path if path.resolve().is_relative_to(self._root) else None
         return None
 
+    def variants(self, name: str) -> dict[str, str]:
+        """The names of a template's variants by language, by tag in lower case."""
+        parent, _, last = name.rpartition("/")
+        stem, tail = _stem_and_tail(last)
+        pattern = re.compile(rf"{re.escape(stem)}\.({_TAG}){re.escape(tail)}", re.ASCII)
+        found: dict[str, str] = {}
+        for folder in self.folders if not _leaves(name) else ():
+            beside = folder / parent
+            for path in sorted(beside.iterdir()) if beside.is_dir() else ():
+                match = pattern.fullmatch(path.name)
+                variant = f"{parent}/{path.name}" if parent else path.name
+                if match and self.locate(variant):
+                    found.setdefault(match[1].lower().replace("_", "-"), variant)
+        return found
+
     def problem(self, name: str) -> str:
         """Why `locate` finds nothing, in one sentence."""
         if _leaves(name) or any((folder / name).is_file() for folder in self.folders):
@@ -74,3 +95,12 @@ class TemplateFiles(jinja2.BaseLoader):
 def _leaves(name: str) -> bool:
     parts = PurePosixPath(name).parts
     return not parts or ".." in parts or parts[0] == "/" or "\\" in name or "\0" in name
+
+
+def _stem_and_tail(name: str) -> tuple[str, str]:
+    """``offer``, ``.html.j2``: a variant has its language between the two."""
+    stem = name
+    for suffix in TEMPLATE_SUFFIXES:
+        stem = stem.removesuffix(suffix)
+    stem = stem.rpartition(".")[0] or stem
+    return stem, name[len(stem) :]

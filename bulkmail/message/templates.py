@@ -20,14 +20,14 @@ from bulkmail.campaign.document import Loc, dotted
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.text_file import displayed
 from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.language import Localised, language_column
 from bulkmail.message.rendering import Origin, Renderer
 from bulkmail.message.row import Row
-from bulkmail.message.template_files import TemplateFiles
+from bulkmail.message.template_files import TEMPLATE_SUFFIXES, TemplateFiles
 from bulkmail.message.undefined import Missing, Use, noting
 
 _HTML_NAMES = (".html", ".htm", ".xhtml")
 _UNCOMPILABLE = (jinja2.TemplateSyntaxError, ConfigurationError)
-_TEMPLATE_NAMES = (".j2", ".jinja", ".jinja2", ".jj2")
 
 
 class Templates:
@@ -63,6 +63,17 @@ class Templates:
             return self._broken(loc)
         template = self._environments[is_html].get_template(name)
         return Renderer(template, self._origin, filename=str(path))
+
+    def localised(self, name: str, loc: Loc, *, is_html: bool) -> Localised:
+        """The same with its variants by language, all compiled."""
+        return Localised(
+            self.file(name, loc, is_html=is_html),
+            {
+                tag: self.file(variant, loc, is_html=is_html)
+                for tag, variant in self.files.variants(name).items()
+            },
+            language_column(self._campaign.model),
+        )
 
     def inline(self, source: str, loc: Loc) -> Renderer:
         """A template that stands in the campaign file itself."""
@@ -190,7 +201,7 @@ def _from_string(environment: jinja2.Environment, source: str, filename: str) ->
 
 def _is_html_name(name: str | None) -> bool:
     stem = (name or "").lower()
-    for suffix in _TEMPLATE_NAMES:
+    for suffix in TEMPLATE_SUFFIXES:
         stem = stem.removesuffix(suffix)
     return stem.endswith(_HTML_NAMES)
 

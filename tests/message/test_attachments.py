@@ -203,7 +203,7 @@ async def test_a_file_that_may_not_be_read_is_the_rows_fault(
     async def refuse(path: Path, kind: str) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(composer._reader, "read", refuse)  # root may read everything
+    monkeypatch.setattr(composer._contents._reader, "read", refuse)  # root may read everything
 
     with pytest.raises(RowFaults, match=r"a7.pdf cannot be read: Permission denied"):
         await composer.compose(delivery(id="7"), INSTANT)
