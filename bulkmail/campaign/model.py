@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from bulkmail.campaign.dkim_model import DkimKeys, DkimModel
 from bulkmail.campaign.header_name import checked_header_name, checked_headers
 from bulkmail.campaign.server_model import ServerModel, ServerReference, Servers
 from bulkmail.campaign.strict_model import StrictModel
+from bulkmail.campaign.unsubscribe_model import UnsubscribeModel
 from bulkmail.campaign.values import (
     ContentId,
     Count,
@@ -38,6 +40,7 @@ __all__ = [
     "AttachmentModel",
     "CampaignModel",
     "DefaultsModel",
+    "DkimModel",
     "LedgerModel",
     "ProjectModel",
     "RecipientsModel",
@@ -45,6 +48,7 @@ __all__ = [
     "ScheduleModel",
     "ServerModel",
     "ServerReference",
+    "UnsubscribeModel",
 ]
 
 HeaderTexts = Annotated[
@@ -240,9 +244,29 @@ class CampaignModel(DefaultsModel):
         default_factory=dict,
         description='Images in the HTML: `logo: images/logo.png` is `<img src="cid:logo">`.',
     )
+    kind: Literal["marketing", "transactional"] | None = Field(
+        None,
+        description="`marketing` is refused without `unsubscribe`; `transactional` (an offer "
+        "letter, an activation) leaves bulkmail.yaml's `unsubscribe` out.",
+    )
+    unsubscribe: UnsubscribeModel | None = Field(
+        None,
+        description="How a reader leaves: List-Unsubscribe, with one click, and `unsubscribe_url` "
+        "in templates. Put together, key by key, with bulkmail.yaml's.",
+    )
+    dkim: DkimKeys = Field(
+        (),
+        description="The key that messages are signed with, or a list: each signs. "
+        "Default: bulkmail.yaml's; `[]` signs with none.",
+    )
     schedule: ScheduleModel = Field(
         default_factory=ScheduleModel, description="When it is due, and the hours it may go out in."
     )
+
+    @property
+    def dkim_keys(self) -> tuple[DkimModel, ...]:
+        """All keys that sign."""
+        return (self.dkim,) if isinstance(self.dkim, DkimModel) else self.dkim
 
 
 class LedgerModel(StrictModel):
@@ -264,6 +288,12 @@ class ProjectModel(StrictModel):
         default_factory=dict, description="Servers by name."
     )
     ledger: LedgerModel = Field(default_factory=LedgerModel, description="The ledger.")
+    unsubscribe: UnsubscribeModel | None = Field(
+        None, description="How readers leave, for all campaigns but the transactional ones."
+    )
+    dkim: DkimKeys = Field(
+        (), description="The key that messages are signed with, or a list, for all campaigns."
+    )
     defaults: DefaultsModel = Field(
         default_factory=DefaultsModel, description="Campaign keys for all campaigns."
     )
