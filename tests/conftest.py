@@ -1,0 +1,17 @@
+"""What all tests share: how hypothesis looks for examples.
+
+Nothing timed in tests: a machine that is busy makes an example slow, and a test no worse. In CI the
+same examples are tried each time, so that red means the change; elsewhere new ones are sought.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "bulkmail",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("bulkmail")
