@@ -154,7 +154,8 @@ class _Job:
         counts = await self._ledger.counts(record.id)
         to_go = counts.pending + counts.deferred + counts.in_doubt
         limit = to_go if self._options.limit is None else min(to_go, self._options.limit)
-        self._watch.begin(self._campaign.name, counts, limit)
+        rates = [server.rates for server in servers]
+        self._watch.begin(self._campaign.name, counts, limit, rates)
         result, tally = await self._run(record, servers, transcript)
         return summary(
             Run(

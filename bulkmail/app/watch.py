@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bulkmail.delivery.ports import Observer
 from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.report.least_time import Limits
 
 
 class Watch(Observer, Protocol):
@@ -19,8 +20,11 @@ class Watch(Observer, Protocol):
         """`done` rows of `total` were read or checked."""
         ...
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
-        """The run starts; `limit` is how many recipients it will try at most."""
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
+        """The run starts; `limit` is how many recipients it will try at most.
+
+        `limits` are the rates of the servers it may use.
+        """
         ...
 
 
@@ -40,10 +44,10 @@ class Audience:
         for watch in self._watches:
             watch.checking(done, total)
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Tell everybody."""
         for watch in self._watches:
-            watch.begin(campaign, counts, limit)
+            watch.begin(campaign, counts, limit, limits)
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Tell everybody."""

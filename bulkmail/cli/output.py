@@ -51,6 +51,14 @@ def complain(text: str) -> None:
         sys.stderr.flush()
 
 
+def is_one_stream() -> bool:
+    """Whether stdout and stderr end in one place: a terminal, cron's mail, one log."""
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), os.fstat(sys.stderr.fileno()))
+    except (OSError, ValueError):  # a stream that is no file, as in a test
+        return False
+
+
 def finish() -> None:
     """Write out what is buffered, so that nothing fails when the interpreter ends."""
     _written(sys.stdout.flush)

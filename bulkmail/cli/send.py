@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bulkmail.cli import send_options as options
-from bulkmail.cli.output import complain, say, say_json
+from bulkmail.cli.output import complain, is_one_stream, say, say_json
 from bulkmail.cli.parameters import CampaignArgument, LedgerOption, ledger_path
 from bulkmail.cli.running import run
 from bulkmail.errors import EXIT_STOPPED
@@ -68,12 +68,15 @@ def send(
         handle_signals=True,
     )
     options.refuse_contradictions(asked)
-    summary = run(_send(campaign, asked, quiet=quiet, bar=not json))
+    summary, has_told = run(_send(campaign, asked, quiet=quiet, bar=not json))
+    if not has_told:
+        _complain_in_lines(summary.stopped if summary.exit_code == EXIT_STOPPED else "")
     _tell(summary, campaign, asked, quiet=quiet, json=json)
     raise typer.Exit(summary.exit_code)
 
 
-async def _send(text: str, asked: SendOptions, *, quiet: bool, bar: bool) -> Summary:
+async def _send(text: str, asked: SendOptions, *, quiet: bool, bar: bool) -> tuple[Summary, bool]:
+    """The run's summary, and whether the progress still says why it stopped."""
     from bulkmail.app import sending
     from bulkmail.cli.campaigns import open_whole
     from bulkmail.report.progress import display
@@ -82,25 +85,31 @@ async def _send(text: str, asked: SendOptions, *, quiet: bool, bar: bool) -> Sum
     if asked.date is not None:
         asked = replace(asked, date=options.in_zone(asked.date, campaign))
     with display(sys.stderr, quiet=quiet, bar=bar) as watch:
-        return await sending.send(campaign, asked, watch=watch)
+        summary = await sending.send(campaign, asked, watch=watch)
+    return summary, watch.has_told(summary.stopped)
 
 
 def _tell(summary: Summary, typed: str, asked: SendOptions, *, quiet: bool, json: bool) -> None:
-    if summary.exit_code == EXIT_STOPPED and summary.stopped:
-        complain(visible(summary.stopped))
-        if summary.stopped_detail:
-            complain(f"  {visible(summary.stopped_detail)}")
+    if summary.exit_code == EXIT_STOPPED:
+        _complain_in_lines(summary.stopped_detail, indent="  ")
     if json:
         say_json(summary.to_json())
     elif not quiet:
         _tell_person(summary, typed, asked)
 
 
+def _complain_in_lines(text: str, indent: str = "") -> None:
+    """Several servers have a line each."""
+    for line in text.splitlines():
+        complain(f"{indent}{visible(line)}")
+
+
 def _tell_person(summary: Summary, typed: str, asked: SendOptions) -> None:
     from bulkmail.cli.campaigns import again
 
     say(_dated(visible(summary.sentence()), summary.campaign))
-    if summary.ledger is not None and not asked.dry_run:
+    # Progress began with it: who reads both streams has read it.
+    if summary.ledger is not None and not asked.dry_run and not is_one_stream():
         say(f"Ledger: {visible(str(summary.ledger))}")
     commands = summary.next_commands(again(typed, asked.ledger))
     width = max(len(label) for label, _ in commands) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self, TextIO
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,13 +13,22 @@ from rich.text import Text
 
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.report.least_time import Limits
 from bulkmail.report.tally import Tally
 from bulkmail.report.terminal import visible
-from bulkmail.report.wording import local_time, number
+from bulkmail.report.wording import number, wait_sentence
 
 #: Redraws a second: smooth to the eye, and nothing to the processor.
 _REDRAWS = 4
 _BAR_WIDTH = 30
+#: Columns between two cells.
+_GAP = 2
+#: What a narrow terminal leaves of the bar at least, and of the campaign's name at most.
+_LEAST_BAR_WIDTH = 4
+_NAME_SHARE = 0.3
+#: Columns left free at the right, where a terminal writes ``^C``: in a full line that would begin
+#: a new one, and the next redraw would leave the old bar standing.
+_MARGIN = 4
 
 
 class BarDisplay:
@@ -52,10 +62,10 @@ class BarDisplay:
         self._checked = (done, total)
         self._show()
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Show the bar of this run."""
         self._checked = None
-        self._tally = Tally(campaign, counts, limit, self._clock)
+        self._tally = Tally(campaign, counts, limit, self._clock, limits)
         self._show()
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
@@ -66,6 +76,10 @@ class BarDisplay:
     def waiting(self, sentence: str, until: float | None) -> None:
         """Show what the run waits for, until it is told that it does not."""
         self._wait, self._until = sentence, until
+        if self._tally is not None and sentence:
+            self._tally.rest(until)
+        elif self._tally is not None:
+            self._tally.go_on()
 
     def server_changed(self, server: str, sentence: str) -> None:
         """Show a server's trouble until it is over."""
@@ -73,6 +87,11 @@ class BarDisplay:
             self._down[server] = sentence
         else:
             self._down.pop(server, None)
+
+    def has_told(self, trouble: str) -> bool:
+        """The bar is gone when it ends, and what it told with it."""
+        del trouble
+        return False
 
     def _show(self) -> None:
         if self._live is None:
@@ -90,52 +109,49 @@ class BarDisplay:
         """What stands on the screen right now."""
         if self._checked is not None:
             return self._render_check(*self._checked)
-        if self._tally is None:
-            return Text("")
+        if self._tally is None or not self._tally.limit:
+            return Text("")  # nothing to do has no bar
         lines = [self._render_bar(self._tally), self._line(*self._figures(self._tally))]
         if trouble := self._trouble():
             lines.append(self._line(trouble))
-        return Group(*lines)
+        return Constrain(Group(*lines), self._width)
 
     def _render_check(self, done: int, total: int | None) -> RenderableType:
         figures = number(done) if total is None else f"{number(done)} / {number(total)}"
-        return _row(Text("checking"), _bar(done, total), Text(figures))
+        return self._row("checking", done, total, figures)
 
     def _render_bar(self, tally: Tally) -> RenderableType:
-        share = f"{tally.done / tally.limit:.1%}" if tally.limit else ""
-        return _row(
-            Text(visible(tally.campaign)),
-            _bar(tally.done, tally.limit),
-            Text(f"{number(tally.done)} / {number(tally.limit)}"),
-            Text(share),
-            Text(tally.pace()),
-        )
+        figures = f"{number(tally.done)} / {number(tally.limit)}"
+        share = f"{tally.done / tally.limit:.1%}"
+        return self._row(tally.campaign, tally.done, tally.limit, figures, share, tally.pace())
+
+    @property
+    def _width(self) -> int:
+        return max(1, self._console.width - _MARGIN)
+
+    def _row(self, name: str, done: int, total: int | None, *figures: str) -> RenderableType:
+        """One line: a name, a bar in what is left of the width, and figures."""
+        label = Text(visible(name))
+        label.truncate(max(1, int(self._width * _NAME_SHARE)), overflow="ellipsis")
+        cells = [Text(figure) for figure in figures if figure]
+        taken = label.cell_len + sum(cell.cell_len + _GAP for cell in cells) + _GAP
+        width = max(_LEAST_BAR_WIDTH, min(_BAR_WIDTH, self._width - taken))
+        bar = ProgressBar(total=total, completed=done, width=width, pulse=total is None)
+        grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
+        for _ in (label, bar, *cells):
+            grid.add_column(no_wrap=True)
+        grid.add_row(label, bar, *cells)
+        return grid
 
     @staticmethod
     def _figures(tally: Tally) -> list[str]:
         return [figure for figure in (*tally.states(), tally.to_go()) if figure]
 
     def _trouble(self) -> str:
-        wait = ""
-        if self._wait:
-            wait = f"waiting: {self._wait}"
-        if self._wait and self._until is not None:
-            wait += f" until {local_time(self._until, self._clock.time())}"
+        wait = wait_sentence(self._wait, self._until, self._clock.time()) if self._wait else ""
         down = [f"{server}: {sentence}" for server, sentence in list(self._down.items())]
         return " · ".join(part for part in (wait, *down) if part)
 
     @staticmethod
     def _line(*parts: str) -> Text:
         return Text("  " + visible("   ".join(parts)), overflow="ellipsis", no_wrap=True)
-
-
-def _bar(done: int, total: int | None) -> ProgressBar:
-    return ProgressBar(total=total, completed=done, width=_BAR_WIDTH, pulse=total is None)
-
-
-def _row(*cells: RenderableType) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for _ in cells:
-        grid.add_column(no_wrap=True)
-    grid.add_row(*cells)
-    return grid

@@ -7,16 +7,17 @@ from typing import Self, TextIO
 
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.report.least_time import Limits
 from bulkmail.report.tally import Tally
 from bulkmail.report.terminal import visible
-from bulkmail.report.wording import local, local_time, number
+from bulkmail.report.wording import local, number, wait_sentence
 
 #: Seconds between two lines: a run of an hour is then 360 lines of log, and no silence is long.
 INTERVAL = 10.0
 
 
 class LineDisplay:
-    """Watches a run and writes lines; the first and the last always, others at intervals."""
+    """Watches a run and writes lines; the first always, others at intervals."""
 
     def __init__(self, out: TextIO, clock: Clock, interval: float = INTERVAL) -> None:
         self._out = out
@@ -29,14 +30,15 @@ class LineDisplay:
         self._wait = ""
         self._told_wait = ""
         self._timer: asyncio.TimerHandle | None = None
-        self._down: set[str] = set()
+        #: Servers that are not usable: name to sentence.
+        self._down: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *problem: object) -> None:
         self._cancel_timer()
-        if self._untold:
+        if self._untold and any(problem):  # else a summary says more, and says it next
             self._tell_progress(is_over=True)
 
     def announce(self, sentence: str) -> None:
@@ -49,11 +51,12 @@ class LineDisplay:
             of = "" if total is None else f" of {number(total)}"
             self._line(f"checked {number(done)}{of} rows")
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Say how many this run has before it."""
-        self._tally = Tally(campaign, counts, limit, self._clock)
+        self._tally = Tally(campaign, counts, limit, self._clock, limits)
         going_on = "going on, " if counts.sent else ""
-        self._line(f"{campaign}: {going_on}{number(limit)} to go")
+        if limit:
+            self._line(f"{campaign}: {going_on}{self._tally.outlook()}")
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Count, and say now and then how far the run is."""
@@ -70,8 +73,11 @@ class LineDisplay:
         A wait that is going to be a long one is said at once, too.
         """
         now = self._clock.time()
-        moment = "" if until is None else f" until {local_time(until, now)}"
-        self._wait = f"{sentence}{moment}" if sentence else ""
+        self._wait = wait_sentence(sentence, until, now) if sentence else ""
+        if self._tally is not None and sentence:
+            self._tally.rest(until)
+        elif self._tally is not None:
+            self._tally.go_on()
         is_long = until is not None and until - now > self._interval and not self._told_wait
         if not self._wait or self._wait == self._told_wait:
             self._cancel_timer()
@@ -84,11 +90,16 @@ class LineDisplay:
     def server_changed(self, server: str, sentence: str) -> None:
         """Say what became of a server."""
         if sentence:
-            self._down.add(server)
-            self._line(f"{server}: {sentence}")
-        elif server in self._down:
-            self._down.discard(server)
+            if self._down.get(server) != sentence:  # each try that fails tells it anew
+                self._line(f"{server}: {sentence}")
+            self._down[server] = sentence
+        elif self._down.pop(server, None) is not None:
             self._line(f"{server}: usable again")
+
+    def has_told(self, trouble: str) -> bool:
+        """Whether these troubles of servers stand among the lines already."""
+        told = {f"{server}: {sentence}" for server, sentence in self._down.items()}
+        return bool(trouble) and told.issuperset(trouble.split("\n"))
 
     def _tell_progress(self, *, is_over: bool = False) -> None:
         tally = self._tally
@@ -101,7 +112,7 @@ class LineDisplay:
         self._cancel_timer()
         self._told_wait = self._wait
         name = "" if self._tally is None else f"{self._tally.campaign}: "
-        self._line(f"{name}waiting: {self._wait}")
+        self._line(f"{name}{self._wait}")
 
     def _later(self, seconds: float) -> asyncio.TimerHandle | None:
         try:

@@ -20,6 +20,7 @@ from typing import Any
 
 from bulkmail.clock import rfc3339
 from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.report.least_time import Limits
 
 #: Bytes of one file, and how many files are kept in all.
 MAX_BYTES = 10_000_000
@@ -117,8 +118,9 @@ class LogWatch:
     def checking(self, done: int, total: int | None) -> None:
         """Log nothing: a check leaves its result."""
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Log where the campaign stands and how many this run has before it."""
+        del limits  # they say how long it may take, not what became of anybody
         self._campaign = campaign
         standing = {"total": counts.total, "sent": counts.sent, "failed": counts.failed}
         self._log.info("%s begin %s", campaign, _facts(to_go=limit, **standing))

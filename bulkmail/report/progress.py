@@ -8,6 +8,7 @@ from typing import Protocol, Self, TextIO, cast
 
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.report.least_time import Limits
 from bulkmail.report.lines import LineDisplay
 from bulkmail.report.silence import Silence
 from bulkmail.report.terminal import SteadyStream
@@ -28,7 +29,7 @@ class Display(Protocol):
         """Show how many rows are checked."""
         ...
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Show a run that starts, with `limit` recipients before it."""
         ...
 
@@ -42,6 +43,10 @@ class Display(Protocol):
 
     def server_changed(self, server: str, sentence: str) -> None:
         """Show that a server became unusable, or usable again ("")."""
+        ...
+
+    def has_told(self, trouble: str) -> bool:
+        """Whether these troubles of servers, one a line, are still to be read."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.report.least_time import Limits
 
 
 class Silence:
@@ -22,7 +23,7 @@ class Silence:
     def checking(self, done: int, total: int | None) -> None:
         """Say nothing."""
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Say nothing."""
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
@@ -33,3 +34,8 @@ class Silence:
 
     def server_changed(self, server: str, sentence: str) -> None:
         """Say nothing."""
+
+    def has_told(self, trouble: str) -> bool:
+        """Nothing was told."""
+        del trouble
+        return False

@@ -101,7 +101,7 @@ class Summary:
             return f"Stopped after {took}."
         if self.exit_code == EXIT_WAITING:
             return (self.stopped or "Something still waits").rstrip(". ") + "."
-        if self.limit_reached:
+        if self.limit_reached and self.unsent:
             return f"{number(self.sent_in_run)} sent in this run, in {took}."
         if self.sent_in_run or self.failed_in_run:
             pace = f" ({rate(self.messages_per_second)})" if self.elapsed_seconds >= 1 else ""
@@ -124,7 +124,7 @@ class Summary:
             commands.append(("Go on with", send))
         elif self.exit_code == EXIT_STOPPED:
             commands.append(("When that is mended", send))
-        elif self.limit_reached:
+        elif self.limit_reached and self.unsent:
             commands.append(("Send the rest", send))
         if self.counts.failed:
             commands.append(("Who failed, and why", f"{report} --state failed"))

@@ -7,18 +7,23 @@ from dataclasses import asdict
 
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Counts, Delivery, State
+from bulkmail.report.least_time import Limits, least_seconds
 from bulkmail.report.wording import number, rate, span
 
 #: Seconds over which the rate is taken: long enough to be calm, short enough to tell of a change.
 RATE_WINDOW = 30.0
 #: Seconds between two samples of the rate: the window then holds some sixty of them.
 _SAMPLE = 0.5
+#: Seconds from which it is said beforehand how long the limits make a run.
+_WORTH_SAYING = 60
 
 
 class Tally:
     """Counts the attempts of one run on top of where the campaign stood at its beginning."""
 
-    def __init__(self, campaign: str, counts: Counts, limit: int, clock: Clock) -> None:
+    def __init__(
+        self, campaign: str, counts: Counts, limit: int, clock: Clock, limits: Limits = ()
+    ) -> None:
         self.campaign = campaign
         #: Recipients of this run.
         self.limit = limit
@@ -26,7 +31,13 @@ class Tally:
         self.done = 0
         self._counts: dict[str, int] = asdict(counts)
         self._clock = clock
-        self._samples = deque([(clock.monotonic(), 0)])
+        self._limits = limits
+        self._began = clock.monotonic()
+        #: Seconds the run has rested, and since when it does; a rate is that of the time between.
+        self._rested = 0.0
+        self._rests_since: float | None = None
+        self._rests_until: float | None = None
+        self._samples = deque([(self._began, 0)])
 
     def add(self, delivery: Delivery, attempt: Attempt) -> None:
         """Count one attempt."""
@@ -41,8 +52,25 @@ class Tally:
         """How many of the campaign's deliveries are in `state`."""
         return self._counts[state]
 
+    def rest(self, until: float | None) -> None:
+        """The run waits, as far as is known until then (epoch seconds)."""
+        if self._rests_since is None:
+            self._rests_since = self._clock.monotonic()
+        self._rests_until = until
+
+    def go_on(self) -> None:
+        """The run waits no more."""
+        if self._rests_since is not None:
+            self._rested += self._clock.monotonic() - self._rests_since
+        self._rests_since = self._rests_until = None
+
+    def _busy(self) -> float:
+        """A clock that stands still while the run rests."""
+        now = self._clock.monotonic() if self._rests_since is None else self._rests_since
+        return now - self._rested
+
     def _sample(self) -> None:
-        now = self._clock.monotonic()
+        now = self._busy()
         if now - self._samples[-1][0] >= _SAMPLE:
             self._samples.append((now, self.done))
             while len(self._samples) > 2 and self._samples[1][0] <= now - RATE_WINDOW:  # noqa: PLR2004  # a rate needs two
@@ -50,15 +78,33 @@ class Tally:
 
     @property
     def per_second(self) -> float:
-        """Recipients done in a second, lately; 0.0 while nothing can be said."""
+        """Recipients done in a second, lately, rests left out; 0.0 while nothing can be said."""
         began, done = self._samples[0]
-        elapsed = self._clock.monotonic() - began
+        elapsed = self._busy() - began
         return (self.done - done) / elapsed if elapsed > 0 else 0.0
 
     @property
+    def least_seconds(self) -> float:
+        """How long the whole run takes at the least, under its servers' limits."""
+        return least_seconds(self.limit, self._limits)
+
+    @property
     def seconds_left(self) -> float | None:
-        """An estimate for the recipients still to go; None while nothing can be said."""
-        return (self.limit - self.done) / self.per_second if self.per_second > 0 else None
+        """An estimate for the recipients still to go; None while nothing can be said.
+
+        The rate of late says nothing of a wait, nor of a quota that is not spent yet.
+        """
+        to_go = self.limit - self.done
+        seconds = to_go / self.per_second if self.per_second > 0 else 0.0
+        if self._rests_since is None:
+            elapsed = self._clock.monotonic() - self._began
+            seconds = max(seconds, self.least_seconds - elapsed)
+        elif self._rests_until is not None:
+            wait = max(0.0, self._rests_until - self._clock.time())
+            seconds = wait + max(seconds, least_seconds(to_go, self._limits))
+        else:
+            return None
+        return seconds if seconds > 0 else None
 
     def states(self) -> list[str]:
         """``sent 1,187``, ``deferred 15``, ``failed 2``: the first three always, doubts if any."""
@@ -68,8 +114,17 @@ class Tally:
         return [f"{str(state).replace('_', ' ')} {number(self.count(state))}" for state in shown]
 
     def pace(self) -> str:
-        """``4.9/s``, or nothing while nothing can be said."""
-        return rate(self.per_second) if self.per_second > 0 else ""
+        """``4.9/s``, or nothing while nothing can be said, or nothing is sent."""
+        is_resting = self._rests_since is not None
+        return rate(self.per_second) if self.per_second > 0 and not is_resting else ""
+
+    def outlook(self) -> str:
+        """``1,200 of 3,000 to go, 5 d at least at the servers' rates``: what is before the run."""
+        waiting = self._counts["pending"] + self._counts["deferred"] + self._counts["in_doubt"]
+        of = f" of {number(waiting)}" if waiting > self.limit else ""
+        least = self.least_seconds
+        rates = f", {span(least)} at least at the servers' rates" if least >= _WORTH_SAYING else ""
+        return f"{number(self.limit)}{of} to go{rates}"
 
     def to_go(self) -> str:
         """``about 2 min 42 s to go``, or nothing while nothing can be said."""

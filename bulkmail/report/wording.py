@@ -72,3 +72,10 @@ def local_time(epoch_seconds: float, now: float) -> str:
     text = local(epoch_seconds)
     date, _, clock = text.partition(" ")
     return clock if local(now).startswith(date) else text
+
+
+def wait_sentence(sentence: str, until: float | None, now: float) -> str:
+    """``waiting until 14:32:10 (greylisted)``: the moment first, as a narrow terminal cuts."""
+    if until is None:
+        return f"waiting: {sentence}"
+    return f"waiting until {local_time(until, now)} ({sentence})"

@@ -166,6 +166,32 @@ def test_why_it_stopped_is_always_said(cli: Cli, send: Recorder, way: str) -> No
     assert cli("send", "hello", way).err == "primary refused the login: 535\n  See docs.\n"
 
 
+def test_a_reason_that_progress_has_given_is_not_given_again(cli: Cli, fake: Fake) -> None:
+    async def send(*_: object, watch: Any) -> Summary:
+        watch.server_changed("primary", "refused the login: 535")
+        watch.server_changed("backup", "is full")
+        stopped = "primary: refused the login: 535\nbackup: is full"
+        return summary(exit_code=3, stopped=stopped, stopped_detail="See docs.\nSee more.")
+
+    fake("sending", send=send)
+
+    told = cli("send", "hello").err
+    assert told.count("refused the login") == 1
+    assert told.endswith("backup: is full\n  See docs.\n  See more.\n")
+    assert cli("send", "hello", "--quiet").err == (
+        "primary: refused the login: 535\nbackup: is full\n  See docs.\n  See more.\n"
+    )
+
+
+def test_the_ledger_is_said_once_where_both_streams_are_read_together(
+    cli: Cli, send: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkmail.cli.send.is_one_stream", lambda: True)
+
+    assert "Ledger:" not in cli("send", "hello").out
+    del send
+
+
 def test_the_next_command_finds_the_same_ledger(cli: Cli, send: Recorder) -> None:
     send.result = summary(counts=Counts(sent=1, failed=1), exit_code=1)
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from support.watching import HandClock, attempt, delivery
 
@@ -9,8 +11,8 @@ from bulkmail.fate import Counts, State
 from bulkmail.report.bar import BarDisplay
 
 
-def drawn(bar: BarDisplay) -> str:
-    console = Console(file=io.StringIO(), width=120, color_system=None)
+def drawn(bar: BarDisplay, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
     with console.capture() as capture:
         console.print(bar.render())
     return capture.get()
@@ -43,7 +45,8 @@ def test_the_bar_says_what_it_waits_for_and_which_server_is_down() -> None:
         bar.server_changed("primary", "")
         later = drawn(bar)
 
-    assert "waiting: gmail.com 12, greylisted until " in text
+    assert "waiting until " in text
+    assert "(gmail.com 12, greylisted)" in text
     assert "primary: unreachable" in text
     assert "waiting" not in later
     assert "primary" not in later
@@ -62,7 +65,7 @@ def test_a_check_has_its_bar() -> None:
 
 def test_other_peoples_text_is_neither_markup_nor_control() -> None:
     with BarDisplay(io.StringIO(), HandClock()) as bar:
-        bar.begin("[bold]c[/bold]\x1b[2J", Counts(), 0)
+        bar.begin("[bold]c[/bold]\x1b[2J", Counts(pending=1), 1)
         bar.server_changed("primary", "[red]no[/red]\x07")
         text = drawn(bar)
 
@@ -72,3 +75,30 @@ def test_other_peoples_text_is_neither_markup_nor_control() -> None:
 
 def test_before_anything_is_known_nothing_is_drawn() -> None:
     assert drawn(BarDisplay(io.StringIO(), HandClock())).strip() == ""
+
+
+def test_a_run_with_nobody_before_it_has_no_bar() -> None:
+    with BarDisplay(io.StringIO(), HandClock()) as bar:
+        bar.begin("c", Counts(sent=3), 0)
+        text = drawn(bar)
+
+    assert text.strip() == ""
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_a_narrow_terminal_shows_all_figures_and_room_for_an_interrupt(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    clock = HandClock()
+    with BarDisplay(io.StringIO(), clock) as bar:
+        bar.begin("录用通知书-2026-with-a-name-that-is-very-long", Counts(pending=2000), 2000)
+        clock.now += 1
+        bar.attempted(delivery(), attempt())
+        bar.waiting("acct: the quota 200/day is spent", clock.now + 5)
+        lines = drawn(bar, columns).splitlines()
+
+    assert "1 / 2,000" in lines[0]
+    assert "0.1%" in lines[0] or "0.0%" in lines[0]
+    assert len(lines) == 3
+    assert all(cell_len(line.rstrip()) <= columns - 4 for line in lines)

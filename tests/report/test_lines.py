@@ -4,8 +4,11 @@ import asyncio
 import io
 import re
 
+import pytest
 from support.watching import HandClock, attempt, delivery
 
+from bulkmail.campaign.units import Rate
+from bulkmail.errors import LedgerError
 from bulkmail.fate import Counts, State
 from bulkmail.report.lines import INTERVAL, LineDisplay
 
@@ -22,7 +25,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_the_first_and_the_last_line_are_always_there() -> None:
+def test_a_short_run_is_one_line_as_its_summary_is_the_next() -> None:
     out, clock = io.StringIO(), HandClock()
 
     with LineDisplay(out, clock) as display:
@@ -30,10 +33,47 @@ def test_the_first_and_the_last_line_are_always_there() -> None:
         display.attempted(delivery(), attempt())
         display.attempted(delivery(), attempt(State.FAILED, code=550))
 
-    assert undated(out) == [
-        "offer-letter: 2 to go",
-        "offer-letter: 2 of 2; sent 1, deferred 0, failed 1",
-    ]
+    assert undated(out) == ["offer-letter: 2 to go"]
+
+
+def test_a_run_that_breaks_off_says_how_far_it_came() -> None:
+    out, clock = io.StringIO(), HandClock()
+
+    def break_off() -> None:
+        with LineDisplay(out, clock) as display:
+            display.begin("c", Counts(pending=3), 3)
+            clock.now += 1
+            display.attempted(delivery(), attempt())
+            raise LedgerError("the disk is full")
+
+    with pytest.raises(LedgerError):
+        break_off()
+
+    assert undated(out)[-1] == "c: 1 of 3; sent 1, deferred 0, failed 0, 1.0/s"
+
+
+def test_a_run_with_nobody_before_it_goes_on_with_nothing() -> None:
+    out = io.StringIO()
+
+    LineDisplay(out, HandClock()).begin("c", Counts(sent=3), 0)
+
+    assert undated(out) == []
+
+
+def test_a_limited_run_says_how_many_it_leaves() -> None:
+    out = io.StringIO()
+
+    LineDisplay(out, HandClock()).begin("c", Counts(pending=40, deferred=2), 5)
+
+    assert undated(out) == ["c: 5 of 42 to go"]
+
+
+def test_days_that_a_quota_will_take_are_said_beforehand() -> None:
+    out = io.StringIO()
+
+    LineDisplay(out, HandClock()).begin("c", Counts(pending=3000), 3000, [[Rate(200, 86_400)]])
+
+    assert undated(out) == ["c: 3,000 to go, 14 d at least at the servers' rates"]
 
 
 def test_a_resumed_campaign_goes_on() -> None:
@@ -90,17 +130,33 @@ def test_a_wait_that_is_going_to_be_long_is_told_at_once() -> None:
     display.waiting("the quota 2/day is spent", clock.now + 86_400)
 
     (_, line) = undated(out)
-    assert line.startswith("c: waiting: the quota 2/day is spent until ")
+    assert line.startswith("c: waiting until ")
+    assert line.endswith(" (the quota 2/day is spent)")
 
 
-def test_the_end_of_a_run_guesses_no_more() -> None:
-    out, clock = io.StringIO(), HandClock()
-    with LineDisplay(out, clock) as display:
-        display.begin("c", Counts(pending=3), 3)
-        clock.now += 1
-        display.attempted(delivery(), attempt())
+def test_the_same_trouble_of_a_server_is_told_once() -> None:
+    out = io.StringIO()
+    display = LineDisplay(out, HandClock())
 
-    assert undated(out)[-1] == "c: 1 of 3; sent 1, deferred 0, failed 0, 1.0/s"
+    for sentence in ("refused", "refused", "unreachable", "", "refused"):
+        display.server_changed("primary", sentence)
+
+    assert undated(out) == [
+        "primary: refused",
+        "primary: unreachable",
+        "primary: usable again",
+        "primary: refused",
+    ]
+
+
+def test_it_knows_which_troubles_stand_among_its_lines() -> None:
+    display = LineDisplay(io.StringIO(), HandClock())
+    display.server_changed("primary", "refused")
+    display.server_changed("backup", "unreachable")
+
+    assert display.has_told("backup: unreachable\nprimary: refused")
+    assert not display.has_told("primary: unreachable")
+    assert not display.has_told("")
 
 
 async def test_a_wait_that_begins_in_a_busy_moment_is_told_later() -> None:

@@ -180,3 +180,12 @@ def test_the_next_command_names_the_campaign_as_the_user_did() -> None:
     (_, command), *_ = summary().next_commands("campaigns/offer.yaml --ledger x.db")
 
     assert command == "bulkmail report campaigns/offer.yaml --ledger x.db --state failed"
+
+
+def test_a_limit_that_left_nobody_leaves_no_rest_to_send() -> None:
+    told = summary(
+        counts=Counts(sent=3), limit_reached=True, sent_in_run=0, failed_in_run=0, exit_code=EXIT_OK
+    )
+
+    assert told.sentence() == "Nothing was left to send. 3 recipients: 3 sent."
+    assert [label for label, _ in told.next_commands()] == ["See how it stands"]

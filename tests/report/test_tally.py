@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from support.watching import HandClock, attempt, delivery
 
+from bulkmail.campaign.units import Rate
 from bulkmail.fate import Counts, State
 from bulkmail.report.tally import RATE_WINDOW, Tally
 
@@ -63,3 +64,53 @@ def test_the_time_to_go_is_that_of_what_is_left() -> None:
         tally.add(delivery(), attempt())
 
     assert tally.to_go() == "about 2 min 42 s to go"
+
+
+def test_a_rest_is_no_part_of_the_rate_and_is_waited_for() -> None:
+    clock = HandClock()
+    tally = Tally("c", Counts(pending=30), 30, clock)
+    for _ in range(10):
+        clock.now += 1
+        tally.add(delivery(), attempt())
+    tally.rest(clock.now + 100)
+    clock.now += 40
+
+    assert tally.pace() == ""
+    assert tally.to_go() == "about 1 min 20 s to go"
+
+    clock.now += 60
+    tally.go_on()
+
+    assert tally.pace() == "1.0/s"
+    assert tally.to_go() == "about 20 s to go"
+
+
+def test_while_it_waits_for_nobody_knows_how_long_no_time_is_given() -> None:
+    clock = HandClock()
+    tally = Tally("c", Counts(pending=30), 30, clock)
+    clock.now += 1
+    tally.add(delivery(), attempt())
+    tally.rest(None)
+
+    assert tally.to_go() == ""
+
+
+def test_a_quota_that_is_not_spent_yet_is_reckoned_with() -> None:
+    clock = HandClock()
+    tally = Tally("c", Counts(pending=3000), 3000, clock, [[Rate(20, 1), Rate(200, 86_400)]])
+    for _ in range(100):
+        clock.now += 0.05
+        tally.add(delivery(), attempt())
+
+    assert tally.to_go() == "about 13 d 23 h to go"
+
+
+def test_a_spent_quota_is_waited_for_once_for_each_time_it_is_filled() -> None:
+    clock = HandClock()
+    tally = Tally("c", Counts(pending=600), 600, clock, [[Rate(200, 86_400)]])
+    for _ in range(200):
+        clock.now += 0.05
+        tally.add(delivery(), attempt())
+    tally.rest(clock.now + 3600)
+
+    assert tally.to_go() == "about 1 d 1 h to go"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bulkmail.fate import Attempt, Counts, Delivery, State
+from bulkmail.report.least_time import Limits
 
 
 class HandClock:
@@ -74,7 +75,7 @@ class Announcements:
     def checking(self, done: int, total: int | None) -> None:
         self.checked += 1
 
-    def begin(self, campaign: str, counts: Counts, limit: int) -> None:
+    def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         pass
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
