@@ -17,6 +17,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import open_recipients
 from bulkmail.campaign.salvage import Salvage
 from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.keyring import key_notices
 from bulkmail.report.silence import Silence
 from bulkmail.report.wording import size
 from bulkmail.settings import server_settings
@@ -47,6 +48,7 @@ async def check(
     environ: Mapping[str, str] | None = None,
 ) -> CheckReport:
     """Read the whole list and render every row. Never raises for what is wrong with them."""
+    environ = os.environ if environ is None else environ
     surroundings = Surroundings.ordinary(watch or Silence())
     async with scratch_ledger(surroundings.clock) as ledger:
         inspection, _ = await inspect(
@@ -58,7 +60,7 @@ async def check(
     lines: tuple[Finding, ...] = ()
     if online:
         try:
-            servers = server_settings(campaign, os.environ if environ is None else environ)
+            servers = server_settings(campaign, environ)
         except ConfigurationError as error:
             faults += error.faults
         else:
@@ -66,7 +68,7 @@ async def check(
     return CheckReport(
         campaign=campaign.name,
         faults=tuple(faults),
-        notices=_notices(campaign, inspection.largest_bytes),
+        notices=_notices(campaign, inspection.largest_bytes, environ),
         total=counts.total if counts else 0,
         duplicates=counts.duplicates if counts else 0,
         largest_bytes=inspection.largest_bytes,
@@ -98,8 +100,8 @@ async def all_that_is_wrong(
     return ConfigurationError(*faults)
 
 
-def _notices(campaign: Campaign, largest_bytes: int) -> tuple[str, ...]:
-    notices = []
+def _notices(campaign: Campaign, largest_bytes: int, environ: Mapping[str, str]) -> tuple[str, ...]:
+    notices = list(key_notices(campaign, environ))
     try:
         notice = open_recipients(campaign).notice
     except ConfigurationError:

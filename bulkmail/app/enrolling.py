@@ -138,7 +138,7 @@ class Pass:
 
     async def _check_row(self, delivery: Delivery, composer: Composer) -> None:
         try:
-            mail = await composer.compose(delivery, moment(self._clock.time()))
+            mail = await composer.draft(delivery, moment(self._clock.time()))
         except RowSkipped as skipped:
             self.inspection.skipped.append((delivery.id, skipped.reason))
         except RowFaults as error:

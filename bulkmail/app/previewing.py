@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulkmail.app.assembly import Surroundings
@@ -13,6 +15,7 @@ from bulkmail.campaign.recipients import open_recipients
 from bulkmail.clock import moment
 from bulkmail.fate import Delivery
 from bulkmail.message.composer import Composer
+from bulkmail.message.keyring import Keyring
 from bulkmail.report.silence import Silence
 from bulkmail.smtp.envelope import Envelope
 
@@ -25,22 +28,36 @@ class Preview:
     envelope: Envelope
     #: The content as a server would get it, before dot stuffing.
     content: bytes
+    #: What it lacks of what would be sent, for want of a key.
+    notices: tuple[str, ...] = ()
 
 
 async def preview(
-    campaign: Campaign, *, row: int | None = None, email: str | None = None
+    campaign: Campaign,
+    *,
+    row: int | None = None,
+    email: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Preview:
     """Compose one row's message: by number, by address, or the first.
+
+    Signed with the keys that are at hand; `notices` tell which are not.
 
     Raises `ConfigurationError` where the row, the list or a template is at fault; other rows'
     faults do not matter here.
     """
     surroundings = Surroundings.ordinary(Silence())
-    composer = Composer(campaign)
+    keyring = Keyring.at_hand(campaign, os.environ if environ is None else environ)
+    composer = Composer(campaign, keyring=keyring)
     async with scratch_ledger(surroundings.clock) as ledger:
         reading = Pass(campaign, None, ledger=ledger, surroundings=surroundings)
         await reading.run(open_recipients(campaign), skip_invalid=True)
         campaign_id = await enrolled_id(campaign, ledger)
         delivery = await chosen(campaign, ledger, campaign_id, row=row, email=email)
     mail = await composer.compose(delivery, moment(surroundings.clock.time()))
-    return Preview(delivery=delivery, envelope=mail.envelope, content=b"".join(mail.chunks))
+    return Preview(
+        delivery=delivery,
+        envelope=mail.envelope,
+        content=b"".join(mail.chunks),
+        notices=keyring.notices(),
+    )

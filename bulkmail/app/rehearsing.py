@@ -26,6 +26,7 @@ from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Delivery, State
 from bulkmail.ledger import Ledger, MemoryLedger, NewRow
 from bulkmail.message.composer import Composer
+from bulkmail.message.keyring import Keyring
 from bulkmail.message.mail_object import MailObject
 from bulkmail.report.summary import Summary
 from bulkmail.settings import RetrySettings, Security, ServerSettings, server_settings
@@ -37,11 +38,22 @@ WRITERS = 64
 OUTBOX = Path("outbox")
 
 
-async def dry_run(campaign: Campaign, options: SendOptions, surroundings: Surroundings) -> Summary:
-    """Write one .eml a recipient. Raises `ConfigurationError` with everything that is wrong."""
+async def dry_run(
+    campaign: Campaign,
+    options: SendOptions,
+    surroundings: Surroundings,
+    environ: Mapping[str, str],
+) -> Summary:
+    """Write one .eml a recipient, signed with the keys that are at hand.
+
+    Raises `ConfigurationError` with everything that is wrong.
+    """
     began = surroundings.clock.monotonic()
     suppressions = Suppressions()
-    composer = Composer(campaign, is_suppressed=suppressions)
+    keyring = Keyring.at_hand(campaign, environ)
+    composer = Composer(campaign, is_suppressed=suppressions, keyring=keyring)
+    for notice in keyring.notices():
+        surroundings.watch.announce(notice)
     out = options.out or OUTBOX
     async with scratch_ledger(surroundings.clock) as ledger:
         campaign_id = await _enrolled(
@@ -88,7 +100,7 @@ async def send_test(
     """Send one row's message to `options.test_to` instead, under a Message-ID of its own."""
     to = _test_address(options.test_to or "")
     servers = server_settings(campaign, environ)
-    composer = Composer(campaign)
+    composer = Composer(campaign, keyring=Keyring.whole(campaign, environ))
     async with scratch_ledger(surroundings.clock) as ledger:
         campaign_id = await _enrolled(
             campaign,

@@ -26,6 +26,7 @@ from bulkmail.errors import ConfigurationError
 from bulkmail.fate import Counts
 from bulkmail.ledger import CampaignRecord, Ledger, MemoryLedger
 from bulkmail.message.composer import Composer
+from bulkmail.message.keyring import Keyring
 from bulkmail.report.log import LogWatch, configure_log
 from bulkmail.report.silence import Silence
 from bulkmail.report.summary import Summary
@@ -53,7 +54,7 @@ async def send(
     interrupts = surroundings.interrupts
     with interrupts.installed() if options.handle_signals else contextlib.nullcontext():
         if options.dry_run:
-            return await dry_run(campaign, options, surroundings)
+            return await dry_run(campaign, options, surroundings, environ)
         if options.test_to is not None:
             return await send_test(campaign, options, surroundings, environ)
         return await _send(campaign, options, surroundings, environ)
@@ -97,10 +98,13 @@ async def _prepared(
     faults = FaultList()
     servers: tuple[ServerSettings, ...] = ()
     composer = None
+    keyring = Keyring()
+    with faults.collecting():
+        keyring = Keyring.whole(campaign, environ)
     with faults.collecting():
         servers = server_settings(campaign, environ)
     with faults.collecting():
-        composer = Composer(campaign, is_suppressed=suppressions)
+        composer = Composer(campaign, is_suppressed=suppressions, keyring=keyring)
     if not faults and composer is not None:
         return servers, composer
     scratch = MemoryLedger(clock=surroundings.clock)

@@ -11,6 +11,7 @@ import typer
 from bulkmail.cli.output import complain, say, say_bytes
 from bulkmail.cli.parameters import CampaignArgument, wrong_usage
 from bulkmail.cli.running import run
+from bulkmail.report.terminal import visible
 
 if TYPE_CHECKING:
     from bulkmail.app.previewing import Preview
@@ -43,6 +44,8 @@ def preview(
     if browser and raw:
         raise wrong_usage("--browser shows the HTML and --raw the bytes; give one of them.")
     shown = run(_preview(campaign, row=row, email=email))
+    for notice in shown.notices:
+        complain(visible(notice))
     if raw:
         say_bytes(shown.content)
         return

@@ -6,6 +6,7 @@ again gives the same bytes, in a dry run, on the wire and in a retry.
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -14,13 +15,16 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.fate import Delivery
 from bulkmail.message.addressees import AddressBook, IsSuppressed
 from bulkmail.message.contents import Contents
+from bulkmail.message.dkim import DkimSigner
 from bulkmail.message.faults import RowSkipped
 from bulkmail.message.fingerprint import fingerprint
 from bulkmail.message.heading import Heading
+from bulkmail.message.keyring import Keyring
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.row import Row
 from bulkmail.message.skipping import SkipRule
 from bulkmail.message.templates import Templates
+from bulkmail.message.unsubscribe import Unsubscribe, WayOut
 
 
 def _nobody(address: str) -> bool:
@@ -31,14 +35,24 @@ def _nobody(address: str) -> bool:
 class Composer:
     """Makes the messages of one campaign."""
 
-    def __init__(self, campaign: Campaign, *, is_suppressed: IsSuppressed = _nobody) -> None:
+    def __init__(
+        self,
+        campaign: Campaign,
+        *,
+        is_suppressed: IsSuppressed = _nobody,
+        keyring: Keyring | None = None,
+    ) -> None:
         """Compile everything that no row changes.
 
         `is_suppressed` is asked of each cc and bcc, in lower case; who is gets no copy and is named
-        in `MailObject.left_out`. Raises `ConfigurationError` with every template that is missing or
+        in `MailObject.left_out`. Without a `keyring` nothing is signed, and the links to
+        unsubscribe lead nowhere. Raises `ConfigurationError` with every template that is missing or
         does not compile, at its line, and every shared file that is not there.
         """
         self._campaign = campaign
+        keyring = keyring or Keyring()
+        self._signer = DkimSigner(keyring.dkim)
+        self._unsubscribe = Unsubscribe(campaign.model.unsubscribe, keyring.unsubscribe)
         path = campaign.model.recipients.path
         self._templates = Templates(campaign, path or "the recipients")
         self._skip = SkipRule(campaign, self._templates)
@@ -56,18 +70,29 @@ class Composer:
     async def compose(
         self, delivery: Delivery, instant: datetime, *, only_to: str | None = None
     ) -> MailObject:
-        """The message for one row at one (aware) instant, which feeds Date and `now`.
+        """The message for one row at one (aware) instant, which feeds Date, `now` and `t=`.
 
         With `only_to` it is addressed to that address alone, without copies. Raises `RowFaults`
         with all that is wrong with the row: then no message of it can be sent. Raises `RowSkipped`
         where `skip_if` holds for it.
         """
+        mail = await self.draft(delivery, instant, only_to=only_to)
+        if not self._signer.has_keys:
+            return mail
+        return dataclasses.replace(mail, chunks=self._signer.signed(mail.chunks, instant))
+
+    async def draft(
+        self, delivery: Delivery, instant: datetime, *, only_to: str | None = None
+    ) -> MailObject:
+        """`compose`, but for the signatures: enough to see whether a row can be sent."""
         sent_at = instant.astimezone(self._zone)
-        row = Row(delivery, self._campaign.name, sent_at)
+        way_out = self._unsubscribe.way_out(delivery.message_id)
+        row = self._row(delivery, sent_at, way_out)
         if reason := self._skip.reason(row):
             raise RowSkipped(reason, row=delivery.row, address=delivery.address)
         addressees = self._addresses.addressees(row, only_to)
         header = self._heading.encode(row, addressees, sent_at)
+        header += way_out.header
         frame, parts = await self._contents.of(row)
         row.raise_faults()
         if addressees is None:
@@ -82,6 +107,9 @@ class Composer:
             row=delivery.row,
             address=delivery.address,
         )
+
+    def _row(self, delivery: Delivery, sent_at: datetime, way_out: WayOut) -> Row:
+        return Row(delivery, self._campaign.name, sent_at, way_out.variables)
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that goes into every message: keys, templates, shared files.
@@ -102,4 +130,5 @@ class Composer:
         An expression that fails is told by `compose`.
         """
         sent_at = instant.astimezone(self._zone)
-        return self._skip.reason(Row(delivery, self._campaign.name, sent_at))
+        way_out = self._unsubscribe.way_out(delivery.message_id)
+        return self._skip.reason(self._row(delivery, sent_at, way_out))

@@ -40,14 +40,14 @@ class DkimSigner:
 
     def __init__(self, keys: Iterable[DkimKey]) -> None:
         self._keys = tuple(keys)
+        #: Whether anything is signed at all.
+        self.has_keys = bool(self._keys)
 
     def signed(self, chunks: tuple[bytes, ...], instant: datetime) -> tuple[bytes, ...]:
         """The content with its signatures in front.
 
         The whole header section is in the first chunk. Chunks but the first stay the same objects.
         """
-        if not self._keys:
-            return chunks
         first = chunks[0]
         end = first.index(_END_OF_HEADER)
         body = BodyHash()

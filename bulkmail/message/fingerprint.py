@@ -44,6 +44,7 @@ def fingerprint(
         campaign.name,
         model.schedule.timezone,
         model.model_dump(mode="json", include=_KEYS),
+        model.unsubscribe and [model.unsubscribe.url, model.unsubscribe.mailto],
         sorted((str(path), source) for path, source in templates),
         sorted((str(path), _digest(path)) for path in set(shared)),
     ]

@@ -9,12 +9,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bulkmail.address import parse_mailbox
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.secret_reference import SecretReference
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.dkim_key import DkimKey
 from bulkmail.secret import Secret
+
+
+def key_notices(campaign: Campaign, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What a person should know of the campaign's keys before sending, a sentence each."""
+    keyring = Keyring.at_hand(campaign, environ)
+    told = [f"{fault.key}: {fault.message}; sending needs it" for fault in keyring.missing]
+    domains = [key.domain for key in campaign.model.dkim_keys]
+    sender = _from_domain(campaign)
+    is_aligned = any(f".{sender}".endswith(f".{domain}") for domain in domains)
+    if domains and sender and not is_aligned:
+        told.append(
+            f"dkim: {domains[0]} signs what is from {sender}: DMARC counts only a signature "
+            f"of {sender} or of a domain above it"
+        )
+    return tuple(told)
+
+
+def _from_domain(campaign: Campaign) -> str:
+    """The domain of From; nothing where only a row tells."""
+    try:
+        return parse_mailbox(campaign.model.from_).address.domain
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
