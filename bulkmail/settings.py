@@ -14,6 +14,7 @@ from typing import Protocol
 
 from bulkmail.address import control_character
 from bulkmail.campaign.document import Document, Loc
+from bulkmail.campaign.limit_model import limit_domains
 from bulkmail.campaign.load import Campaign, load_project, project_document
 from bulkmail.campaign.model import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
@@ -103,6 +104,56 @@ class RetrySettings:
     attempts: int | None = None
     #: Whether a first doubt is sent again, with the same Message-ID (else held at once).
     resend_on_doubt: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSettings:
+    """When a server that refuses messages for good is out of use for the rest of the run."""
+
+    #: So many messages in a row; None is no limit.
+    in_a_row: int | None = 25
+    #: Such a share of the last 100, from 0 to 1; None is no limit.
+    share: float | None = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainLimit:
+    """What the mailboxes of some domains may get, over all servers."""
+
+    #: Unlike any other's: the ledger counts under it.
+    name: str
+    #: In lower case, as A-labels.
+    domains: frozenset[str]
+    rates: tuple[Rate, ...] = ()
+    #: Messages on their way to them at once; None is no limit.
+    connections: int | None = None
+
+
+def stop_settings(campaign: Campaign) -> StopSettings:
+    """When the campaign leaves a server that refuses its messages."""
+    stop = campaign.model.stop_after
+    return StopSettings(in_a_row=stop.in_a_row or None, share=stop.share)
+
+
+def domain_limits(campaign: Campaign) -> tuple[DomainLimit, ...]:
+    """The limits by recipient domain: the campaign's, then bulkmail.yaml's for the other domains.
+
+    A domain is in one of them at most: what a campaign says of it comes first.
+    """
+    made: list[DomainLimit] = []
+    taken: set[str] = set()
+    for limits in (campaign.model.limits, campaign.project.limits):
+        for written, limit in limits.items():
+            name, listed = limit_domains(written)
+            domains = frozenset(listed) - taken
+            taken |= domains
+            if domains:
+                made.append(
+                    DomainLimit(
+                        name=name, domains=domains, rates=limit.rate, connections=limit.connections
+                    )
+                )
+    return tuple(made)
 
 
 def retry_settings(campaign: Campaign) -> RetrySettings:

@@ -12,8 +12,11 @@ from bulkmail.settings import (
     RetrySettings,
     Security,
     ServerSettings,
+    StopSettings,
+    domain_limits,
     retry_settings,
     server_settings,
+    stop_settings,
 )
 
 Load = Callable[..., Campaign]
@@ -228,3 +231,55 @@ def test_the_hello_name_is_a_host_or_an_address_literal(load: Load, name: str) -
 def test_another_hello_name_is_a_fault_at_its_key(load: Load, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"servers\[0\].local_hostname: .*no host name"):
         server(load, f"host: h, local_hostname: '{name}'")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("", StopSettings(in_a_row=25, share=0.5)),
+        ("stop_after: 5\n", StopSettings(in_a_row=5, share=None)),
+        ("stop_after: 30%\n", StopSettings(in_a_row=None, share=0.3)),
+        ("stop_after: never\n", StopSettings(in_a_row=None, share=None)),
+        ("stop_after: {in_a_row: 3}\n", StopSettings(in_a_row=3, share=0.5)),
+        ("stop_after: {in_a_row: 0, share: 100%}\n", StopSettings(in_a_row=None, share=1.0)),
+    ],
+)
+def test_when_a_refusing_server_is_left(load: Load, written: str, expected: StopSettings) -> None:
+    assert stop_settings(load(written)) == expected
+    assert stop_settings(load(project=f"defaults: {{{written.strip()}}}\n")) == expected
+
+
+def test_a_limit_is_for_a_provider_a_domain_or_a_group(load: Load) -> None:
+    keys = 'limits: {163: 5/s, Corp.Example: {connections: 1}, "b.example , Gmail": [1/s, 9/h]}\n'
+
+    netease, corp, group = domain_limits(load(keys))
+
+    assert netease.name == "netease"
+    assert {"163.com", "126.com", "yeah.net"} <= netease.domains
+    assert (corp.name, corp.domains, corp.connections) == (
+        "corp.example",
+        frozenset({"corp.example"}),
+        1,
+    )
+    assert group.name == "b.example,gmail"
+    assert group.domains == {"b.example", "gmail.com", "googlemail.com"}
+    assert group.rates == (Rate(1, 1.0), Rate(9, 3600.0))
+
+
+def test_a_campaigns_limits_come_before_the_projects(load: Load) -> None:
+    project = 'limits: {gmail: 5/s, "a.example, b.example": 3/s}\n'
+
+    limits = domain_limits(load("limits: {gmail: 1/s, a.example: 2/s}\n", project))
+
+    assert [(limit.name, *map(str, limit.rates)) for limit in limits] == [
+        ("gmail", "1/s"),
+        ("a.example", "2/s"),
+        ("a.example,b.example", "3/s"),
+    ]
+    assert limits[2].domains == {"b.example"}
+
+
+def test_a_domain_beyond_ascii_is_limited_as_it_goes_on_the_wire(load: Load) -> None:
+    (limit,) = domain_limits(load("limits: {bücher.example: 1/s}\n"))
+
+    assert limit.domains == {"xn--bcher-kva.example"}

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from bulkmail.campaign.dkim_model import DkimKeys, DkimModel
 from bulkmail.campaign.header_name import checked_header_name, checked_headers
+from bulkmail.campaign.limit_model import LimitModel, Limits, StopAfter, StopModel
 from bulkmail.campaign.server_model import ServerModel, ServerReference, Servers
 from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.campaign.unsubscribe_model import UnsubscribeModel
@@ -42,12 +43,14 @@ __all__ = [
     "DefaultsModel",
     "DkimModel",
     "LedgerModel",
+    "LimitModel",
     "ProjectModel",
     "RecipientsModel",
     "RetryModel",
     "ScheduleModel",
     "ServerModel",
     "ServerReference",
+    "StopModel",
     "UnsubscribeModel",
 ]
 
@@ -194,6 +197,12 @@ class DefaultsModel(StrictModel):
     retry: RetryModel = Field(
         default_factory=RetryModel, description="When deferred recipients are tried again."
     )
+    stop_after: StopAfter = Field(
+        default_factory=StopModel,
+        description="When to leave a server that refuses message after message for good: it is "
+        "the content, or the account, and the rest of the list stays pending. A recipient who is "
+        "refused does not count. `25` in a row, `50%` of the last 100, both as below, or `never`.",
+    )
     allow_paths: FileTexts = Field(
         (),
         description="Folders outside the project's root from which files may be taken.",
@@ -259,6 +268,11 @@ class CampaignModel(DefaultsModel):
         description="The key that messages are signed with, or a list: each signs. "
         "Default: bulkmail.yaml's; `[]` signs with none.",
     )
+    limits: Limits = Field(
+        default_factory=dict,
+        description="Limits by recipient domain, over all servers: `gmail: 5/s`. They come before "
+        "those of bulkmail.yaml.",
+    )
     schedule: ScheduleModel = Field(
         default_factory=ScheduleModel, description="When it is due, and the hours it may go out in."
     )
@@ -286,6 +300,10 @@ class ProjectModel(StrictModel):
 
     servers: dict[FilledLine, ServerModel] = Field(
         default_factory=dict, description="Servers by name."
+    )
+    limits: Limits = Field(
+        default_factory=dict,
+        description="Limits by recipient domain, for all campaigns and over all servers.",
     )
     ledger: LedgerModel = Field(default_factory=LedgerModel, description="The ledger.")
     unsubscribe: UnsubscribeModel | None = Field(

@@ -9,18 +9,21 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bulkmail.campaign.mail_domains import MAIL_DOMAINS
 from bulkmail.campaign.model import (
     AttachmentModel,
     CampaignModel,
     DefaultsModel,
     DkimModel,
     LedgerModel,
+    LimitModel,
     ProjectModel,
     RecipientsModel,
     RetryModel,
     ScheduleModel,
     ServerModel,
     ServerReference,
+    StopModel,
     UnsubscribeModel,
 )
 from bulkmail.campaign.providers import PROVIDERS
@@ -75,6 +78,22 @@ _SECTIONS: tuple[tuple[str, str, type[StrictModel]], ...] = (
     ),
     ("attachments", "Each is a path, or:", AttachmentModel),
     ("retry", "", RetryModel),
+    (
+        "stop_after",
+        "`25`, `50%` or `never` can stand alone; the long form has both, and these defaults:",
+        StopModel,
+    ),
+    (
+        "limits",
+        (
+            "In a campaign, or in `bulkmail.yaml` for all. A mapping of domains to limits: a "
+            "provider by name (below), a domain, or several with commas between them, which are "
+            "counted together: `gmail: 5/s`, `corp.example: {rate: 100/h, connections: 1}`, "
+            '`"a.example, b.example": 20/min`. A rate can stand alone. Who waits for such a limit '
+            "holds up nobody else."
+        ),
+        LimitModel,
+    ),
     ("unsubscribe", "In a campaign, or in `bulkmail.yaml` for all.", UnsubscribeModel),
     ("dkim", "In a campaign, or in `bulkmail.yaml` for all; one, or a list.", DkimModel),
     ("schedule", "", ScheduleModel),
@@ -116,6 +135,9 @@ def campaign_reference() -> str:
         "`rate:` beside it replaces them.\n"
     )
     parts.append(_table(_provider_rows()))
+    parts.append("## Recipients' providers\n")
+    parts.append("What a name in `limits:` stands for.\n")
+    parts.append(_table(_domain_rows()))
     return "\n".join(parts)
 
 
@@ -153,8 +175,10 @@ def _takes(schema: Mapping[str, Any]) -> str:
 def _default(value: Any, key: str) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if isinstance(value, float):
+    if isinstance(value, float) and key != "share":
         return f"`{format_duration(value)}`"
+    if key == "share":
+        return f"`{value:.0%}`"
     if key == "backoff":
         return f"`{format_duration(value[0])}`"
     return f"`{value}`" if isinstance(value, str | int) else ""
@@ -165,6 +189,12 @@ def _provider_rows() -> Iterable[tuple[str, ...]]:
     for name, provider in PROVIDERS.items():
         server = f"`{provider.host}:{provider.port}`"
         yield f"`{name}`", server, f"`{provider.security}`", _limits(provider.rates), provider.hint
+
+
+def _domain_rows() -> Iterable[tuple[str, ...]]:
+    yield "name", "domains"
+    for name, domains in MAIL_DOMAINS.items():
+        yield f"`{name}`", ", ".join(domains)
 
 
 def _limits(rates: Iterable[Rate]) -> str:
