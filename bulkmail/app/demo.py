@@ -17,6 +17,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.report.summary import Summary
 from bulkmail.secret import Secret
 from bulkmail.sink import Sink, SinkSettings
+from bulkmail.transport.transcript import SPEAKER
 
 CAMPAIGN = "offer-letter"
 LOGIN = "demo"
@@ -89,11 +90,13 @@ def _fresh(home: Path, letters: Path) -> None:
 
 def _first_message(dialogue: str) -> Iterator[str]:
     """The first connection's lines, up to the reply to its first message."""
+    is_first = True
     has_content = False
     for line in dialogue.splitlines():
-        if line[:1].isdigit():
-            continue
-        yield line
-        if has_content and line.startswith("S: "):
-            return
-        has_content = has_content or line.startswith("C: [")
+        if line.startswith(SPEAKER):
+            is_first = line == f"{SPEAKER} 1 —"
+        elif is_first:
+            yield line
+            if has_content and line.startswith("S: "):
+                return
+            has_content = has_content or line.startswith("C: [")

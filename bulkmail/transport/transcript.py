@@ -4,8 +4,8 @@ Secrets never come this far: commands mask themselves, and a conversation hides 
 a server repeats it. Content is one line with its size. Telling never waits: `tell` is called in
 the session's own step, and a file's lines are written by a task of its own.
 
-The first of the connections that are open at once tells its lines bare, any other one puts its
-number before them: ``2 C: EHLO``.
+Of connections that are open at once each has a number. The lines are the same for all of them,
+``C: EHLO``; where another one speaks than before, a line names it first: ``  — connection 2 —``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import aiofiles
@@ -21,6 +22,9 @@ import aiofiles
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.smtp.commands import Command
 from bulkmail.smtp.reply import Reply
+
+#: How the line begins that says whose lines follow.
+SPEAKER = "  — connection"
 
 _KILO = 1024
 
@@ -31,6 +35,8 @@ class Transcript:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._numbers: set[int] = set()
+        #: Whose line was told last.
+        self._speaker = 1
         #: Why a file could not be written to the end, in a sentence; "" while it can.
         self.fault = ""
 
@@ -38,8 +44,13 @@ class Transcript:
         """A scribe for one more connection, who has to be let go with `Scribe.end`."""
         number = next(n for n in range(1, len(self._numbers) + 2) if n not in self._numbers)
         self._numbers.add(number)
-        prefix = "" if number == 1 else f"{number} "
-        return Scribe(lambda text: self._tell(prefix + text), lambda: self._numbers.discard(number))
+        return Scribe(partial(self._say, number), partial(self._numbers.discard, number))
+
+    def _say(self, number: int, text: str) -> None:
+        if number != self._speaker:
+            self._speaker = number
+            self._tell(f"{SPEAKER} {number} —")
+        self._tell(text)
 
 
 class Scribe:

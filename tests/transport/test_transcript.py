@@ -44,7 +44,15 @@ def test_connections_that_are_open_at_once_have_numbers() -> None:
     transcript.begin().sent([Noop()])
     transcript.begin().sent([Noop()])
 
-    assert lines == ["C: NOOP", "2 C: NOOP", "C: NOOP", "3 C: NOOP"]
+    assert lines == [
+        "C: NOOP",
+        "  — connection 2 —",
+        "C: NOOP",
+        "  — connection 1 —",
+        "C: NOOP",
+        "  — connection 3 —",
+        "C: NOOP",
+    ]
 
 
 @pytest.mark.parametrize(
