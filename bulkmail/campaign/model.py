@@ -25,6 +25,7 @@ from bulkmail.campaign.values import (
     Durations,
     FileTexts,
     FilledLine,
+    Flag,
     LineText,
     MailboxText,
     MailboxTexts,
@@ -83,13 +84,23 @@ class AttachmentModel(StrictModel):
     """A file that goes with the message."""
 
     path: FilledLine = Field(
-        description="The file. A template: `letters/{{ employee_id }}.pdf` is one per recipient."
+        description="The file. A template: `letters/{{ employee_id }}.pdf` is one per recipient; "
+        "`letters/{{ employee_id }}*.pdf` is the one file that matches."
     )
     filename: FilledLine | None = Field(
         None, description="The name it is shown under, a template. Default: the file's own."
     )
     type: MimeType | None = Field(
         None, description="Its media type. Default: guessed from the name."
+    )
+    unique: Flag = Field(
+        default=True,
+        description="Whether two recipients never get the same file, where the path is a template.",
+    )
+    must_contain: FilledLine | None = Field(
+        None,
+        description="What the file's own name has to contain, a template: `{{ name }}`. In any "
+        "case.",
     )
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.model import AttachmentModel
 from bulkmail.errors import ConfigurationError
+from bulkmail.message.file_choice import FileChoice, Ownership
+from bulkmail.message.file_owners import FileOwners
 from bulkmail.message.file_reader import FileBody, FileReader
 from bulkmail.message.frame import Part
 from bulkmail.message.media_type import UNKNOWN, guessed_type, is_media_type
@@ -30,29 +33,28 @@ class Attachment:
 
     def __init__(
         self,
-        campaign: Campaign,
-        loc: Loc,
+        choice: FileChoice,
         path: Renderer,
         *,
         filename: Renderer | None = None,
         media_type: Renderer | None = None,
         content_id: str = "",
     ) -> None:
-        self._campaign = campaign
-        self._loc = loc
+        self._choice = choice
         self._path = path
         self._filename = filename
         self._media_type = media_type
         self._content_id = content_id
-        #: The file, where it is the same for all rows; it is there, or `ConfigurationError` raised.
-        self.shared_path: Path | None = None
-        if path.constant is not None:
-            self.shared_path = campaign.resolve(path.constant, loc=loc)
         self._shared: dict[str, FileBody] = {}
+
+    @property
+    def shared_path(self) -> Path | None:
+        """The file, where it is the same for all rows."""
+        return self._choice.shared_path
 
     async def part(self, row: Row, reader: FileReader) -> Part | None:
         """The part for `row`; None when there is a fault, which `row` then holds."""
-        path = self.shared_path or self._personal_path(row)
+        path = self._choice.of(row)
         if path is None:
             return None
         filename = self._name(row, path)
@@ -66,16 +68,6 @@ class Attachment:
             filename, _sendable(media_type, file), file.body.encoding, self._content_id
         )
         return Part(header, file.body, is_shared=self.shared_path is not None)
-
-    def _personal_path(self, row: Row) -> Path | None:
-        text = self._path.line(row)
-        if text is None:
-            return None
-        try:
-            return self._campaign.resolve(text, loc=self._loc, row=row.delivery.row)
-        except ConfigurationError as error:
-            row.add(*error.faults)
-            return None
 
     def _name(self, row: Row, path: Path) -> str | None:
         """The name to show. A separator in it becomes ``_``: readers cut a name at the last one."""
@@ -115,47 +107,72 @@ def attachments(campaign: Campaign, templates: Templates) -> tuple[list[Attachme
 
     What is wrong with them is noted in `templates`.
     """
-    images = [
-        _compiled(campaign, templates, ("inline", name), path, content_id=name)
-        for name, path in campaign.model.inline.items()
-    ]
+    compiler = _Compiler(campaign, templates)
+    images = [compiler.image(name, path) for name, path in campaign.model.inline.items()]
     files = [
-        _compiled(
-            campaign,
-            templates,
-            ("attachments", number),
-            model.path,
-            filename=model.filename,
-            media_type=model.type,
-        )
-        for number, model in enumerate(campaign.model.attachments)
+        compiler.file(number, model) for number, model in enumerate(campaign.model.attachments)
     ]
     return [one for one in (*images, *files) if one is not None], len(images)
 
 
-def _compiled(
-    campaign: Campaign,
-    templates: Templates,
-    loc: Loc,
-    path: str,
-    *,
-    filename: str | None = None,
-    media_type: str | None = None,
-    content_id: str = "",
-) -> Attachment | None:
-    path_loc = loc if content_id else (*loc, "path")
-    try:
-        return Attachment(
-            campaign,
-            path_loc,
-            templates.inline(path, path_loc),
-            filename=templates.inline(filename, (*loc, "filename")) if filename else None,
-            media_type=templates.inline(media_type, (*loc, "type")) if media_type else None,
-            content_id=content_id,
+class _Compiler:
+    """Compiles entries; what is wrong with them is noted in the templates."""
+
+    def __init__(self, campaign: Campaign, templates: Templates) -> None:
+        self._campaign = campaign
+        self._templates = templates
+        self._owners = FileOwners()
+
+    def image(self, name: str, path: str) -> Attachment | None:
+        loc = ("inline", name)
+        renderer = self._templates.inline(path, loc)
+        choice = self._choice(loc, renderer, path)
+        return Attachment(choice, renderer, content_id=name) if choice else None
+
+    def file(self, number: int, model: AttachmentModel) -> Attachment | None:
+        def optional(text: str | None, key: str) -> Renderer | None:
+            loc = "attachments", number, key
+            return self._templates.inline(text, loc) if text else None
+
+        loc = "attachments", number, "path"
+        path = self._templates.inline(model.path, loc)
+        choice = self._choice(
+            loc,
+            path,
+            model.path,
+            ownership=Ownership(owners=self._owners, entry=number, is_unique=model.unique),
+            must_contain=optional(model.must_contain, "must_contain"),
         )
-    except ConfigurationError as error:
-        templates.faults += error.faults
-        return None
+        if choice is None:
+            return None
+        return Attachment(
+            choice,
+            path,
+            filename=optional(model.filename, "filename"),
+            media_type=optional(model.type, "type"),
+        )
+
+    def _choice(
+        self,
+        loc: Loc,
+        path: Renderer,
+        source: str,
+        *,
+        ownership: Ownership | None = None,
+        must_contain: Renderer | None = None,
+    ) -> FileChoice | None:
+        try:
+            return FileChoice(
+                self._campaign,
+                loc,
+                path,
+                source,
+                ownership=ownership,
+                must_contain=must_contain,
+            )
+        except ConfigurationError as error:
+            self._templates.faults += error.faults
+            return None
 
 
 def _sendable(media_type: str, file: FileBody) -> str:

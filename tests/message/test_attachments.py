@@ -116,18 +116,6 @@ async def test_a_file_that_vanishes_after_the_check_is_the_rows_fault(project: P
         await composer.compose(delivery(id="7"), INSTANT)
 
 
-async def test_a_personal_file_that_changed_is_read_again(project: Project) -> None:
-    path = project.file("letters/7.pdf", "old")
-    composer = project.composer(attachments=["letters/{{ id }}.pdf"])
-    await composer.compose(delivery(id="7"), INSTANT)
-    path.write_bytes(b"newer")
-
-    mail = await composer.compose(delivery(id="7"), INSTANT)
-
-    (part,) = project.parsed(mail).iter_attachments()
-    assert part.get_content() == b"newer"
-
-
 @pytest.mark.parametrize(
     ("entry", "content", "content_type", "encoding"),
     [

@@ -1,0 +1,117 @@
+"""Which file an entry of `attachments:` or `inline:` means: one for all, or each row's own."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkmail.address import printable
+from bulkmail.campaign.document import Loc
+from bulkmail.campaign.load import Campaign
+from bulkmail.errors import ConfigurationError
+from bulkmail.message.file_owners import FileOwners
+from bulkmail.message.file_pattern import FilePattern, PatternRefused
+from bulkmail.message.rendering import Renderer
+from bulkmail.message.row import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """How a row's own file is told from the others'."""
+
+    owners: FileOwners
+    #: Which of the campaign's entries it is.
+    entry: int
+    #: Whether no other row may have the same file.
+    is_unique: bool
+
+
+class FileChoice:
+    """A path that is a template, maybe with wildcards in its file name."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        loc: Loc,
+        path: Renderer,
+        source: str,
+        *,
+        ownership: Ownership | None = None,
+        must_contain: Renderer | None = None,
+    ) -> None:
+        """Raises `ConfigurationError` where the file for all is not there."""
+        self._campaign = campaign
+        self._loc = loc
+        self._path = path
+        self._pattern = FilePattern(source, (campaign.folder, campaign.root))
+        self._ownership = ownership
+        self._must_contain = must_contain
+        #: The file, where it is the same for all rows.
+        self.shared_path: Path | None = None
+        if path.constant is not None:
+            self.shared_path = self._resolve(path.constant, None)
+
+    def of(self, row: Row) -> Path | None:
+        """The file for `row`; None when there is none it may have, and `row` holds the fault."""
+        path = self.shared_path or self._own(row)
+        if path is None or not self._is_named_so(row, path):
+            return None
+        return path
+
+    def _own(self, row: Row) -> Path | None:
+        text = self._path.line(row)
+        if text is None:
+            return None
+        try:
+            path = self._resolve(text, row.delivery.row)
+            problem = self._problem(row, path)
+        except ConfigurationError as error:
+            row.add(*error.faults)
+            return None
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror or error}"
+        if problem:
+            row.add(self._path.fault(f"{text} {problem}"))
+            return None
+        return path
+
+    def _resolve(self, text: str, row: int | None) -> Path:
+        if self._pattern.has_wildcards:
+            try:
+                text = self._pattern.find(text)
+            except PatternRefused as refusal:
+                fault = self._campaign.fault(self._loc, printable(str(refusal)), row=row)
+                raise ConfigurationError(fault) from refusal
+        return self._campaign.resolve(text, loc=self._loc, row=row)
+
+    def _problem(self, row: Row, path: Path) -> str | None:
+        if self._ownership is None:
+            return None
+        return self._ownership.owners.problem(
+            self._ownership.entry,
+            row.delivery.row,
+            row.delivery.address,
+            path,
+            is_unique=self._ownership.is_unique,
+        )
+
+    def _is_named_so(self, row: Row, path: Path) -> bool:
+        """Whether the file's name says whose it is, where it has to."""
+        if self._must_contain is None:
+            return True
+        text = self._must_contain.line(row)
+        if text is None:
+            return False
+        if not text:
+            row.add(self._must_contain.fault("is empty for this row: every file's name has that"))
+            return False
+        if _folded(text) in _folded(path.name):
+            return True
+        row.add(self._must_contain.fault(f"`{printable(text)}` is not in the name {path.name}"))
+        return False
+
+
+def _folded(text: str) -> str:
+    """For comparison: names come decomposed from some file systems, and in any case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -1,0 +1,95 @@
+"""A path with wildcards in its file name: `letters/{{ id }}*.pdf` is the one file that matches.
+
+``*`` stands for any characters, ``?`` for one; both are the campaign's own. A wildcard that comes
+out of a row is refused: a cell that says ``*`` would choose somebody else's file.
+"""
+
+from __future__ import annotations
+
+import bisect
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+_WILDCARDS = "*?"
+_FILLED_IN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_SHOWN = 3
+
+
+class PatternRefused(ValueError):
+    """No file, or more than one; the sentence says why."""
+
+
+class FilePattern:
+    """Finds the files of one entry. A folder is listed once, and again when it has changed."""
+
+    def __init__(self, source: str, folders: Iterable[Path]) -> None:
+        """`source` is the template; relative paths are looked up in `folders`, in their order."""
+        self._wildcards = _count(_FILLED_IN.sub("", source))
+        self._folders = tuple(folders)
+        self._listings: dict[str, tuple[int, list[str]]] = {}
+
+    @property
+    def has_wildcards(self) -> bool:
+        """Whether there is anything to look up."""
+        return self._wildcards > 0
+
+    def find(self, text: str) -> str:
+        """The path, relative as `text` is, of the one file that matches the rendered pattern.
+
+        Raises `PatternRefused`; `OSError` where a folder cannot be listed.
+        """
+        if _count(text) > self._wildcards:
+            raise PatternRefused(f"{text} has a wildcard out of the row in it")
+        parent, name = os.path.split(text)
+        if _count(parent):
+            raise PatternRefused(f"{text} has a wildcard outside of the file's name")
+        for folder in self._folders:
+            found = self._matching(os.path.join(folder, parent), name)  # noqa: PTH118  # for each row
+            if len(found) > 1:
+                shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+                raise PatternRefused(
+                    f"{text} matches {len(found)} files, where one is meant: {shown}"
+                )
+            if found:
+                return os.path.join(parent, found[0])  # noqa: PTH118  # as above
+        raise PatternRefused(f"no file matches {text}")
+
+    def _matching(self, folder: str, name: str) -> list[str]:
+        names = self._names(folder)
+        first = min(at for mark in _WILDCARDS if (at := name.find(mark)) >= 0)
+        prefix = name[:first]
+        pattern = re.compile("".join(map(_as_regex, name)), re.DOTALL)
+        found = []
+        for number in range(bisect.bisect_left(names, prefix), len(names)):
+            candidate = names[number]
+            if not candidate.startswith(prefix):
+                break
+            # As a shell has it: a hidden file is matched only by a pattern that says the dot.
+            if pattern.fullmatch(candidate) and candidate[0] in {
+                name[0],
+                candidate.lstrip(".")[:1],
+            }:
+                found.append(candidate)
+        return found
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            changed_at = os.stat(folder).st_mtime_ns  # noqa: PTH116  # for each row
+        except FileNotFoundError:
+            return []
+        known = self._listings.get(folder)
+        if known is None or known[0] != changed_at:
+            with os.scandir(folder) as entries:
+                known = changed_at, sorted(entry.name for entry in entries)
+            self._listings[folder] = known
+        return known[1]
+
+
+def _count(text: str) -> int:
+    return sum(map(text.count, _WILDCARDS))
+
+
+def _as_regex(character: str) -> str:
+    return {"*": ".*", "?": "."}.get(character) or re.escape(character)
