@@ -65,7 +65,10 @@ def _exit_code(run: Run) -> int:
             return EXIT_STOPPED
         case Ending.WAITING:
             return EXIT_WAITING
-        case Ending.DONE | Ending.LIMIT:
+        case Ending.DONE if run.counts.pending or run.counts.deferred:
+            # Put back by a person since the run looked last.
+            return EXIT_WAITING
+        case Ending.DONE | Ending.LIMIT | Ending.CANCELLED:
             return EXIT_FAILED if run.counts.failed or run.counts.in_doubt else EXIT_OK
         case _:
             assert_never(run.result.ending)

@@ -1,4 +1,4 @@
-"""The run's switches: stop, and the waking of whoever waits."""
+"""The run's switches: stop, what a person ordered, and the waking of whoever waits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from bulkmail.clock import Clock
+from bulkmail.fate import Halt, Orders
 
 
 class Control:
@@ -14,26 +15,51 @@ class Control:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stop = asyncio.Event()
+        self._is_stopping = False
+        #: What a person ordered, as far as it is known.
+        self.halt: Halt | None = None
+        self._brake = asyncio.Event()
         self._news = asyncio.Event()
         self._limits: set[asyncio.Timeout] = set()
 
     @property
     def is_stopping(self) -> bool:
-        """Whether no new delivery may begin."""
-        return self._stop.is_set()
+        """Whether the run is to end; what is on the wire ends."""
+        return self._is_stopping
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether a new delivery may begin: the run is neither to end nor halted."""
+        return not self._brake.is_set()
 
     def stop(self) -> None:
         """No new claims; what is on the wire ends."""
-        self._stop.set()
+        self._is_stopping = True
+        self._put_on_the_brake()
+
+    def heed(self, orders: Orders) -> None:
+        """Halt, or go on, as a person ordered; and wake who waits where there is news."""
+        if orders.put_back:
+            self._news.set()
+        if orders.halt is self.halt:
+            return
+        self.halt = orders.halt
+        if self.halt is not None:
+            self._put_on_the_brake()
+        elif not self._is_stopping:
+            self._brake.clear()
+            self._news.set()
+
+    def _put_on_the_brake(self) -> None:
+        self._brake.set()
         self._news.set()
         for limit in self._limits:
             limit.reschedule(0)
 
     @contextlib.asynccontextmanager
     async def until_stop(self) -> AsyncIterator[None]:
-        """A block that is cancelled, and left by `TimeoutError`, when the run is to stop."""
-        async with asyncio.timeout(0 if self.is_stopping else None) as limit:
+        """A block that is cancelled, and left by `TimeoutError`, when nothing more may begin."""
+        async with asyncio.timeout(None if self.may_begin else 0) as limit:
             self._limits.add(limit)
             try:
                 yield
@@ -53,9 +79,9 @@ class Control:
         await self._wait(self._news, until)
 
     async def pause(self, until: float) -> bool:
-        """Wait until then (epoch seconds). False: the run is stopping, perhaps sooner."""
-        await self._wait(self._stop, until)
-        return not self.is_stopping
+        """Wait until then (epoch seconds). False: nothing more may begin, perhaps sooner."""
+        await self._wait(self._brake, until)
+        return self.may_begin
 
     async def _wait(self, event: asyncio.Event, until: float | None) -> None:
         delay = None if until is None else until - self._clock.time()

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 
 from bulkmail.delivery.lane import Lane, charge, choose, share
 from bulkmail.delivery.worker import Engagement, Worker
-from bulkmail.fate import Delivery
+from bulkmail.fate import Delivery, Halt
 
 #: Seconds between renewals: a third of the lease of 60 s.
 RENEWAL = 20.0
+#: Seconds between two looks at what a person ordered: 2 are allowed (design decision 10).
+ATTENTION = 1.0
 
 _DEFERRED = "deferred recipients wait for their next try"
+PAUSED = "paused by `bulkmail pause`"
+CANCELLED = "cancelled by `bulkmail cancel`"
 
 
 class Ending(enum.Enum):
@@ -33,6 +37,8 @@ class Ending(enum.Enum):
     WAITING = "waiting"
     #: No server can be used.
     NO_SERVER = "no server"
+    #: The campaign was cancelled: who was not sent to is suppressed.
+    CANCELLED = "cancelled"
     #: Somebody asked for it.
     INTERRUPTED = "interrupted"
 
@@ -85,6 +91,7 @@ class Engine:
                     for _ in range(lane.settings.connections)
                 ]
                 helpers.append(tasks.create_task(self._renew()))
+                helpers.append(tasks.create_task(self._attend()))
                 result = await self._dispatch()
                 for helper in helpers:
                     helper.cancel()
@@ -109,18 +116,21 @@ class Engine:
 
     async def _finish(self) -> None:
         """Give back what was not begun; wait for what is on the wire."""
-        for lane in self._lanes:
-            if waiting := lane.drain():
-                await self._shared.ledger.release(waiting)
+        await self._give_back()
         while self._in_hand:
             self._shared.control.listen()
             await self._shared.control.news()
 
+    async def _give_back(self) -> None:
+        for lane in self._lanes:
+            if waiting := lane.drain():
+                await self._shared.ledger.release(waiting)
+
     async def _step(self) -> RunResult | None:
         """One decision: claim for a lane, wait for something, or end the run."""
         now = self._shared.clock.time()
-        if self._shared.control.is_stopping:
-            return RunResult(ending=Ending.INTERRUPTED)
+        if not self._shared.control.may_begin:
+            return await self._stand_still()
         shut = self._shared.shut_until(now)
         if shut is not None:
             return await self._wait("the sending window is shut", shut)
@@ -132,9 +142,18 @@ class Engine:
             return await self._limit_reached(lane, now)
         claimed = await self._shared.ledger.claim(want)
         if not claimed:
-            return await self._nobody_due()
+            return None if await self._heed() else await self._nobody_due()
         self._give(lane, claimed, now)
         return None
+
+    async def _stand_still(self) -> RunResult | None:
+        """Somebody stopped, cancelled or paused the run."""
+        if self._shared.control.is_stopping:
+            return RunResult(ending=Ending.INTERRUPTED)
+        if self._shared.control.halt is Halt.CANCELLED:
+            return RunResult(ending=Ending.CANCELLED, sentence=CANCELLED)
+        await self._give_back()
+        return await self._wait(PAUSED, None)
 
     def _give(self, lane: Lane, claimed: Sequence[Delivery], now: float) -> None:
         self._shared.observer.waiting("", None)
@@ -162,7 +181,7 @@ class Engine:
         claimed = await self._shared.ledger.claim(lane.room(now), among=due)
         if claimed:
             self._give(lane, claimed, now)
-        else:
+        elif not await self._heed():
             # Suppressed meanwhile, or not ours any more.
             self._shared.tally.settle(due)
         return None
@@ -207,8 +226,11 @@ class Engine:
         await self._shared.control.news(first.health.rests_until)
         return None
 
-    async def _wait(self, sentence: str, until: float) -> RunResult | None:
-        """Wait until then, or leave when waiting is not wanted and nothing is on its way."""
+    async def _wait(self, sentence: str, until: float | None) -> RunResult | None:
+        """Wait until then (None: for news), or leave when waiting is not wanted.
+
+        What is on its way is waited for all the same.
+        """
         if self._in_hand:
             await self._shared.control.news(until)
             return None
@@ -226,6 +248,17 @@ class Engine:
         while True:
             await self._shared.clock.sleep(RENEWAL)
             await self._shared.ledger.renew()
+
+    async def _attend(self) -> None:
+        while True:
+            await self._heed()
+            await self._shared.clock.sleep(ATTENTION)
+
+    async def _heed(self) -> bool:
+        """Look at what a person ordered; whether it says something else than an empty claim."""
+        orders = await self._shared.ledger.heed()
+        self._shared.control.heed(orders)
+        return orders.halt is not None or orders.put_back > 0
 
     async def _close(self) -> None:
         for lane in self._lanes:

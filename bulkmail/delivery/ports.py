@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from bulkmail.campaign.units import Rate
-from bulkmail.fate import Attempt, Delivery
+from bulkmail.fate import Attempt, Delivery, Orders
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.transaction import TransactionResult
 
@@ -106,6 +106,10 @@ class Ledger(Protocol):
 
     async def next_due_at(self) -> float | None:
         """Epoch seconds of the earliest unclaimed delivery that waits; None: nobody waits."""
+        ...
+
+    async def heed(self) -> Orders:
+        """What a person ordered meanwhile; whom they put back is due by this."""
         ...
 
     async def renew(self) -> None:

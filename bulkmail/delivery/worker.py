@@ -167,7 +167,7 @@ class Worker:
 
     def _may_begin(self, now: float) -> bool:
         return (
-            not self._shared.control.is_stopping
+            self._shared.control.may_begin
             and self._lane.health.allowance(now) > 0
             and self._shared.shut_until(now) is None
         )
