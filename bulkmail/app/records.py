@@ -94,7 +94,7 @@ async def rename(where: Path, old: str, new: str, ledger: Path | None = None) ->
         raise ConfigurationError(Fault(message=f"the new name: {sentence}"))
     path = (ledger or _project_ledger(where)).absolute()
     _insist_on(path)
-    async with _writable(where, path) as opened:
+    async with writable_ledger(where, path) as opened:
         with opened.lock(old), opened.lock(new) if new != old else contextlib.nullcontext():
             await opened.rename(old, new)
 
@@ -106,13 +106,13 @@ async def suppress_add(where: Path, addresses: Iterable[str], ledger: Path | Non
     """
     addresses = list(addresses)
     _insist_on_addresses(addresses)
-    async with _writable(where, ledger) as opened:
+    async with writable_ledger(where, ledger) as opened:
         return await opened.suppress_add(addresses, "added by hand")
 
 
 async def suppress_remove(where: Path, addresses: Iterable[str], ledger: Path | None = None) -> int:
     """Take addresses off the list; how many were on it."""
-    async with _writable(where, ledger) as opened:
+    async with writable_ledger(where, ledger) as opened:
         return await opened.suppress_remove(addresses)
 
 
@@ -130,7 +130,7 @@ async def suppress_import(where: Path, files: Sequence[Path], ledger: Path | Non
     Raises `ConfigurationError` with every line that is no address; nothing was added then.
     """
     addresses = [address for file in files for address in read_suppressions(file)]
-    async with _writable(where, ledger) as opened:
+    async with writable_ledger(where, ledger) as opened:
         return await opened.suppress_add(addresses, "imported")
 
 
@@ -225,7 +225,8 @@ def _project_ledger(where: Path) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _writable(where: Path, given: Path | None) -> AsyncIterator[Ledger]:
+async def writable_ledger(where: Path, given: Path | None) -> AsyncIterator[Ledger]:
+    """The ledger of the project around `where`, or the one given, to write to."""
     ledger = await Ledger.open(given or _project_ledger(where), clock=SystemClock())
     try:
         yield ledger

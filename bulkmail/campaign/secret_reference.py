@@ -57,7 +57,8 @@ def _content(name: str, folders: Iterable[Path]) -> str:
     return text
 
 
-def _secret(value: Any) -> SecretReference:
+def secret_reference(value: Any) -> SecretReference:
+    """What was written, understood. Raises `ValueError` when it cannot be."""
     match value:
         case SecretReference():
             return value
@@ -81,6 +82,6 @@ _FILE = {
 
 SecretText = Annotated[
     SecretReference,
-    PlainValidator(_secret),
+    PlainValidator(secret_reference),
     WithJsonSchema({"$comment": "`${NAME}`, or `{file: …}`", "anyOf": [{"type": "string"}, _FILE]}),
 ]

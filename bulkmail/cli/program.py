@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from bulkmail.cli.check import check
 from bulkmail.cli.demo import demo
+from bulkmail.cli.dkim import dkim
 from bulkmail.cli.init import init
 from bulkmail.cli.preview import preview
 from bulkmail.cli.probe import probe
@@ -31,6 +32,7 @@ ORDER = (
     "status",
     "report",
     "suppress",
+    "dkim",
     "rename",
     "probe",
     "sink",
@@ -99,4 +101,5 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for _command in _COMMANDS:
     program.command()(_command)
 program.add_typer(suppress, name="suppress")
+program.add_typer(dkim, name="dkim")
 program.command(hidden=True)(demo)

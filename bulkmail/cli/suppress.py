@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bulkmail.cli.output import say, say_json
-from bulkmail.cli.parameters import JsonOption, LedgerOption, ledger_path
+from bulkmail.cli.output import complain, say, say_json
+from bulkmail.cli.parameters import JsonOption, LedgerOption, ledger_path, wrong_usage
 from bulkmail.cli.running import run
+from bulkmail.errors import EXIT_FAILED
 from bulkmail.report.terminal import visible
 from bulkmail.report.wording import counted, local
 
@@ -94,6 +96,54 @@ def import_(
     count = run(records.suppress_import(Path.cwd(), files, ledger_path(ledger)))
     say(f"{counted(count, 'address', 'addresses')} added; they get nothing from now on.")
     _tell_next(ledger)
+
+
+@suppress.command()
+def token(
+    tokens: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TOKEN", help="What stands in a link to unsubscribe for `{token}`."),
+    ] = None,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="More of them, one a line; `-` is standard input."),
+    ] = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """Add the recipients whose unsubscribe tokens these are.
+
+    A token is verified with the project's `unsubscribe.secret`, and led back to its recipient
+    over the ledger. Exit code 0: all were. 1: some were not, and are named; the others are added.
+
+    Example: bulkmail suppress token --file unsubscribed.txt
+    """
+    import os
+
+    from bulkmail.app import unsubscribing
+
+    wanted = [*(tokens or ()), *([] if file is None else _lines(file))]
+    if not wanted and file is None:
+        raise wrong_usage("Give tokens, or a file of them with --file.")
+    where = Path.cwd()
+    result = run(unsubscribing.suppress_tokens(where, wanted, os.environ, ledger_path(ledger)))
+    for refused, reason in result.refused:
+        complain(visible(f"{refused}: {reason}"))
+    was_there = result.recognised - result.added
+    before = f" ({was_there} on it before)" if was_there else ""
+    say(f"{counted(result.added, 'address', 'addresses')} added{before}.")
+    _tell_next(ledger)
+    if result.refused:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _lines(file: Path) -> list[str]:
+    """The words of a file that begin its lines: an endpoint may write when it was behind them."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise wrong_usage(f"--file {file} cannot be read: {error}") from error
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
 def _tell_next(ledger: str | None) -> None:
