@@ -55,7 +55,7 @@ async def test_a_paused_run_waits_and_goes_on_when_the_pause_is_lifted(bench_of:
     bench, server = await bench_of(40), Gate()
     orders = bench.ledger.orders(bench.campaign_id)
     run = asyncio.create_task(bench.send(server, connections=2))
-    await until(lambda: server.held == 2)
+    await until(lambda: server.held == 1)
 
     await orders.pause()
     await until(lambda: bench.control.halt is Halt.PAUSED)
@@ -65,8 +65,8 @@ async def test_a_paused_run_waits_and_goes_on_when_the_pause_is_lifted(bench_of:
     await orders.resume()
     result = await run
 
-    assert sent == 2
-    assert left == {"sent": 2, "pending": 38}
+    assert sent == 1
+    assert left == {"sent": 1, "pending": 39}
     assert result.ending is Ending.DONE
     assert await bench.states() == {"sent": 40}
 
@@ -131,7 +131,7 @@ async def test_a_stop_ends_a_paused_run(bench_of: BenchOf) -> None:
 async def test_a_cancelled_run_finishes_what_is_on_the_wire_and_ends(bench_of: BenchOf) -> None:
     bench, server = await bench_of(40), Gate()
     run = asyncio.create_task(bench.send(server, connections=2))
-    await until(lambda: server.held == 2)
+    await until(lambda: server.held == 1)
 
     await bench.ledger.orders(bench.campaign_id).cancel()
     await until(lambda: bench.control.halt is Halt.CANCELLED)
@@ -139,7 +139,7 @@ async def test_a_cancelled_run_finishes_what_is_on_the_wire_and_ends(bench_of: B
     result = await run
 
     assert (result.ending, result.sentence) == (Ending.CANCELLED, CANCELLED)
-    assert await bench.states() == {"sent": 2, "suppressed": 38}
+    assert await bench.states() == {"sent": 1, "suppressed": 39}
 
 
 async def test_who_is_put_back_while_a_run_waits_is_sent_to_by_it(bench_of: BenchOf) -> None:
