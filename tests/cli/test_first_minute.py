@@ -182,7 +182,7 @@ def test_a_signal_ends_a_run_that_can_go_on(project: Path, number: signal.Signal
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        while not process.stderr.readline().endswith("hello: 3 to go\n"):
+        while "hello: 3 to go" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(number)
         output, errors = process.communicate(timeout=60)
