@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.engine import Ending
+from bulkmail.errors import LedgerError
 from bulkmail.fate import State
 
 from simulation.sender import Sender, address
@@ -18,7 +19,7 @@ from simulation.world import Broken, World
 
 _FATES = """
 SELECT c.name, d.key, d.state, d.reason, d.server, d.code, d.attempts, d.doubts, d.message_id,
-    d.due_at, d.owner
+    CASE WHEN d.cause IS NULL THEN d.due_at END, d.owner
 FROM delivery AS d JOIN campaign AS c ON c.id = d.campaign_id ORDER BY d.id
 """
 #: Rows may wait at the end of these: no server would work, or waiting was not wanted.
@@ -39,6 +40,7 @@ class Fate:
     attempts: int
     doubts: int
     message_id: str
+    #: None: it waits for nothing, or for a person.
     due_at: float | None
     owner: str | None
 
@@ -66,6 +68,7 @@ def broken(world: World) -> Iterator[Broken]:
     yield from _beyond_limits(world)
     yield from _hammered(world)
     yield from _two_at_once(world)
+    yield from _against_their_will(world, taken)
 
 
 def _faults_of_ours(world: World) -> Iterator[Broken]:
@@ -73,7 +76,9 @@ def _faults_of_ours(world: World) -> Iterator[Broken]:
         task = sender.task
         if task is not None and task.done() and not task.cancelled():
             error = task.exception()
-            if error is not None:
+            # A takeover begins the pass over the list anew: the former one is over, and says so.
+            is_fenced = isinstance(error, LedgerError) and world.is_fenced(sender)
+            if error is not None and not is_fenced:
                 yield Broken("no fault of ours", f"{sender.process.name}: {error!r}")
 
 
@@ -127,7 +132,9 @@ def _doubled(world: World, fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
 def _at_odds(fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
     if fate.state is State.SENT and fate.server not in {message.server for message in taken}:
         yield Broken("who is sent was taken", f"{fate.key} by {fate.server}")
-    is_known = fate.state in (State.SENT, State.IN_DOUBT) or fate.doubts
+    # `sending` at the end is an error of its own, unless nobody came to take it over.
+    known = (State.SENT, State.IN_DOUBT, State.SENDING)
+    is_known = fate.state in known or fate.doubts
     if taken and not is_known:
         yield Broken("who was taken is sent, or in doubt", f"{fate.key} is {fate.state}")
 
@@ -162,6 +169,8 @@ def _two_at_once(world: World) -> Iterator[Broken]:
             yield Broken("one run at a time", sender.process.name)
 
 
-def suppressed_keys(campaign: CampaignPlan) -> set[str]:
-    """Who is on the suppression list from the start."""
-    return {address(campaign, number) for number in range(1, campaign.suppressed + 1)}
+def _against_their_will(world: World, taken: dict[str, list[Taken]]) -> Iterator[Broken]:
+    campaign = world.story.campaign
+    for number in range(1, campaign.suppressed + 1):
+        if taken[address(campaign, number)]:
+            yield Broken("who is suppressed gets nothing", address(campaign, number))

@@ -46,12 +46,6 @@ class Ticket(asyncio.TimerHandle):
         self.serial = serial
         self.is_dropped = False
 
-    def __lt__(self, other: object) -> bool:
-        assert isinstance(other, Ticket)
-        if self.when_ == other.when_:
-            return self.serial < other.serial
-        return self.when_ < other.when_
-
     def __hash__(self) -> int:
         return self.serial
 
@@ -88,7 +82,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._max_steps = max_steps
         self._max_seconds = max_seconds
         self._ready: deque[Ticket] = deque()
-        self._timers: list[Ticket] = []
+        self._timers: list[tuple[float, int, Ticket]] = []
         self._serial = 0
         #: Every task, so that what was abandoned is not collected, and run, half-way.
         self._tasks: list[SimTask[Any]] = []
@@ -115,7 +109,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
         ticket = self._ticket(callback, args, context, max(when, self._now))
-        heapq.heappush(self._timers, ticket)
+        heapq.heappush(self._timers, (ticket.when_, ticket.serial, ticket))
         return ticket
 
     def create_future(self) -> asyncio.Future[Any]:
@@ -191,19 +185,21 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         when: float,
     ) -> Ticket:
         self._serial += 1
-        return Ticket(call, arguments, context or copy_context(), when, self._serial)
+        # An empty context is false.
+        context = copy_context() if context is None else context
+        return Ticket(call, arguments, context, when, self._serial)
 
     def _advance(self) -> None:
         """Jump to the next timer; all of that instant are ready then."""
-        first = heapq.heappop(self._timers)
+        _, _, first = heapq.heappop(self._timers)
         if first.is_dropped:
             return
         self._now = first.when_
         if self._now > self._max_seconds:
             raise NeverEnds(f"still going on after {self._max_seconds:g} virtual seconds")
         self._ready.append(first)
-        while self._timers and self._timers[0].when_ <= self._now:
-            self._ready.append(heapq.heappop(self._timers))
+        while self._timers and self._timers[0][0] <= self._now:
+            self._ready.append(heapq.heappop(self._timers)[2])
 
     def _step(self, ticket: Ticket) -> None:
         if ticket.is_dropped:

@@ -8,7 +8,7 @@ from random import Random
 from simulation.temper import Act, Strike, Temper
 
 _COMMANDS = ("mail", "rcpt", "data", "end of data")
-_STAGES = ("greeting", "ehlo", "starttls", "auth", "rset", *_COMMANDS)
+_OPENING = ("greeting", "ehlo", "starttls", "auth")
 
 _REFUSALS = {
     "mail": (b"451 4.3.0 try again", b"452 4.3.1 out of space", b"421 4.7.0 slow down"),
@@ -31,8 +31,8 @@ def temper(dice: Random, number: int) -> Temper:
         starttls=dice.random() < 0.25,
         auth=dice.random() < 0.5,
     )
-    most = 3 if number == 0 else 4
-    for fault in dice.sample(_MISFORTUNES, dice.randint(0, most)):
+    most = 4 if number == 0 else 5
+    for fault in dict.fromkeys(dice.sample(_MISFORTUNES, dice.randint(0, most))):
         fault(made, dice)
     return made
 
@@ -46,16 +46,22 @@ def _splits(made: Temper, dice: Random) -> None:
 
 
 def _stalls(made: Temper, dice: Random) -> None:
-    for stage in dice.sample(_STAGES, 3):
-        strike = Strike(fault=f"stall at {stage}", act=Act.STALL)
-        _strike(made, stage, dice.choice((0.01, 0.05)), strike)
+    share = dice.choice((0.05, 0.15))
+    for stage in dice.sample((*_OPENING, *_COMMANDS, *_COMMANDS), 3):
+        _strike(made, stage, share, Strike(fault=f"stall at {_class(stage)}", act=Act.STALL))
 
 
 def _drops(made: Temper, dice: Random) -> None:
-    made.content_loss = dice.choice((0.0, 0.1))
-    for stage in dice.sample(_STAGES, 4):
-        strike = Strike(fault=f"drop at {stage}", act=dice.choice((Act.RESET, Act.CLOSE)))
-        _strike(made, stage, dice.choice((0.01, 0.05, 0.15)), strike)
+    made.content_loss = dice.choice((0.1, 0.3))
+    made.splitting = max(made.splitting, 0.2)
+    share = dice.choice((0.03, 0.1, 0.2))
+    for stage in dice.sample((*_OPENING, *_COMMANDS, *_COMMANDS), 5):
+        act = dice.choice((Act.RESET, Act.CLOSE))
+        _strike(made, stage, share, Strike(fault=f"drop at {_class(stage)}", act=act))
+
+
+def _class(stage: str) -> str:
+    return "opening" if stage in _OPENING else stage
 
 
 def _refuses_for_now(made: Temper, dice: Random) -> None:
@@ -124,6 +130,9 @@ def _tires(made: Temper, dice: Random) -> None:
 _MISFORTUNES: tuple[Callable[[Temper, Random], None], ...] = (
     _splits,
     _stalls,
+    _stalls,
+    _drops,
+    _drops,
     _drops,
     _refuses_for_now,
     _refuses_for_good,

@@ -78,9 +78,10 @@ class Sender:
     ending: Ending | None = None
     #: Whether another run had the lock.
     was_busy: bool = False
+    #: Whether it is between taking the lock and giving it up.
+    holds_lock: bool = False
     #: Whether another run has the lock for certain.
     must_be_busy: bool = False
-    is_over: bool = False
     control: Control = field(init=False)
     task: asyncio.Task[None] | None = None
 
@@ -88,10 +89,16 @@ class Sender:
         self._clock = VirtualClock(self.machine.loop)
         self.control = Control(self._clock)
 
-    def start(self) -> None:
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to its end, and not died."""
+        return self.task is not None and self.task.done()
+
+    def start(self) -> asyncio.Task[None]:
         """Begin; the loop runs it."""
         loop = self.machine.loop
         self.task = self.process.context.run(loop.create_task, self._main())
+        return self.task
 
     def interrupt(self) -> None:
         """A signal: the first one stops, the second one cuts."""
@@ -111,15 +118,16 @@ class Sender:
             if self.takes_over is None:
                 lock.acquire()
                 self.process.heirs.append(lock.release)
+                self.holds_lock = True
             await self._run(ledger)
         except CampaignBusy:
             self.was_busy = True
         except asyncio.CancelledError:
             self.ending = Ending.INTERRUPTED
         finally:
+            self.holds_lock = False
             lock.release()
             await driver.close()
-            self.is_over = True
 
     async def _run(self, ledger: Ledger) -> None:
         campaign_id = await self._enrol(ledger)

@@ -67,6 +67,10 @@ class World:
         self.broken: list[Broken] = []
         #: When a delivery is due, by recipient, as the engine has said.
         self._due: dict[str, float] = {}
+        #: Processes that run.
+        self._going: set[str] = set()
+        #: Those that were taken over: they may speak to a server, and are stopped by their marks.
+        self._fenced: set[str] = set()
         self._awaited: dict[tuple[str, int], Callable[[], None]] = {}
         self._counts: Counter[str] = Counter()
 
@@ -74,6 +78,10 @@ class World:
     def books(self) -> list[Books]:
         """Of all servers."""
         return list(self.network.hosts.values())
+
+    def is_fenced(self, sender: Sender) -> bool:
+        """Whether it was taken over while it was paused."""
+        return sender.process.name in self._fenced
 
     def happen(self) -> None:
         """The whole story."""
@@ -111,7 +119,7 @@ class World:
         self.loop.run(self._is_quiet)
 
     def _is_quiet(self) -> bool:
-        return all(sender.is_over or sender.process.is_dead for sender in self.senders)
+        return not self._going
 
     def _pass(self, seconds: float) -> None:
         end = self.loop.time() + seconds
@@ -132,7 +140,10 @@ class World:
         )
         self.senders.append(sender)
         self._note("starts", name)
-        sender.start()
+        self._going.add(name)
+        gone = partial(self._going.discard, name)
+        sender.process.heirs.append(gone)
+        sender.start().add_done_callback(lambda _: gone(), context=self.loop.world)
         return sender
 
     def _befall(self, sender: Sender) -> None:
@@ -165,6 +176,7 @@ class World:
 
     def _take_over(self, sender: Sender) -> None:
         name = f"{sender.process.name} taken over"
+        self._fenced.add(sender.process.name)
         self._sender(name, sender.campaign, RunPlan(), takes_over=sender.process.name)
 
     def _rival(self, sender: Sender) -> None:
@@ -172,7 +184,7 @@ class World:
             return
         self.trace.faults["a second run"] += 1
         rival = self._sender(f"rival of {sender.process.name}", sender.campaign, RunPlan())
-        rival.must_be_busy = sender.campaign.name in self.disk.held
+        rival.must_be_busy = sender.holds_lock
 
     def _suppress(self, count: int) -> None:
         """`bulkmail suppress add`, in a process of its own."""
@@ -196,7 +208,9 @@ class World:
                 self.handed_over[server].append(self.loop.time())
                 self._count("mail")
             for found in _RCPT.finditer(octets):
-                self._is_due(found[1].decode())
+                self._note("rcpt", process.name, found[1].decode())
+                if process.name not in self._fenced:
+                    self._is_due(found[1].decode())
         elif octets.endswith(_DOT):
             self._count("dot")
 
@@ -232,7 +246,7 @@ class World:
     def _is_due(self, mailbox: str) -> None:
         due_at = self._due.pop(mailbox, 0.0)
         if EPOCH + self.loop.time() < due_at - 1e-6:
-            self._break("nobody is tried too soon", f"{mailbox} before {due_at - EPOCH:.3f}")
+            self._break("nobody is tried too soon", f"{mailbox} at {self.loop.time():.6f}, before {due_at - EPOCH:.6f}")
 
     def _count(self, kind: str) -> None:
         self._counts[kind] += 1

@@ -1,0 +1,363 @@
+"""Faults put into the program: each takes a guard out, and the simulation has to notice.
+
+A mutation replaces a function or a statement while it is applied. What it breaks is what the
+guard is for; `FOUND` says by which seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from bulkmail.delivery import blame, classify, verdict
+from bulkmail.delivery.health import Health
+from bulkmail.delivery.limiter import Limiter
+from bulkmail.delivery.retry import Decision, RetryAt, RetryPolicy
+from bulkmail.delivery.worker import Worker
+from bulkmail.errors import SessionError
+from bulkmail.fate import Attempt, Delivery
+from bulkmail.ledger import Ledger, limits
+from bulkmail.ledger import run as ledger_run
+from bulkmail.ledger.driver import Driver
+from bulkmail.ledger.groups import Kind, T, Work
+from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.run import CampaignRun
+from bulkmail.message.mail_object import MailObject
+from bulkmail.outcome import Accepted, Blame, Outcome, TransientFailure
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.pool import SessionPool
+from bulkmail.transport.session import Mark, Session
+
+Mutation = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+@contextlib.contextmanager
+def _sql(file: str, statement: str, *changes: tuple[str, str]) -> Iterator[None]:
+    """A statement with parts of it replaced."""
+    text = ledger_run.load(file)[statement]
+    for former, new in changes:
+        assert former in text, former
+        text = text.replace(former, new)
+    former_load = ledger_run.load
+
+    def changed(name: str) -> Mapping[str, str]:
+        found = former_load(name)
+        return {**found, statement: text} if name == file else found
+
+    with patch.object(ledger_run, "load", changed):
+        yield
+
+
+@contextlib.contextmanager
+def mark_after_the_dot() -> Iterator[None]:
+    """The row is marked when the content is out."""
+    real = Session._give
+
+    async def give(self: Session, mail: MailObject, mark: Mark) -> Reply:
+        async def nothing() -> None:
+            """Nothing is marked yet."""
+
+        reply = await real(self, mail, nothing)
+        await mark()
+        return reply
+
+    # The worker asks for the mark ahead of that: it does not here.
+    with patch.object(Session, "_give", give), _lazy_mark():
+        yield
+
+
+@contextlib.contextmanager
+def _lazy_mark() -> Iterator[None]:
+    """A mark is asked for when it is awaited, and no sooner."""
+    real = CampaignRun.mark
+
+    async def mark(self: CampaignRun, delivery: Delivery, started_at: float) -> bool:
+        await self._clock.sleep(1.0)
+        return await real(self, delivery, started_at)
+
+    with patch.object(CampaignRun, "mark", mark):
+        yield
+
+
+@contextlib.contextmanager
+def mark_not_awaited() -> Iterator[None]:
+    """The content goes out while the mark is on its way to the disk."""
+    real = Session._give
+
+    async def give(self: Session, mail: MailObject, mark: Mark) -> Reply:
+        async def nothing() -> None:
+            """It will be there in time."""
+
+        return await real(self, mail, nothing)
+
+    with patch.object(Session, "_give", give):
+        yield
+
+
+@contextlib.contextmanager
+def mark_not_synced() -> Iterator[None]:
+    """A mark is on the disk when the disk finds time for it."""
+    real = CampaignRun.mark
+
+    async def mark(self: CampaignRun, delivery: Delivery, started_at: float) -> bool:
+        lazy = copy.copy(self)
+        lazy._driver = _Lazy(self._driver)
+        return await real(lazy, delivery, started_at)
+
+    with patch.object(CampaignRun, "mark", mark):
+        yield
+
+
+class _Lazy:
+    """A driver that syncs nothing."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
+        return self._driver.submit(work, Kind.BULK)
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+
+@contextlib.contextmanager
+def epoch_not_checked() -> Iterator[None]:
+    """Marks and results are written by whoever comes."""
+    fence = ("epoch = :epoch AND owner = :owner", ":epoch = :epoch AND :owner = :owner")
+    with _sql("run", "mark", fence), _sql("run", "record", fence):
+        yield
+
+
+@contextlib.contextmanager
+def claim_ignores_lease() -> Iterator[None]:
+    """What another has claimed may be claimed, however fresh its lease."""
+    with _sql("run", "claim", ("lease_until < :now", ":now = :now")):
+        yield
+
+
+@contextlib.contextmanager
+def limiter_per_worker() -> Iterator[None]:
+    """Every run has the limits to itself."""
+    real = CampaignRun.take
+
+    async def take(self: CampaignRun, server: str, *rest: Any) -> limits.Permit:
+        return await real(self, f"{server} of {self._owner}", *rest)
+
+    with patch.object(CampaignRun, "take", take):
+        yield
+
+
+@contextlib.contextmanager
+def slots_never_void() -> Iterator[None]:
+    """A permit is used however late."""
+    real = Limiter.next
+
+    async def later(self: Limiter, *domains: Any) -> Any:
+        slot = await real(self, *domains)
+        return replace(slot, void_at=float("inf")) if hasattr(slot, "void_at") else slot
+
+    with patch.object(Limiter, "next", later):
+        yield
+
+
+@contextlib.contextmanager
+def quota_not_summed() -> Iterator[None]:
+    """A quota looks at its last bucket alone."""
+
+    def admits(self: limits._Quota, slot: float) -> bool:
+        return self._used.get(limits._bucket(slot, self.rate), 0) < self.rate.count
+
+    with patch.object(limits._Quota, "admits", admits):
+        yield
+
+
+@contextlib.contextmanager
+def retry_without_cap() -> Iterator[None]:
+    """Whoever is deferred is tried for ever."""
+
+    def decide(self: RetryPolicy, **facts: Any) -> Decision:
+        return RetryAt(facts["now"] + self.delay(facts["attempts"]))
+
+    with patch.object(RetryPolicy, "decide", decide):
+        yield
+
+
+@contextlib.contextmanager
+def retry_at_once() -> Iterator[None]:
+    """The ledger gives out who is deferred without a look at the time."""
+    with _sql("run", "claim", ("state = 'deferred' AND due_at <= :now", "state = 'deferred'")):
+        yield
+
+
+@contextlib.contextmanager
+def closing_is_the_recipients() -> Iterator[None]:
+    """421 is the recipient's fault, and for good."""
+    rules = (
+        blame.Rule(blame=Blame.RECIPIENT, is_transient=False, codes=frozenset({421})),
+        *blame.RULES,
+    )
+    with patch.object(blame, "RULES", rules):
+        yield
+
+
+@contextlib.contextmanager
+def recover_forgotten() -> Iterator[None]:
+    """A new run does not look at what the last one left."""
+
+    async def recover(self: Ledger, campaign_id: int, **how: Any) -> int:
+        return 0
+
+    with patch.object(Ledger, "recover", recover):
+        yield
+
+
+@contextlib.contextmanager
+def doubt_resent_twice() -> Iterator[None]:
+    """A doubt is resent as often as it comes."""
+
+    def in_doubt(tried: Any, *rest: Any) -> Attempt:
+        return real(replace(tried, delivery=replace(tried.delivery, doubts=0)), *rest)
+
+    real = verdict._in_doubt
+    with patch.object(verdict, "_in_doubt", in_doubt):
+        yield
+
+
+@contextlib.contextmanager
+def doubt_taken_for_failure() -> Iterator[None]:
+    """A connection lost behind the dot is one more that was lost."""
+
+    def judged(error: SessionError) -> Outcome:
+        return TransientFailure(
+            blame=Blame.SESSION, stage=Stage.END_OF_DATA, reply=None, reason="lost", is_counted=True
+        )
+
+    with patch.object(classify, "of_session_error", judged):
+        yield
+
+
+@contextlib.contextmanager
+def silence_taken_for_consent() -> Iterator[None]:
+    """A connection lost behind the dot: it will have been taken."""
+    real = classify.of_session_error
+
+    def judged(error: SessionError) -> Outcome:
+        if error.stage == Stage.END_OF_DATA:
+            return Accepted(reply=Reply(250, ("surely",)))
+        return real(error)
+
+    with patch.object(classify, "of_session_error", judged):
+        yield
+
+
+@contextlib.contextmanager
+def sending_row_released() -> Iterator[None]:
+    """A cut gives back what is past its mark."""
+    real = Worker._cut
+
+    async def cut(self: Worker, tried: Any, **facts: Any) -> None:
+        await real(self, tried, **(facts | {"may_be_out": False}))
+
+    with patch.object(Worker, "_cut", cut):
+        yield
+
+
+@contextlib.contextmanager
+def message_id_by_try() -> Iterator[None]:
+    """Every try has a Message-ID of its own."""
+    from simulation.sender import Sender  # noqa: PLC0415  # the composer of the simulation
+
+    real = Sender.compose
+
+    async def compose(self: Sender, delivery: Delivery, instant: Any) -> MailObject:
+        other = delivery.message_id.replace("@", f".{delivery.epoch}@")
+        return await real(self, replace(delivery, message_id=other), instant)
+
+    with patch.object(Sender, "compose", compose):
+        yield
+
+
+@contextlib.contextmanager
+def refused_login_tried_again() -> Iterator[None]:
+    """Neither the pool nor the server's health remembers that a login was refused."""
+
+    def failed(self: Health, *sentences: str) -> None:
+        """Nothing stops it."""
+
+    def learn(self: SessionPool, error: BaseException) -> None:
+        """Nothing is learned."""
+
+    with patch.object(SessionPool, "_learn", learn), patch.object(Health, "stop", failed):
+        yield
+
+
+@contextlib.contextmanager
+def lock_not_taken() -> Iterator[None]:
+    """Two runs of one campaign may go on at once."""
+
+    def acquire(self: CampaignLock) -> None:
+        """It is as good as held."""
+
+    with patch.object(CampaignLock, "acquire", acquire):
+        yield
+
+
+@contextlib.contextmanager
+def result_not_written() -> Iterator[None]:
+    """One result in fifty is forgotten."""
+    real = CampaignRun.record
+
+    async def record(self: CampaignRun, attempt: Attempt) -> bool:
+        if attempt.delivery_id % 50 == 0:
+            return True
+        return await real(self, attempt)
+
+    with patch.object(CampaignRun, "record", record):
+        yield
+
+
+@contextlib.contextmanager
+def server_rests_for_ever() -> Iterator[None]:
+    """A server that rests is never looked at again, and never given up."""
+
+    def rest(self: Health, now: float) -> None:
+        self.round += 1
+        self.rests_until = float("inf")
+
+    with patch.object(Health, "_rest", rest):
+        yield
+
+
+MUTATIONS: dict[str, Mutation] = {
+    mutation.__name__: mutation
+    for mutation in (
+        mark_after_the_dot,
+        mark_not_awaited,
+        mark_not_synced,
+        epoch_not_checked,
+        claim_ignores_lease,
+        limiter_per_worker,
+        slots_never_void,
+        quota_not_summed,
+        retry_without_cap,
+        retry_at_once,
+        closing_is_the_recipients,
+        recover_forgotten,
+        doubt_resent_twice,
+        doubt_taken_for_failure,
+        silence_taken_for_consent,
+        sending_row_released,
+        message_id_by_try,
+        refused_login_tried_again,
+        lock_not_taken,
+        result_not_written,
+        server_rests_for_ever,
+    )
+}
