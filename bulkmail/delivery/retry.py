@@ -55,6 +55,10 @@ class RetryPolicy:
         """Whether a delivery that waits is past its time (it holds for what already waits)."""
         return first_attempt_at is not None and now > first_attempt_at + self.settings.give_up_after
 
+    def is_over(self, attempts: int, first_attempt_at: float | None, now: float) -> bool:
+        """Whether a delivery that waits is not to be tried, for its time or for its tries."""
+        return self.is_used_up(attempts) or self.has_expired(first_attempt_at, now)
+
     def delay(self, attempts: int) -> float:
         """Seconds to wait after `attempts` tries, jitter included."""
         return self._base(max(0, attempts - 1)) * (1 + JITTER * self._dice.random())

@@ -141,7 +141,7 @@ class Worker:
             await self._shared.ledger.release([delivery])
             return None
         tried = Try(delivery, self._lane.name, delivery.first_attempt_at or now)
-        if self._shared.policy.has_expired(delivery.first_attempt_at, now):
+        if self._shared.policy.is_over(delivery.attempts, delivery.first_attempt_at, now):
             return tried, gave_up(tried, "given up while it waited", now)
         try:
             mail = await self._shared.compose(delivery, moment(tried.started_at))

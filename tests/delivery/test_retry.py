@@ -70,3 +70,12 @@ def test_a_delay_is_never_shorter_than_asked_and_never_far_beyond_the_cap(
     delay = RetryPolicy(settings, Random(seed)).delay(attempts)
 
     assert 30.0 <= delay <= 600.0 * (1 + JITTER)
+
+
+def test_what_waits_is_over_by_its_time_and_by_its_tries() -> None:
+    policy = RetryPolicy(RetrySettings(give_up_after=60.0, attempts=3), Random(1))
+
+    assert not policy.is_over(2, 0.0, 60.0)
+    assert policy.is_over(3, 0.0, 60.0)
+    assert policy.is_over(2, 0.0, 60.1)
+    assert not policy.is_over(0, None, 60.1)
