@@ -70,6 +70,8 @@ class Delivery:
     first_attempt_at: float | None
     #: With angle brackets; the same for every try.
     message_id: str
+    #: The server that asked to come again (greylisting): it knows the sender by now.
+    greylisted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

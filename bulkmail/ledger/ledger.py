@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.fate import Counts, Delivery, State
-from bulkmail.ledger import campaigns, enrolment, reading, run, suppression
+from bulkmail.ledger import campaigns, enrolment, reading, run, slowdown, suppression
 from bulkmail.ledger.campaigns import CampaignRecord
 from bulkmail.ledger.connection import Durability
 from bulkmail.ledger.driver import Driver, InlineDriver, ThreadDriver
@@ -23,6 +23,7 @@ from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.orders import CampaignOrders
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
+from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.suppression import Suppressed
 
 #: Addresses of the suppression list in one commit.
@@ -210,8 +211,14 @@ class Ledger:
         """
         now = self._clock.time()
         return await self._driver.submit(
-            lambda db: run.recover(
-                db, campaign_id, resend=resend, due_at=due_at, owner=owner, now=now
+            partial(
+                run.recover,
+                campaign_id=campaign_id,
+                resend=resend,
+                due_at=due_at,
+                owner=owner,
+                now=now,
+                keeps_fields=self._keeps_fields,
             )
         )
 
@@ -279,6 +286,11 @@ class Ledger:
     async def reasons(self, campaign_id: int) -> list[ReasonCount]:
         """Why deliveries ended or are held, the most frequent first."""
         return await self._driver.submit(lambda db: reading.reasons(db, campaign_id), Kind.READ)
+
+    async def slowdowns(self) -> list[Slowdown]:
+        """Servers and groups of domains that get less for now, because they asked for it."""
+        now = self._clock.time()
+        return await self._driver.submit(lambda db: slowdown.every(db, now), Kind.READ)
 
     async def by_server(self, campaign_id: int) -> dict[str, Counts]:
         """Deliveries by the server of their last attempt."""

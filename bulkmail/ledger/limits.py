@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bulkmail.campaign.units import Rate
+from bulkmail.ledger import slowdown
 from bulkmail.ledger.statements import load
 
 #: How much wider than W / N a pace's slots are apart: it costs 2 % of the pace.
@@ -42,6 +43,10 @@ _QUOTA_CHUNK = 400
 HORIZON = 1.0
 #: Seconds by which a slot's instant is put off at most, for a commit that takes long.
 MAX_LEAD = 1.0
+#: The share of a server's spacing that it may lose to a message which another limit holds up.
+GRACE = 0.2
+#: Stands for the window of a pace that was learned.
+_LEARNED = 0.0
 #: No slot lies further ahead than this: the widest spacing is that of one a minute.
 _FURTHEST = STRETCH * 60 + HORIZON + MAX_LEAD
 
@@ -57,6 +62,18 @@ class Permit:
     again_at: float = 0.0
     #: The quota that is used up, where one is why there are none.
     spent: Rate | None = None
+    #: Whose turn has to be waited for, where several were asked.
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one message, or several, need of one server, or of one group of domains."""
+
+    scope: str
+    rates: tuple[Rate, ...]
+    #: Recipients that count, all at the same instant.
+    weight: int = 1
 
 
 def take(
@@ -70,32 +87,91 @@ def take(
 ) -> Permit:
     """Reserve up to `want` slots under all of `rates`; a pace's no sooner than in `lead` seconds.
 
-    Fewer are given than wanted when a chunk is smaller. Run inside a transaction.
+    Fewer are given than wanted when a chunk is smaller. A pace that was learned holds as well. Run
+    inside a transaction.
     """
-    if not rates or want < 1:
-        return Permit(slots=(now,) * want)
     earliest = now + min(lead, MAX_LEAD)
-    paces = [_Pace(connection, server, rate, earliest) for rate in rates if rate.is_pace]
-    quotas = [_Quota(connection, server, rate, now) for rate in rates if not rate.is_pace]
-    limits: list[_Pace | _Quota] = [*paces, *quotas]
-    ahead = max([HORIZON, *(pace.spacing for pace in paces)])
+    ours = _limits_of(connection, Demand(server, tuple(rates)), now, earliest)
+    if not ours or want < 1:
+        return Permit(slots=(now,) * want)
+    ahead = max([HORIZON, *(limit.spacing for limit in ours if isinstance(limit, _Pace))])
     slots: list[float] = []
-    for _ in range(min(want, *(limit.chunk for limit in limits))):
-        slot = max([now, *(pace.next_at for pace in paces)])
-        if slot > earliest + ahead or not all(quota.admits(slot) for quota in quotas):
+    for _ in range(min(want, *(limit.chunk for limit in ours))):
+        slot = _next(ours, now)
+        if slot > earliest + ahead or not all(limit.admits(slot) for limit in ours):
             break
         slots.append(slot)
+        for limit in ours:
+            limit.use(slot)
+    if not slots:
+        return _refusal(ours, slot, slot - ahead)
+    for limit in ours:
+        limit.write(connection)
+    return Permit(slots=tuple(slots), valid_for=min(limit.valid_for for limit in ours))
+
+
+def take_together(
+    connection: sqlite3.Connection, demands: Sequence[Demand], *, now: float, lead: float
+) -> Permit:
+    """Reserve one instant for one message under all of `demands`; the first is the server's.
+
+    Where another's turn is later than the server's, nothing is reserved: the server's turn is for
+    somebody else. `Permit.scope` says who has to be waited for.
+    """
+    earliest = now + min(lead, MAX_LEAD)
+    each = [(demand, _limits_of(connection, demand, now, earliest)) for demand in demands]
+    slot, grace = now, HORIZON
+    for place, (demand, limits) in enumerate(each):
+        paces = [limit for limit in limits if isinstance(limit, _Pace)]
+        turn = _next(limits, now)
+        last = (
+            earliest + max([HORIZON, *(pace.spacing for pace in paces)])
+            if place == 0
+            else slot + grace
+        )
+        if turn > last or not all(limit.admits(max(turn, slot)) for limit in limits):
+            return _refusal(
+                limits, turn, turn - (last - earliest if place == 0 else 0), demand.scope
+            )
+        if place == 0 and paces:
+            # A little of the server's time may go by for it, no more.
+            grace = GRACE * max(pace.spacing for pace in paces)
+        slot = max(slot, turn)
+    for _, limits in each:
         for limit in limits:
             limit.use(slot)
-    if slots:
-        for limit in limits:
             limit.write(connection)
-        return Permit(slots=tuple(slots), valid_for=min(limit.valid_for for limit in limits))
-    spent = [quota for quota in quotas if not quota.admits(slot)]
+    valid_for = min([math.inf, *(limit.valid_for for _, limits in each for limit in limits)])
+    return Permit(slots=(slot,), valid_for=valid_for)
+
+
+def _limits_of(
+    connection: sqlite3.Connection, demand: Demand, now: float, earliest: float
+) -> list[_Pace | _Quota]:
+    found: list[_Pace | _Quota] = [
+        _Pace.of_rate(connection, demand, rate, earliest)
+        if rate.is_pace
+        else _Quota(connection, demand, rate, now)
+        for rate in demand.rates
+    ]
+    learned = slowdown.current(connection, demand.scope, now)
+    if learned is not None:
+        found.append(_Pace.of_learned(connection, demand, learned, earliest))
+    return found
+
+
+def _next(limits: Sequence[_Pace | _Quota], now: float) -> float:
+    return max([now, *(limit.next_at for limit in limits if isinstance(limit, _Pace))])
+
+
+def _refusal(
+    limits: Sequence[_Pace | _Quota], slot: float, again_at: float, scope: str | None = None
+) -> Permit:
+    spent = [limit for limit in limits if isinstance(limit, _Quota) and not limit.admits(slot)]
     if spent:
         last = max(spent, key=lambda quota: quota.free_at())
-        return Permit(again_at=last.free_at(), spent=last.rate)
-    return Permit(again_at=slot - ahead)
+        return Permit(again_at=last.free_at(), spent=last.rate, scope=scope)
+    return Permit(again_at=again_at, scope=scope)
 
 
 def give_back(
@@ -110,24 +186,68 @@ def give_back(
 
 
 class _Pace:
-    """A pace while slots are taken: the next one's instant, and what is to be written."""
+    """A pace while slots are taken: the next one's instant, and what is to be written.
+
+    A message that counts k times is k slots in one. It keeps k spacings from the last one before
+    it, and k - 1 more from the next: then no window can hold more slots than if they were spread.
+    """
 
     def __init__(
-        self, connection: sqlite3.Connection, server: str, rate: Rate, earliest: float
+        self,
+        connection: sqlite3.Connection,
+        key: Mapping[str, object],
+        *,
+        spacing: float,
+        weight: int,
+        earliest: float,
     ) -> None:
-        self._key = {"server": server, "seconds": rate.window}
-        self.spacing = STRETCH * rate.window / rate.count
-        self.chunk = max(1, rate.count // _PACE_CHUNK)
-        self.valid_for = PACE_VALIDITY * rate.window
+        self._key = dict(key)
+        self._weight = weight
+        self.spacing = spacing
+        self.chunk = 1
+        self.valid_for = math.inf
         row = connection.execute(load("limits")["pace"], self._key).fetchone()
         # A slot beyond what can be was given out by a clock that has been set back since.
-        is_real = row is not None and row[0] <= earliest + _FURTHEST
-        self.next_at: float = max(earliest, row[0] + self.spacing) if is_real else earliest
+        is_real = row is not None and row[0] <= earliest + _FURTHEST + weight * spacing
+        self.next_at: float = max(earliest, row[0] + weight * spacing) if is_real else earliest
+
+    @classmethod
+    def of_rate(
+        cls, connection: sqlite3.Connection, demand: Demand, rate: Rate, earliest: float
+    ) -> _Pace:
+        """One that was written down; no window holds more."""
+        made = cls(
+            connection,
+            {"server": demand.scope, "seconds": rate.window},
+            spacing=STRETCH * rate.window / rate.count,
+            weight=min(demand.weight, rate.count),
+            earliest=earliest,
+        )
+        made.chunk = max(1, rate.count // _PACE_CHUNK)
+        made.valid_for = PACE_VALIDITY * rate.window
+        return made
+
+    @classmethod
+    def of_learned(
+        cls, connection: sqlite3.Connection, demand: Demand, pace: float, earliest: float
+    ) -> _Pace:
+        """One that was learned, in messages per second: about that."""
+        return cls(
+            connection,
+            {"server": demand.scope, "seconds": _LEARNED},
+            spacing=1 / pace,
+            weight=1,
+            earliest=earliest,
+        )
+
+    def admits(self, slot: float) -> bool:
+        """Whether a slot at that instant may be given out."""
+        return slot >= self.next_at
 
     def use(self, slot: float) -> None:
         """Give it out."""
-        self._last_at = slot
-        self.next_at = slot + self.spacing
+        self._last_at = slot + (self._weight - 1) * self.spacing
+        self.next_at = self._last_at + self._weight * self.spacing
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Remember the last slot."""
@@ -137,8 +257,11 @@ class _Pace:
 class _Quota:
     """A quota while slots are taken: what is used, and what is to be written."""
 
-    def __init__(self, connection: sqlite3.Connection, server: str, rate: Rate, now: float) -> None:
-        self._key = {"server": server, "seconds": rate.window}
+    def __init__(
+        self, connection: sqlite3.Connection, demand: Demand, rate: Rate, now: float
+    ) -> None:
+        self._key = {"server": demand.scope, "seconds": rate.window}
+        self._weight = min(demand.weight, rate.count)
         self.rate = rate
         self.chunk = max(1, rate.count // _QUOTA_CHUNK)
         self.valid_for = rate.window / BUCKETS
@@ -154,20 +277,21 @@ class _Quota:
     def admits(self, slot: float) -> bool:
         """Whether a slot at that instant may be given out."""
         first = _bucket(slot, self.rate) - BUCKETS - 1
-        return sum(n for bucket, n in self._used.items() if bucket >= first) < self.rate.count
+        used = sum(n for bucket, n in self._used.items() if bucket >= first)
+        return used + self._weight <= self.rate.count
 
     def use(self, slot: float) -> None:
         """Give it out."""
         bucket = _bucket(slot, self.rate)
-        self._used[bucket] = self._used.get(bucket, 0) + 1
-        self._taken[bucket] = self._taken.get(bucket, 0) + 1
+        self._used[bucket] = self._used.get(bucket, 0) + self._weight
+        self._taken[bucket] = self._taken.get(bucket, 0) + self._weight
 
     def free_at(self) -> float:
         """When so many of the oldest are out of the window that one more is let in."""
         left = sum(self._used.values())
         for bucket in sorted(self._used):
             left -= self._used[bucket]
-            if left < self.rate.count:
+            if left + self._weight <= self.rate.count:
                 return (bucket + BUCKETS + 2) * self.valid_for
         raise AssertionError("a quota of at least one is free when nothing is used")
 

@@ -26,3 +26,17 @@ WHERE server = :server AND seconds = :seconds AND bucket = :bucket;
 -- prune --
 -- Buckets that no window reaches any more.
 DELETE FROM quota WHERE server = :server AND seconds = :seconds AND bucket < :first;
+
+-- slowdown --
+-- What was learned of a scope's pace.
+SELECT scope, pace, full, at, reason FROM slowdown WHERE scope = :scope;
+
+-- slowdowns --
+-- All that was learned.
+SELECT scope, pace, full, at, reason FROM slowdown ORDER BY scope;
+
+-- set slowdown --
+-- Remember a lower pace.
+INSERT INTO slowdown (scope, pace, full, at, reason) VALUES (:scope, :pace, :full, :at, :reason)
+ON CONFLICT (scope) DO UPDATE SET
+    pace = excluded.pace, full = excluded.full, at = excluded.at, reason = excluded.reason;

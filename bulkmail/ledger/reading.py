@@ -155,7 +155,7 @@ def by_server(connection: sqlite3.Connection, campaign_id: int) -> dict[str, Cou
 
 def read_delivery(columns: Collection[Any]) -> Delivery:
     """A delivery of the columns, in the order in which every statement that reads them has them."""
-    id_, epoch, row, key, address, fields, attempts, doubts, first, message_id = columns
+    id_, epoch, row, key, address, fields, attempts, doubts, first, message_id, *more = columns
     return Delivery(
         id=id_,
         epoch=epoch,
@@ -167,6 +167,7 @@ def read_delivery(columns: Collection[Any]) -> Delivery:
         doubts=doubts,
         first_attempt_at=first,
         message_id=message_id,
+        greylisted_by=more[0] if more else None,
     )
 
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bulkmail.campaign.units import Rate
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Delivery, Orders, State
-from bulkmail.ledger import enrolment, limits, orders
+from bulkmail.ledger import enrolment, limits, orders, slowdown
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.enrolment import Listed
 from bulkmail.ledger.groups import Kind
-from bulkmail.ledger.limits import Permit
+from bulkmail.ledger.limits import Demand, Permit
 from bulkmail.ledger.reading import read_delivery
+from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.statements import load
 
 _LEAD_DECAY = 0.9
@@ -53,15 +54,28 @@ class CampaignRun:
         self._owner = owner
         self._lease = lease
         self._lead = 0.0
+        self._scopes: Sequence[str] = ("",)
         #: Whether it is the turn of who was tried before, where only one more can be claimed.
         self._is_turn_of_again = False
 
-    async def claim(self, limit: int, among: Sequence[int] | None = None) -> list[Delivery]:
+    async def divide(self, groups: Mapping[str, Collection[str]]) -> None:
+        """Keep the rows of some domains apart: `claim` gives them by the name of their group.
+
+        To be called before anything is claimed. Rows of no group are under the name "".
+        """
+        self._scopes = ["", *groups]
+        await self._driver.submit(
+            lambda connection: _divide(connection, self._campaign_id, groups), Kind.ALONE
+        )
+
+    async def claim(
+        self, limit: int, among: Sequence[int] | None = None, scope: str = ""
+    ) -> list[Delivery]:
         """Lease up to `limit` due deliveries. None before a complete pass, or while it is halted.
 
         Fresh ones and those that were tried before come in turn, of each the oldest due first: a
         long list at a slow pace would else let the patience of who was deferred run out before
-        their second try. With `among` only those of these ids.
+        their second try. With `among` only those of these ids; only those of the group `scope`.
         """
         now = self._clock.time()
         self._is_turn_of_again = not self._is_turn_of_again
@@ -73,6 +87,7 @@ class CampaignRun:
             "limit": limit,
             "again_first": self._is_turn_of_again,
             "among": None if among is None else json.dumps(list(among)),
+            "scope": scope,
         }
 
         def work(connection: sqlite3.Connection) -> list[Delivery]:
@@ -114,12 +129,21 @@ class CampaignRun:
         """Give claims back untried, as they were before; also those already marked."""
         await self._driver.submit(lambda connection: self._release(connection, deliveries))
 
-    async def next_due_at(self) -> float | None:
+    async def postpone(self, deliveries: Sequence[Delivery], due_at: float) -> None:
+        """Give claims back untried, as they were before but for when they are due."""
+        await self._driver.submit(lambda connection: self._release(connection, deliveries, due_at))
+
+    async def next_due_at(self, scopes: Collection[str] | None = None) -> float | None:
         """Epoch seconds at which there may be something to claim; None: nobody waits.
 
-        Claims of other owners count by the end of their leases, this run's own do not.
+        Claims of other owners count by the end of their leases, this run's own do not. Only of
+        these groups, where they are given.
         """
-        parameters = {"campaign_id": self._campaign_id, "owner": self._owner}
+        parameters = {
+            "campaign_id": self._campaign_id,
+            "owner": self._owner,
+            "scopes": json.dumps(list(self._scopes if scopes is None else scopes)),
+        }
 
         def work(connection: sqlite3.Connection) -> float | None:
             (due_at,) = connection.execute(load("run")["next due"], parameters).fetchone()
@@ -153,21 +177,49 @@ class CampaignRun:
         )
 
     async def take(self, server: str, rates: Sequence[Rate], want: int) -> Permit:
-        """Reserve up to `want` slots for `server` under all of `rates`.
+        """Reserve up to `want` slots for `server` under all of `rates`, and what was learned.
 
         Slots of a pace are put off by as long as the last commits took, so that a slow disk does
         not void them before they arrive.
         """
+        return await self._timed(
+            lambda connection, now: limits.take(
+                connection, server, rates, want, now=now, lead=self._lead
+            )
+        )
+
+    async def take_together(self, demands: Sequence[Demand]) -> Permit:
+        """Reserve one instant for one message under all of `demands`; the first is the server's.
+
+        Where another demand's turn is later than the server's nothing is reserved, so that a slow
+        provider holds up nobody else.
+        """
+        return await self._timed(
+            lambda connection, now: limits.take_together(
+                connection, demands, now=now, lead=self._lead
+            )
+        )
+
+    async def _timed(self, take: Callable[[sqlite3.Connection, float], Permit]) -> Permit:
         began = self._clock.monotonic()
-
-        def work(connection: sqlite3.Connection) -> Permit:
-            now = self._clock.time()
-            return limits.take(connection, server, rates, want, now=now, lead=self._lead)
-
-        permit = await self._driver.submit(work)
+        permit = await self._driver.submit(lambda connection: take(connection, self._clock.time()))
         took = self._clock.monotonic() - began
         self._lead = max(_LEAD_DECAY * self._lead, took)
         return permit
+
+    async def slow_down(self, scope: str, full: float, reason: str) -> Slowdown:
+        """Halve the pace of a server, or of a group of domains; `full` is what it was so far."""
+        now = self._clock.time()
+        return await self._driver.submit(
+            lambda connection: slowdown.slow_down(connection, scope, full, reason, now)
+        )
+
+    async def slowdowns(self) -> list[Slowdown]:
+        """What was learned and is not over, of all servers and groups."""
+        now = self._clock.time()
+        return await self._driver.submit(
+            lambda connection: slowdown.every(connection, now), Kind.READ
+        )
 
     async def give_back(self, server: str, rates: Sequence[Rate], slots: Sequence[float]) -> None:
         """Let slots that were not used, and never will be, not count against a quota."""
@@ -203,12 +255,17 @@ class CampaignRun:
             "keep_fields": self._keeps_fields,
         }
 
-    def _release(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
+    def _release(
+        self,
+        connection: sqlite3.Connection,
+        deliveries: Sequence[Delivery],
+        due_at: float | None = None,
+    ) -> None:
         sql = load("run")
         for delivery in deliveries:
             parameters: dict[str, object] = {"id": delivery.id, "epoch": delivery.epoch}
-            parameters["owner"] = self._owner
-            connection.execute(sql["release"], parameters)
+            parameters |= {"owner": self._owner, "due_at": due_at}
+            connection.execute(sql["release" if due_at is None else "postpone"], parameters)
             parameters |= {"now": self._clock.time(), "keep_fields": self._keeps_fields}
             connection.execute(sql["apply suppression"], parameters)
             connection.execute(sql["apply cancellation"], parameters)
@@ -229,6 +286,17 @@ def _record(connection: sqlite3.Connection, parameters: dict[str, object]) -> bo
         connection.execute(sql["apply suppression"], parameters)
         connection.execute(sql["apply cancellation"], parameters)
     return True
+
+
+def _divide(
+    connection: sqlite3.Connection, campaign_id: int, groups: Mapping[str, Collection[str]]
+) -> None:
+    sql = load("run")
+    domains = json.dumps(sorted({domain for group in groups.values() for domain in group}))
+    connection.execute(sql["undivide"], {"campaign_id": campaign_id, "domains": domains})
+    for scope, group in groups.items():
+        parameters = {"scope": scope, "domains": json.dumps(sorted(group))}
+        connection.execute(sql["divide"], parameters | {"campaign_id": campaign_id})
 
 
 def cut_off(connection: sqlite3.Connection, campaign_id: int, owner: str | None, now: float) -> int:
@@ -254,9 +322,16 @@ def recover(
     due_at: float,
     owner: str | None,
     now: float,
+    keeps_fields: bool,
 ) -> int:
     """Take over what dead owners left; how many deliveries are in doubt by it."""
     doubts = cut_off(connection, campaign_id, owner, now)
-    parameters = {"campaign_id": campaign_id, "due_at": due_at}
+    parameters = {
+        "campaign_id": campaign_id,
+        "due_at": due_at,
+        "keep_fields": keeps_fields,
+        "now": now,
+    }
     connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
+    orders.cancel(connection, parameters)
     return doubts

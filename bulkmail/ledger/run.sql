@@ -2,7 +2,7 @@
 -- Lease the next due deliveries to one owner: fresh ones and those that were tried before in turn, so
 -- that neither waits for the end of the other; of each the oldest due first, by its index. What the
 -- owner still holds is not claimed again, however old its lease. `among` is a JSON list of the ids to
--- choose from, or NULL.
+-- choose from, or NULL; `scope` the domain limit whose rows are meant, '' those under none.
 UPDATE delivery SET owner = :owner, epoch = epoch + 1, lease_until = :lease_until
 WHERE id IN (
     SELECT id FROM (
@@ -10,7 +10,8 @@ WHERE id IN (
         FROM (
             SELECT * FROM (
                 SELECT id, due_at, 0 AS is_again FROM delivery
-                WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at <= :now
+                WHERE campaign_id = :campaign_id AND state = 'pending' AND scope = :scope
+                    AND due_at <= :now
                     AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
                     AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
                 ORDER BY due_at, id LIMIT :limit
@@ -18,7 +19,8 @@ WHERE id IN (
             UNION ALL
             SELECT * FROM (
                 SELECT id, due_at, 1 AS is_again FROM delivery
-                WHERE campaign_id = :campaign_id AND state = 'deferred' AND due_at <= :now
+                WHERE campaign_id = :campaign_id AND state = 'deferred' AND scope = :scope
+                    AND due_at <= :now
                     AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
                     AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
                 ORDER BY due_at, id LIMIT :limit
@@ -26,7 +28,8 @@ WHERE id IN (
             UNION ALL
             SELECT * FROM (
                 SELECT id, due_at, 1 AS is_again FROM delivery
-                WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND due_at <= :now
+                WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND scope = :scope
+                    AND due_at <= :now
                     AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
                     AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
                     AND cause IS NULL
@@ -42,7 +45,8 @@ AND EXISTS (
         AND halt IS NULL
 )
 RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
-    first_attempt_at, message_id;
+    first_attempt_at, message_id,
+    CASE WHEN state = 'deferred' AND stage = 'rcpt' AND code IN (450, 451) THEN server END;
 
 -- mark --
 -- The end of data may go out from here on.
@@ -98,37 +102,57 @@ WHERE id = :id AND state IN ('pending', 'deferred', 'in_doubt') AND owner IS NUL
     AND (SELECT halt FROM campaign WHERE campaign.id = delivery.campaign_id) = 'cancelled';
 
 -- next due --
--- The earliest moment at which there may be something to claim.
+-- The earliest moment at which there may be something to claim of these scopes, a JSON list.
 SELECT min(due_at) FROM (
-    SELECT * FROM (
+    SELECT (
         SELECT due_at FROM delivery
-        WHERE campaign_id = :campaign_id AND state = 'pending' AND owner IS NULL
-            AND due_at IS NOT NULL
+        WHERE campaign_id = :campaign_id AND state = 'pending' AND scope = named.value
+            AND owner IS NULL AND due_at IS NOT NULL
         ORDER BY due_at LIMIT 1
-    ) AS fresh
+    ) AS due_at FROM json_each(:scopes) AS named
     UNION ALL
-    SELECT * FROM (
+    SELECT (
         SELECT due_at FROM delivery
-        WHERE campaign_id = :campaign_id AND state = 'deferred' AND owner IS NULL
-            AND due_at IS NOT NULL
+        WHERE campaign_id = :campaign_id AND state = 'deferred' AND scope = named.value
+            AND owner IS NULL AND due_at IS NOT NULL
         ORDER BY due_at LIMIT 1
-    ) AS again
+    ) FROM json_each(:scopes) AS named
     UNION ALL
-    SELECT * FROM (
+    SELECT (
         SELECT due_at FROM delivery
-        WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND owner IS NULL
-            AND due_at IS NOT NULL AND cause IS NULL
+        WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND scope = named.value
+            AND owner IS NULL AND due_at IS NOT NULL AND cause IS NULL
         ORDER BY due_at LIMIT 1
-    ) AS resend
+    ) FROM json_each(:scopes) AS named
     UNION ALL
     SELECT CASE WHEN due_at > lease_until THEN due_at ELSE lease_until END FROM delivery
     WHERE campaign_id = :campaign_id AND owner IS NOT NULL AND owner <> :owner
         AND state IN ('pending', 'deferred', 'in_doubt') AND due_at IS NOT NULL
+        AND scope IN (SELECT value FROM json_each(:scopes))
 ) AS waiting
 WHERE EXISTS (
     SELECT 1 FROM campaign
     WHERE campaign.id = :campaign_id AND generation > 0 AND generation = enrolling
 );
+
+-- divide --
+-- Put the rows of these domains, a JSON list, under one domain limit; who is sent needs none.
+UPDATE delivery SET scope = :scope
+WHERE campaign_id = :campaign_id AND domain IN (SELECT value FROM json_each(:domains))
+    AND scope <> :scope AND state <> 'sent';
+
+-- undivide --
+-- Take rows of other domains than these out from under any domain limit.
+UPDATE delivery SET scope = ''
+WHERE campaign_id = :campaign_id AND scope <> ''
+    AND domain NOT IN (SELECT value FROM json_each(:domains));
+
+-- postpone --
+-- Give a claim back untried, not to be claimed before then.
+UPDATE delivery SET
+    due_at = :due_at, state = coalesce(before_mark, state), before_mark = NULL, started_at = NULL,
+    owner = NULL, lease_until = NULL
+WHERE id = :id AND epoch = :epoch AND owner = :owner;
 
 -- renew --
 -- Extend every lease of one owner.
