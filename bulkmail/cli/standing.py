@@ -71,7 +71,9 @@ def _reason_lines(reasons: Sequence[Reason]) -> Iterator[str]:
     widest = max((len(str(reason.state)) for reason in shown), default=0)
     for reason in shown:
         codes = [str(code) for code in (reason.code, reason.enhanced_code) if code]
-        what = " ".join([*codes, reason.reason]).strip()
+        # Most replies begin with their enhanced status code (RFC 2034).
+        words = reason.reason.removeprefix(f"{reason.enhanced_code} ")
+        what = " ".join([*codes, words]).strip()
         more = ", …" if reason.count > len(reason.sample) else ""
         who = ", ".join(reason.sample) + more if reason.sample else ""
         state = str(reason.state).replace("_", " ")

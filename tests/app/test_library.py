@@ -67,7 +67,7 @@ async def test_a_client_sends_a_message_of_its_own() -> None:
     message["Bcc"] = "hidden@example.com"
     message["Subject"] = "Grüße"
     message.set_content("Hello\n.\nworld\n")
-    async with scripted(on("rcpt", "550 5.1.1 no", to=EVE), logins={"me": "pw"}) as server:
+    async with scripted(on("rcpt", "550 5.1.1 no", to=EVE), logins={"me": "pw"}) as server:  # noqa: SIM117
         async with SMTPClient(
             "127.0.0.1", server.port, security="none", username="me", password="pw"
         ) as client:

@@ -54,16 +54,13 @@ async def test_a_message_in_flight_is_finished_and_the_rest_stays_pending(
     assert server.got == dict.fromkeys(emails, 1)
 
 
-@BOTH
-async def test_while_a_deferred_recipient_is_waited_for(
-    project: MailProject, number: signal.Signals
-) -> None:
+async def test_while_a_deferred_recipient_is_waited_for(project: MailProject) -> None:
     async with scripted(greylist(1)) as server:
         project.servers(server.url())
         project.save(retry={"backoff": "1h"})
         async with running(project.root, "send", "letter") as process:
             await heard(process, "wait")
-            process.send_signal(number)
+            process.send_signal(signal.SIGTERM)
             result = await ended(process)
 
     assert result.code == 130
@@ -83,8 +80,7 @@ async def test_while_a_quota_is_waited_for(project: MailProject) -> None:
     assert sorted((await project.states()).values()) == ["pending", "pending", "sent"]
 
 
-@BOTH
-async def test_while_the_list_is_checked(project: MailProject, number: signal.Signals) -> None:
+async def test_while_the_list_is_checked(project: MailProject) -> None:
     project.write("templates/letter.txt.j2", "{% for n in range(900) %}{{ name }}{% endfor %}")
     project.many(20_000)
     async with scripted() as server:
@@ -92,7 +88,7 @@ async def test_while_the_list_is_checked(project: MailProject, number: signal.Si
         project.save()
         async with running(project.root, "send", "letter") as process:
             await heard(process, "Ledger")
-            process.send_signal(number)
+            process.send_signal(signal.SIGTERM)
             result = await ended(process)
         status = await bulkmail(project.root, "status", "--json")
         project.people(PEOPLE)
@@ -137,8 +133,7 @@ async def test_a_second_signal_cuts_what_hangs(
     assert last_json(result.out)["in_doubt"] == 1
 
 
-@BOTH
-async def test_before_the_connection_stands(project: MailProject, number: signal.Signals) -> None:
+async def test_before_the_connection_stands(project: MailProject) -> None:
     """A server that takes the connection and says nothing holds nobody up."""
     silent = asyncio.Event()
     async with scripted(on("connect", HANG)) as server:
@@ -147,23 +142,20 @@ async def test_before_the_connection_stands(project: MailProject, number: signal
         project.save()
         async with running(project.root, "send", "letter") as process:
             await silent.wait()
-            process.send_signal(number)
+            process.send_signal(signal.SIGINT)
             result = await ended(process)
 
     assert result.code == 130, result.err
     assert set((await project.states()).values()) == {"pending"}
 
 
-@BOTH
-async def test_a_dry_run_can_be_interrupted_too(
-    project: MailProject, number: signal.Signals
-) -> None:
+async def test_a_dry_run_can_be_interrupted_too(project: MailProject) -> None:
     project.write("templates/letter.txt.j2", "{% for n in range(900) %}{{ name }}{% endfor %}")
     project.many(5_000)
     project.save()
     async with running(project.root, "send", "letter", "--dry-run") as process:
         await asyncio.wait_for(_made(project), 60)
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         result: Ended = await ended(process)
 
     assert result.code == 130, result.err

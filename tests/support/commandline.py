@@ -16,6 +16,11 @@ class Result:
     out: str
     err: str
 
+    @property
+    def both(self) -> str:
+        """All it printed."""
+        return self.out + self.err
+
 
 #: Runs a command line.
 Cli = Callable[..., Result]
