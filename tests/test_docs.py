@@ -30,7 +30,15 @@ WALKS = [
     ROOT / "README.md",
     *(
         DOCS / f"{name}.md"
-        for name in ("tutorial", "recipients", "templates", "library", "reliability")
+        for name in (
+            "tutorial",
+            "recipients",
+            "templates",
+            "library",
+            "reliability",
+            "dkim",
+            "unsubscribe",
+        )
     ),
 ]
 #: Pages that stand beside one another in two languages.

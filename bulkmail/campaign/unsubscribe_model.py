@@ -24,6 +24,7 @@ HEADERS = ("list-unsubscribe", "list-unsubscribe-post")
 _URL = re.compile(
     r"https://[A-Za-z0-9._~:\[\]@-]+[/?][A-Za-z0-9._~:/?#\[\]@!$&'()*+;=%-]*", re.IGNORECASE
 )
+_MAX_LENGTH = 500
 _QUERY = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+;=%-]*")
 _ANY_TOKEN = "1token"  # noqa: S105  # stands where a token will
 
@@ -31,13 +32,13 @@ _ANY_TOKEN = "1token"  # noqa: S105  # stands where a token will
 def _url(text: str) -> str:
     if not text.lower().startswith("https://"):
         raise ValueError("must begin with https:// (RFC 8058 asks for it)")
-    if TOKEN not in text:
+    if text.count(TOKEN) != 1:
         raise ValueError(
-            "needs `{token}`, which tells recipients apart: https://example.com/u?t={token}"
+            "needs one `{token}`, which tells recipients apart: https://example.com/u?t={token}"
         )
     if not _URL.fullmatch(text.replace(TOKEN, _ANY_TOKEN)):
         raise ValueError("is no URL of ASCII with a path: https://example.com/u?t={token}")
-    return text
+    return _short(text)
 
 
 def _mailto(text: str) -> str:
@@ -49,6 +50,13 @@ def _mailto(text: str) -> str:
         raise ValueError(f"begins with no address: {error}") from error
     if not plain or not _QUERY.fullmatch(query) or set(address) & set("<>,%"):
         raise ValueError("must be `leave@example.com?subject={token}`, spaces as %20")
+    return _short(text)
+
+
+def _short(text: str) -> str:
+    """It becomes one line of a header (RFC 5322, 2.1.1), with a token or several in it."""
+    if len(text) > _MAX_LENGTH:
+        raise ValueError(f"is longer than {_MAX_LENGTH} characters")
     return text
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bulkmail.campaign.unsubscribe_model import TOKEN, UnsubscribeModel
-from bulkmail.message.header_field import FoldedField
 from bulkmail.message.unsubscribe_token import unsubscribe_token
 from bulkmail.secret import Secret
 
@@ -45,11 +44,9 @@ class Unsubscribe:
             return _NONE
         token = unsubscribe_token(message_id, self._secret) if self._has_token else ""
         urls = [url.replace(TOKEN, token) for url in self._urls]
-        field = FoldedField("List-Unsubscribe")
-        for url in urls[:-1]:
-            field.add(f"<{url}>,")
-        field.add(f"<{urls[-1]}>")
-        header = field.encode()
+        # Readers that look for the link look behind the colon: no fold before the first one.
+        listed = ",\r\n ".join(f"<{url}>" for url in urls)
+        header = f"List-Unsubscribe: {listed}\r\n".encode("ascii")
         if self._is_one_click:
             header += _ONE_CLICK
         return WayOut(header, {"unsubscribe_url": urls[0]})
