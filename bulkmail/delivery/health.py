@@ -3,11 +3,15 @@
 Slow start: one connection first, one more with each good reply, so that a wrong password is tried
 once and not by every connection. After failures in a row the server rests, longer each time, and
 comes back half-open: one delivery is its probe. What ends its use for the run: a refused login,
-TLS that cannot be trusted, too many rests without a good reply between, too many messages in a row
-that it refused (a spam verdict would burn the whole list).
+TLS that cannot be trusted, too many rests without a good reply between, too many messages that it
+refused, in a row or of the last hundred (a spam verdict would burn the whole list).
 """
 
 from __future__ import annotations
+
+from collections import deque
+
+from bulkmail.settings import StopSettings
 
 #: Seconds of the first rest; doubles up to the cap.
 FIRST_REST = 1.0
@@ -16,15 +20,28 @@ LONGEST_REST = 60.0
 #: port is told in seconds), after about a quarter of an hour when it did (it may be restarting).
 RESTS_BEFORE_FIRST_SUCCESS = 3
 RESTS_AFTER_SUCCESS = 20
-#: Messages refused in a row, whoever the recipient: then it is the content or the account.
-REFUSED_IN_A_ROW = 25
+#: Seconds of the first rest of a server that said "later" instead of greeting, once it has worked;
+#: doubles up to the cap.
+FIRST_RESPITE = 5.0
+LONGEST_RESPITE = 300.0
+#: So many messages are looked at for the share that was refused.
+REMEMBERED = 100
 
 
 class Health:
     """One server's health in one run. Times are epoch seconds."""
 
-    def __init__(self, connections: int, *, is_patient: bool = True) -> None:
+    def __init__(
+        self,
+        connections: int,
+        *,
+        is_patient: bool = True,
+        stop_after: StopSettings | None = None,
+    ) -> None:
         self._connections = connections
+        self._stop_after = stop_after or StopSettings()
+        #: Whether each of the last messages was refused for good.
+        self._verdicts: deque[bool] = deque(maxlen=REMEMBERED)
         self._is_patient = is_patient
         self._allowance = 1
         self._has_worked = False
@@ -61,27 +78,54 @@ class Health:
     def accepted(self) -> None:
         """It took a message."""
         self._refused = 0
+        self._verdicts.append(False)
         self.succeeded()
 
     def refused_message(self, sentence: str) -> None:
         """It refused a message for good, for a reason that is not the recipient."""
         self.succeeded()
         self._refused += 1
-        if self._refused >= REFUSED_IN_A_ROW:
-            self.stop(f"{self._refused} messages in a row were refused, the last one: {sentence}")
+        self._verdicts.append(True)
+        if self._refused == self._stop_after.in_a_row:
+            self.stop(
+                f"{self._refused} messages in a row were refused (`stop_after`), "
+                f"the last one: {sentence}"
+            )
+        elif self._is_share_refused():
+            self.stop(
+                f"{sum(self._verdicts)} of the last {REMEMBERED} messages were refused "
+                f"(`stop_after`), the last one: {sentence}"
+            )
 
-    def failed(self, sentence: str, *, now: float, began_in: int, at_once: bool = False) -> None:
+    def _is_share_refused(self) -> bool:
+        share = self._stop_after.share
+        return (
+            share is not None
+            and len(self._verdicts) == REMEMBERED
+            and sum(self._verdicts) >= share * REMEMBERED
+        )
+
+    def failed(
+        self,
+        sentence: str,
+        *,
+        now: float,
+        began_in: int,
+        at_once: bool = False,
+        is_busy: bool = False,
+    ) -> None:
         """A session broke or could not be opened, or the server refused us.
 
         `began_in` is the `round` in which that try began. `at_once`: there is no use in trying on
-        other connections first (none can be opened).
+        other connections first (none can be opened). `is_busy`: it said "later" instead of
+        greeting; one that has worked in this run is left alone for longer then.
         """
         if began_in != self.round or self.is_stopped:
             return
         self._failures += 1
         self.sentence = sentence
         if at_once or self._failures >= max(3, self._allowance):
-            self._rest(now)
+            self._rest(now, is_busy=is_busy)
 
     def rest(self, until: float, sentence: str) -> None:
         """Leave it alone until then for a reason that is no failure: a quota is spent."""
@@ -95,7 +139,7 @@ class Health:
         self.sentence = sentence
         self.hint = hint
 
-    def _rest(self, now: float) -> None:
+    def _rest(self, now: float, *, is_busy: bool) -> None:
         self._rests += 1
         self.round += 1
         self._failures = 0
@@ -105,4 +149,7 @@ class Health:
             self.stop(self.sentence)
         else:
             self.is_out_of_quota = False
-            self.rests_until = now + min(LONGEST_REST, FIRST_REST * 2 ** (self._rests - 1))
+            first, longest = FIRST_REST, LONGEST_REST
+            if is_busy and self._has_worked:
+                first, longest = FIRST_RESPITE, LONGEST_RESPITE
+            self.rests_until = now + min(longest, first * 2.0 ** (self._rests - 1))

@@ -9,7 +9,7 @@ import pytest
 from support.engine import GO_ON, MAIL_OK, Bench, FakeTransport, accepted, accepts, refused_at_rcpt
 
 from bulkmail.delivery.engine import Ending
-from bulkmail.delivery.health import REFUSED_IN_A_ROW, RESTS_BEFORE_FIRST_SUCCESS
+from bulkmail.delivery.health import RESTS_BEFORE_FIRST_SUCCESS
 from bulkmail.delivery.ports import Mark
 from bulkmail.errors import (
     AuthenticationFailed,
@@ -24,6 +24,9 @@ from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import RetrySettings
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
+
+#: The default of `stop_after`.
+REFUSED_IN_A_ROW = 25
 
 BenchOf = Callable[[int], Awaitable[Bench]]
 

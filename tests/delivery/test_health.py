@@ -1,12 +1,17 @@
 import pytest
 
 from bulkmail.delivery.health import (
+    FIRST_RESPITE,
+    LONGEST_RESPITE,
     LONGEST_REST,
-    REFUSED_IN_A_ROW,
+    REMEMBERED,
     RESTS_AFTER_SUCCESS,
     RESTS_BEFORE_FIRST_SUCCESS,
     Health,
 )
+from bulkmail.settings import StopSettings
+
+REFUSED_IN_A_ROW = 25
 
 
 @pytest.fixture
@@ -102,12 +107,74 @@ def test_refused_messages_in_a_row_end_its_use_before_the_list_is_burnt(health: 
     assert "554 spam" in health.sentence
 
 
-def test_an_accepted_message_between_refused_ones_keeps_it_in_use(health: Health) -> None:
+def test_an_accepted_message_between_refused_ones_begins_the_row_anew() -> None:
+    health = Health(8, stop_after=StopSettings(in_a_row=2, share=None))
     for _ in range(10 * REFUSED_IN_A_ROW):
         health.refused_message("554 spam")
         health.accepted()
 
     assert not health.is_stopped
+
+
+def test_half_of_the_last_hundred_refused_ends_its_use(health: Health) -> None:
+    for _ in range(REMEMBERED // 2 - 1):
+        health.refused_message("554 spam")
+        health.accepted()
+    health.accepted()
+    before = health.is_stopped
+
+    health.refused_message("554 spam")
+
+    assert (before, health.is_stopped) == (False, True)
+    assert health.sentence.startswith("50 of the last 100 messages were refused (`stop_after`)")
+
+
+def test_a_share_is_of_the_last_hundred_alone(health: Health) -> None:
+    for _ in range(10):
+        for _ in range(49):
+            health.accepted()
+        for _ in range(20):
+            health.refused_message("554 spam")
+
+    assert not health.is_stopped
+
+
+def test_never_is_never() -> None:
+    health = Health(8, stop_after=StopSettings(in_a_row=None, share=None))
+    for _ in range(1000):
+        health.refused_message("554 spam")
+
+    assert not health.is_stopped
+
+
+def test_a_refused_recipient_is_no_refused_message() -> None:
+    health = Health(8, stop_after=StopSettings(in_a_row=2, share=0.1))
+    for _ in range(1000):
+        health.succeeded()
+    health.refused_message("554 spam")
+
+    assert not health.is_stopped
+
+
+def test_a_server_that_worked_and_is_busy_is_left_alone_for_longer_each_time(
+    health: Health,
+) -> None:
+    health.accepted()
+    rests = []
+    for n in range(8):
+        health.failed("421 busy", now=100, began_in=n, at_once=True, is_busy=True)
+        rests.append(health.rests_until - 100)
+
+    assert rests[:3] == [FIRST_RESPITE, 2 * FIRST_RESPITE, 4 * FIRST_RESPITE]
+    assert rests[-1] == LONGEST_RESPITE
+
+
+def test_a_server_that_never_worked_and_is_busy_is_given_up_soon(health: Health) -> None:
+    for n in range(RESTS_BEFORE_FIRST_SUCCESS):
+        health.failed("421 busy", now=100, began_in=n, at_once=True, is_busy=True)
+        assert health.rests_until - 100 < FIRST_RESPITE
+
+    assert health.is_stopped
 
 
 def test_a_spent_quota_is_no_failure(health: Health) -> None:
