@@ -1,14 +1,13 @@
-"""What each layer is told: one frozen value a layer, made from the campaign and the environment.
+"""Settings out of a campaign, bulkmail.yaml and the environment.
 
 `${NAME}` is looked up here and nowhere earlier, so that a check needs no environment.
 """
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,113 +19,23 @@ from bulkmail.campaign.model import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.project import PathRefused, resolve_path
 from bulkmail.campaign.providers import PROVIDERS, Provider
-from bulkmail.campaign.units import Rate
 from bulkmail.campaign.values import ENVIRONMENT_REFERENCE, PasswordReference
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
+from bulkmail.settings.values import (
+    DomainLimit,
+    PasswordSource,
+    RetrySettings,
+    Security,
+    ServerSettings,
+    StopSettings,
+)
 
 _TLS_PORT = 465
 _SMTP_PORT = 25
 _SUBMISSION_PORT = 587
 _MAX_PORT = 65535
 _HELLO_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[A-Za-z0-9.:-]+\]")
-
-
-class Security(enum.StrEnum):
-    """How a connection is protected."""
-
-    #: TLS from the first byte.
-    TLS = "tls"
-    #: STARTTLS, and nothing without it.
-    STARTTLS = "starttls"
-    #: STARTTLS where offered; without it no credentials are sent.
-    OPPORTUNISTIC = "opportunistic"
-    #: Plain, credentials included: only where it is written.
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordSource:
-    """Where a password (or access token) comes from; exactly one is given."""
-
-    #: Resolved already: from the environment, or by a caller of the library.
-    secret: Secret | None = None
-    #: A file whose first line it is.
-    file: Path | None = None
-    #: A command whose output it is; run again for a fresh one before a login counts as refused.
-    command: tuple[str, ...] = ()
-    #: The folder the command runs in; None is the current one.
-    folder: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """One server, complete: no defaults left to guess. Times in seconds."""
-
-    #: Its name in bulkmail.yaml, or host:port where it is written inline: limits hang on it.
-    name: str
-    host: str
-    port: int
-    security: Security
-    ca_file: Path | None = None
-    verify: bool = True
-    username: str | None = None
-    password: PasswordSource | None = field(default=None, repr=False)
-    #: ``auto plain login cram-md5 scram-sha-256 xoauth2``.
-    auth: str = "auto"
-    rates: tuple[Rate, ...] = ()
-    connections: int = 4
-    #: 0 is no limit.
-    messages_per_connection: int = 100
-    connection_lifetime: float = 300.0
-    #: For each stage but the end of data; caps the RFC's defaults.
-    timeout: float = 30.0
-    data_timeout: float = 600.0
-    #: The EHLO name; None is the machine's FQDN or address literal.
-    local_hostname: str | None = None
-    #: Share of the deliveries; None where servers are in order of preference.
-    weight: int | None = None
-    #: What this provider wants as a password; shown when the login is refused.
-    password_hint: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrySettings:
-    """When a deferred delivery is tried again. Times in seconds."""
-
-    #: The delays after the first, second ... try; the last one stays.
-    backoff: tuple[float, ...] = (60.0,)
-    #: Whether `backoff` is one value that doubles with each try, up to `max_backoff`.
-    backoff_doubles: bool = True
-    max_backoff: float = 3600.0
-    give_up_after: float = 172800.0
-    #: Tries in all; None is no limit.
-    attempts: int | None = None
-    #: Whether a first doubt is sent again, with the same Message-ID (else held at once).
-    resend_on_doubt: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopSettings:
-    """When a server that refuses messages for good is out of use for the rest of the run."""
-
-    #: So many messages in a row; None is no limit.
-    in_a_row: int | None = 25
-    #: Such a share of the last 100, from 0 to 1; None is no limit.
-    share: float | None = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DomainLimit:
-    """What the mailboxes of some domains may get, over all servers."""
-
-    #: Unlike any other's: the ledger counts under it.
-    name: str
-    #: In lower case, as A-labels.
-    domains: frozenset[str]
-    rates: tuple[Rate, ...] = ()
-    #: Messages on their way to them at once; None is no limit.
-    connections: int | None = None
 
 
 def stop_settings(campaign: Campaign) -> StopSettings:
@@ -211,12 +120,6 @@ def project_server(root: Path, name: str, environ: Mapping[str, str]) -> ServerS
     return settings
 
 
-def plain_server(port: int | None, security: Security | None) -> tuple[int, Security]:
-    """The port and security of a server that is only named: the contract's defaults."""
-    port = port or _default_port(security, None)
-    return port, security or _default_security(port, None)
-
-
 _NO_SERVERS = (
     "there is no server to send by: describe one under `servers`, in bulkmail.yaml or here"
 )
@@ -262,6 +165,12 @@ def _shared_server(campaign: Campaign, reference: ServerReference, loc: Loc) -> 
         raise ConfigurationError(campaign.fault(loc, message))
     weight = model.weight if reference.weight is None else reference.weight
     return _WrittenServer(name, ("servers", name), (campaign.root,), model, weight)
+
+
+def plain_server(port: int | None, security: Security | None) -> tuple[int, Security]:
+    """The port and security of a server that is only named: the contract's defaults."""
+    port = port or _default_port(security, None)
+    return port, security or _default_security(port, None)
 
 
 def _default_port(security: Security | None, provider: Provider | None) -> int:

@@ -1,0 +1,33 @@
+"""What each layer is told, and how it is made out of what is written."""
+
+from bulkmail.settings.making import (
+    domain_limits,
+    plain_server,
+    project_server,
+    retry_settings,
+    server_settings,
+    stop_settings,
+)
+from bulkmail.settings.values import (
+    DomainLimit,
+    PasswordSource,
+    RetrySettings,
+    Security,
+    ServerSettings,
+    StopSettings,
+)
+
+__all__ = [
+    "DomainLimit",
+    "PasswordSource",
+    "RetrySettings",
+    "Security",
+    "ServerSettings",
+    "StopSettings",
+    "domain_limits",
+    "plain_server",
+    "project_server",
+    "retry_settings",
+    "server_settings",
+    "stop_settings",
+]
