@@ -61,3 +61,11 @@ def group_name(name: str) -> str | None:
     name = name.lower()
     name = _ALSO.get(name, name)
     return name if name in MAIL_DOMAINS else None
+
+
+def provider_of(domain: str) -> str | None:
+    """The provider of the table that keeps a domain's mailboxes; None: it is not in there."""
+    return _PROVIDERS.get(domain.lower())
+
+
+_PROVIDERS = {domain: name for name, domains in MAIL_DOMAINS.items() for domain in domains}

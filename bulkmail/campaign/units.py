@@ -29,6 +29,17 @@ class Rate:
         return f"{self.count}/{unit}"
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one message needs of one server, or of one group of recipient domains."""
+
+    #: What its permits are counted under.
+    scope: str
+    rates: tuple[Rate, ...]
+    #: Recipients that count, all at the same instant.
+    weight: int = 1
+
+
 def parse_duration(text: str | float) -> float:
     """Seconds of ``500ms 30s 5m 1h 2d`` or a bare number. Raises `ValueError` with a sentence."""
     match = None if isinstance(text, bool) else _DURATION.fullmatch(str(text).strip())

@@ -25,7 +25,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulkmail.campaign.units import Rate
+from bulkmail.campaign.units import Demand, Rate
 from bulkmail.ledger import slowdown
 from bulkmail.ledger.statements import load
 
@@ -64,16 +64,6 @@ class Permit:
     spent: Rate | None = None
     #: Whose turn has to be waited for, where several were asked.
     scope: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What one message, or several, need of one server, or of one group of domains."""
-
-    scope: str
-    rates: tuple[Rate, ...]
-    #: Recipients that count, all at the same instant.
-    weight: int = 1
 
 
 def take(

@@ -13,14 +13,14 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from bulkmail.campaign.units import Rate
+from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Delivery, Orders, State
 from bulkmail.ledger import enrolment, limits, orders, slowdown
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.enrolment import Listed
 from bulkmail.ledger.groups import Kind
-from bulkmail.ledger.limits import Demand, Permit
+from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.reading import read_delivery
 from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.statements import load

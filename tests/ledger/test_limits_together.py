@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulkmail.campaign.units import Rate
+from bulkmail.campaign.units import Demand, Rate
 from bulkmail.ledger import limits
 from bulkmail.ledger.connection import open_memory
-from bulkmail.ledger.limits import Demand, Permit
+from bulkmail.ledger.limits import Permit
 
 NOW = 1_800_000_000.0
 SECOND, MINUTE, HOUR = 1.0, 60.0, 3600.0
