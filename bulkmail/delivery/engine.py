@@ -193,6 +193,9 @@ class Engine:
             return None
         if due_at is None:
             return RunResult(ending=Ending.DONE)
+        if due_at <= self._shared.clock.time():
+            # Given back between the claim and the question.
+            return None
         return await self._wait(_DEFERRED, due_at)
 
     async def _no_server(self, now: float) -> RunResult:

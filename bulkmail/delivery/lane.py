@@ -45,6 +45,11 @@ class Lane:
         """The server's name."""
         return self.settings.name
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits in its backlog."""
+        return self._backlog.empty()
+
     def room(self, now: float) -> int:
         """How many more deliveries it may be given at `now`."""
         allowance = self.health.allowance(now)

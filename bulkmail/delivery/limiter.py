@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 from bulkmail.campaign.units import Rate
 from bulkmail.clock import Clock
+from bulkmail.delivery.control import Control
 from bulkmail.delivery.ports import Ledger
 
 #: Most slots asked for at once; the ledger gives at most 1 % of the smallest limit.
 CHUNK = 50
+#: Seconds ahead beyond which a slot is not the ledger's word any more, but that of a clock which
+#: was set back since: two of the widest spacing, one message a minute.
+FURTHEST = 125.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class Slot:
     void_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Nothing more may begin: there is no slot to wait for."""
+
+
 class Limiter:
     """Shared by all workers of one server."""
 
@@ -42,7 +51,7 @@ class Limiter:
         self._slots: deque[Slot] = deque()
         self._lock = asyncio.Lock()
 
-    async def next(self) -> Slot | QuotaSpent | None:
+    async def next(self, control: Control) -> Slot | QuotaSpent | Stopped | None:
         """The next slot of the paces, for one message; None: there are no limits.
 
         The caller waits for the slot and does not use it past `void_at`. A spent quota is returned
@@ -51,11 +60,11 @@ class Limiter:
         if not self._rates:
             return None
         async with self._lock:
-            while True:
+            while control.may_begin:
                 now = self._clock.time()
                 while self._slots:
                     slot = self._slots.popleft()
-                    if now <= slot.void_at:
+                    if now <= slot.void_at and slot.opens_at <= now + FURTHEST:
                         return slot
                 permit = await self._ledger.take(self._server, self._rates, CHUNK)
                 self._slots.extend(
@@ -64,4 +73,5 @@ class Limiter:
                 if not self._slots and permit.spent is not None:
                     return QuotaSpent(permit.spent, permit.again_at)
                 if not self._slots:
-                    await self._clock.sleep(permit.again_at - self._clock.time())
+                    await control.pause(permit.again_at)
+        return Stopped()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,67 +97,90 @@ class Worker:
     """At most one message on the wire at a time, and no session held between two.
 
     A result is written while the next message is under way: the ledger is first in, first out, so
-    the next mark is durable only behind it, and both travel in one group commit.
+    the next mark is durable only behind it, and both travel in one group commit. From the moment
+    it is known a result is written whatever becomes of the worker: what a server has said is never
+    in doubt for want of a moment to write it down.
     """
 
     def __init__(self, lane: Lane, shared: Engagement) -> None:
         self._lane = lane
         self._shared = shared
-        self._recording: asyncio.Task[None] | None = None
+        self._writing: deque[asyncio.Task[None]] = deque()
 
     async def run(self) -> None:
-        """Work until cancelled. What the ledger raises ends it."""
-        async with asyncio.TaskGroup() as group:
+        """Work until cancelled. What the ledger raises ends it; results are written first."""
+        try:
             while True:
+                if self._lane.is_idle:
+                    await self._written()
                 delivery = await self._lane.next()
-                try:
-                    tried = await self._deliver(delivery)
-                except BaseException:
-                    self._done()
-                    raise
-                if self._recording is not None:
-                    await self._recording
-                self._recording = None
-                if tried is None:
-                    self._done()
-                else:
-                    self._recording = group.create_task(self._record(*tried))
+                await self._take(delivery)
+                await self._written(all_but=1)
+        finally:
+            await self._written()
+
+    async def _written(self, *, all_but: int = 0) -> None:
+        """Wait until results are in the ledger, but for the last so many. A wait cuts none off."""
+        while len(self._writing) > all_but:
+            await asyncio.wait([self._writing[0]])
+            self._writing.popleft().result()
+
+    async def _take(self, delivery: Delivery) -> None:
+        """Make one attempt, and have its result written if it has one."""
+        before = len(self._writing)
+        try:
+            await self._deliver(delivery)
+        finally:
+            if len(self._writing) == before:
+                self._done()
 
     def _done(self) -> None:
         self._lane.done()
         self._shared.control.wake()
 
-    async def _record(self, tried: Try, attempt: Attempt) -> None:
+    def _write(
+        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None = None
+    ) -> None:
+        self._writing.append(asyncio.create_task(self._record(tried, attempt, mark)))
+
+    async def _record(
+        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None
+    ) -> None:
         try:
-            if await self._shared.ledger.record(attempt):
+            is_ours = mark is None or await mark
+            if is_ours and await self._shared.ledger.record(attempt):
                 self._shared.tally.book(attempt)
                 self._shared.observer.attempted(tried.delivery, attempt)
         finally:
             self._done()
 
-    async def _deliver(self, delivery: Delivery) -> tuple[Try, Attempt] | None:
-        """Make one attempt; None: there is nothing to record, the delivery was given back."""
+    async def _deliver(self, delivery: Delivery) -> None:
+        """Make one attempt; where it has no result, the delivery was given back."""
         now = self._shared.clock.time()
         if not self._may_begin(now):
             await self._shared.ledger.release([delivery])
-            return None
+            return
         tried = Try(delivery, self._lane.name, delivery.first_attempt_at or now)
         if self._shared.policy.is_over(delivery.attempts, delivery.first_attempt_at, now):
-            return tried, gave_up(tried, "given up while it waited", now)
+            self._write(tried, gave_up(tried, "given up while it waited", now))
+            return
         try:
             mail = await self._shared.compose(delivery, moment(tried.started_at))
         except RowSkipped as skipped:
-            return self._skipped(tried, skipped.reason)
+            self._write(tried, self._skipped(tried, skipped.reason))
+            return
         except ConfigurationError as error:
             reason = "; ".join(fault.message for fault in error.faults)
             local = PermanentFailure(blame=Blame.US, stage=None, reply=None, reason=reason)
-            return self._settled(Try(delivery, None, tried.started_at), local)
-        return await self._hand_over(tried, mail)
+            unsent = Try(delivery, None, tried.started_at)
+            self._write(unsent, self._judged(unsent, local))
+            return
+        await self._hand_over(tried, mail)
 
-    def _skipped(self, tried: Try, reason: str) -> tuple[Try, Attempt]:
+    def _skipped(self, tried: Try, reason: str) -> Attempt:
         """Nothing was tried; who may have got it in an earlier try stays in doubt."""
         may_have_it = tried.delivery.doubts > 0
-        return tried, Attempt(
+        return Attempt(
             delivery_id=tried.delivery.id,
             epoch=tried.delivery.epoch,
             at=self._shared.clock.time(),
@@ -172,28 +196,30 @@ class Worker:
             and self._shared.shut_until(now) is None
         )
 
-    async def _hand_over(self, tried: Try, mail: MailObject) -> tuple[Try, Attempt] | None:
+    async def _hand_over(self, tried: Try, mail: MailObject) -> None:
         began_in = self._lane.health.round
         try:
             session = await self._session_in_its_slot()
         except SessionError as error:
             await self._shared.ledger.release([tried.delivery])
             await self._server_failed(error, began_in)
-            return None
+            return
         if session is None:
             await self._shared.ledger.release([tried.delivery])
-            return None
+            return
+        # Asked for now, awaited before the end of data: it is durable while the server answers.
+        mark = asyncio.ensure_future(self._shared.ledger.mark(tried.delivery, tried.started_at))
         try:
-            outcome = await self._send(session, tried, mail)
+            outcome = await self._send(session, tried, mail, mark)
+            self._write(tried, self._judged(tried, outcome), mark)
         except ClaimLost:
-            return None
+            return
         finally:
             await self._lane.transport.release(session)
         await self._judge_server(outcome, began_in)
-        return self._settled(tried, outcome)
 
-    def _settled(self, tried: Try, outcome: Outcome) -> tuple[Try, Attempt]:
-        return tried, verdict(tried, outcome, self._shared.policy, self._shared.clock.time())
+    def _judged(self, tried: Try, outcome: Outcome) -> Attempt:
+        return verdict(tried, outcome, self._shared.policy, self._shared.clock.time())
 
     async def _session_in_its_slot(self) -> Session | None:
         """A session, at an instant at which the limits let one message go; None: not now."""
@@ -201,16 +227,17 @@ class Worker:
         session = await self._acquire()
         while session is not None:
             try:
-                slot = await lane.limiter.next()
+                slot = await lane.limiter.next(control)
             except BaseException:
                 await lane.transport.release(session)
                 raise
             if slot is None:
                 return session
-            if isinstance(slot, QuotaSpent):
+            if not isinstance(slot, Slot):
                 await lane.transport.release(session)
-                self._quota_spent(slot)
-                await self._give_back()
+                if isinstance(slot, QuotaSpent):
+                    self._quota_spent(slot)
+                    await self._give_back()
                 return None
             if slot.opens_at - self._shared.clock.time() > LONG_WAIT:
                 await lane.transport.release(session)
@@ -243,9 +270,9 @@ class Worker:
         now = self._shared.clock.time()
         return going_on and now <= slot.void_at and self._shared.shut_until(now) is None
 
-    async def _send(self, session: Session, tried: Try, mail: MailObject) -> Outcome:
-        # Asked for now, awaited before the end of data: it is durable while the server answers.
-        marking = asyncio.ensure_future(self._shared.ledger.mark(tried.delivery, tried.started_at))
+    async def _send(
+        self, session: Session, tried: Try, mail: MailObject, marking: asyncio.Future[bool]
+    ) -> Outcome:
         may_be_out = False
 
         async def mark() -> None:
@@ -255,22 +282,19 @@ class Worker:
             may_be_out = True
 
         try:
-            outcome = classify.of_result(await session.send(mail, mark), mail.left_out)
+            return classify.of_result(await session.send(mail, mark), mail.left_out)
         except SessionError as error:
-            outcome = classify.of_session_error(error)
+            return classify.of_session_error(error)
         except MessageRefusedLocally as error:
-            outcome = classify.of_local_refusal(error)
+            return classify.of_local_refusal(error)
         except asyncio.CancelledError:
             await asyncio.shield(self._cut(tried, may_be_out=may_be_out))
             raise
-        if not await marking:
-            raise ClaimLost("the claim was taken over")
-        return outcome
 
     async def _cut(self, tried: Try, *, may_be_out: bool) -> None:
         """Write down what a cancellation left: past the mark it may be past the dot."""
         if may_be_out:
-            _, attempt = self._settled(tried, InDoubt(reason="interrupted"))
+            attempt = self._judged(tried, InDoubt(reason="interrupted"))
             await self._shared.ledger.record(attempt)
             self._shared.observer.attempted(tried.delivery, attempt)
         else:
