@@ -244,6 +244,17 @@ class CampaignModel(DefaultsModel):
         "a text part is made from the HTML.",
     )
     html: FilledLine | None = Field(None, description="The template of the HTML part.")
+    body: FilledLine | None = Field(
+        None,
+        description="A template in Markdown instead of `html`: the HTML part is made of it, and "
+        "the text part unless there is `text`. Needs the extra `html`.",
+    )
+    css: FilledLine | None = Field(
+        None,
+        description="`inline`: style sheets in `<style>` become style attributes, media queries "
+        "stay. Or the file of a style sheet, beside the templates, for the same. Needs the extra "
+        "`html`.",
+    )
     skip_if: FilledLine | None = Field(
         None,
         description="An expression such as `status == 'left'`: rows for which it holds get "

@@ -28,8 +28,7 @@ def broken_campaign_rules(
     written: Mapping[str, Any], shared: Mapping[str, Any]
 ) -> Iterator[Broken]:
     """What is wrong in a campaign, its defaults put in. `shared` are bulkmail.yaml's servers."""
-    if not any(written.get(key) is not None for key in ("text", "html")):
-        yield (), "`text` or `html` is needed: a template for the message"
+    yield from _body_rules(written)
     if isinstance(name := written.get("name"), str) and (sentence := unsafe_name(name)):
         yield ("name",), sentence
     yield from _recipients_rules(written.get("recipients"))
@@ -68,6 +67,16 @@ def unsafe_name(name: str) -> str | None:
     elif len(name.encode()) > _MAX_NAME_BYTES:
         sentence = f"is longer than {_MAX_NAME_BYTES} bytes"
     return sentence
+
+
+def _body_rules(written: Mapping[str, Any]) -> Iterator[Broken]:
+    given = {key for key in ("text", "html", "body", "css") if written.get(key) is not None}
+    if not given & {"text", "html", "body"}:
+        yield (), "`text` or `html` is needed, or `body`: a template for the message"
+    if {"html", "body"} <= given:
+        yield ("body",), "stands beside `html`, and both make the HTML part: it is one or the other"
+    if "css" in given and not given & {"html", "body"}:
+        yield ("css",), "is for `html` or `body`, and there is neither"
 
 
 def _recipients_rules(recipients: Any) -> Iterator[Broken]:

@@ -1,14 +1,10 @@
 """The files of a message: those shared by all rows, encoded once, and each row's own.
 
-A path is a template; where nothing is filled in, the file is the same for every row. Files are
-base64. A message (``message/…``) may not be (RFC 2046, 5.2.1): it goes out as 7bit where that keeps
-every byte, and is otherwise a file of unknown type to its reader, as is ``multipart/…``, which no
-file can be.
+A path is a template; where nothing is filled in, the file is the same for every row.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from bulkmail.campaign.document import Loc
@@ -17,10 +13,10 @@ from bulkmail.campaign.model import AttachmentModel
 from bulkmail.errors import ConfigurationError
 from bulkmail.message.file_choice import FileChoice, Ownership
 from bulkmail.message.file_owners import FileOwners
+from bulkmail.message.file_part import file_part
 from bulkmail.message.file_reader import FileBody, FileReader
 from bulkmail.message.frame import Part
-from bulkmail.message.media_type import UNKNOWN, guessed_type, is_media_type
-from bulkmail.message.parameter import disposition_field, media_type_field
+from bulkmail.message.media_type import guessed_type, is_media_type
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.templates import Templates
@@ -64,10 +60,13 @@ class Attachment:
         file = await self._body(row, path, media_type.partition("/")[0].lower(), reader)
         if file is None:
             return None
-        header = _header(
-            filename, _sendable(media_type, file), file.body.encoding, self._content_id
+        return file_part(
+            filename,
+            media_type,
+            file,
+            content_id=self._content_id,
+            is_shared=self.shared_path is not None,
         )
-        return Part(header, file.body, is_shared=self.shared_path is not None)
 
     def _name(self, row: Row, path: Path) -> str | None:
         """The name to show. A separator in it becomes ``_``: readers cut a name at the last one."""
@@ -173,25 +172,3 @@ class _Compiler:
         except ConfigurationError as error:
             self._templates.faults += error.faults
             return None
-
-
-def _sendable(media_type: str, file: FileBody) -> str:
-    """The type that what is sent can have."""
-    kind = media_type.partition("/")[0].lower()
-    if kind == "multipart" or (kind == "message" and file.body.encoding == "base64"):
-        return UNKNOWN
-    if file.charset and ";" not in media_type:
-        return f'{media_type}; charset="{file.charset}"'
-    return media_type
-
-
-@lru_cache(maxsize=1024)
-def _header(filename: str, media_type: str, encoding: str, content_id: str) -> bytes:
-    fields = [
-        media_type_field(media_type, filename),
-        f"Content-Transfer-Encoding: {encoding}\r\n".encode("ascii"),
-        disposition_field("inline" if content_id else "attachment", filename),
-    ]
-    if content_id:
-        fields.append(f"Content-ID: <{content_id}>\r\n".encode("ascii"))
-    return b"".join(fields)

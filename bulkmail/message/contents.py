@@ -11,6 +11,7 @@ from bulkmail.message.bodies import Bodies
 from bulkmail.message.file_reader import FileReader
 from bulkmail.message.frame import Frame, Part
 from bulkmail.message.row import Row
+from bulkmail.message.shown_images import ShownImages
 from bulkmail.message.templates import Templates
 
 
@@ -18,9 +19,9 @@ class Contents:
     """The campaign's bodies and files, compiled; what is wrong with them is in the templates."""
 
     def __init__(self, campaign: Campaign, templates: Templates) -> None:
-        self._bodies = Bodies(campaign, templates)
-        self._files, self._images = attachments(campaign, templates)
         self._reader = FileReader()
+        self._bodies = Bodies(campaign, templates, ShownImages(campaign, self._reader))
+        self._files, self._images = attachments(campaign, templates)
 
     @property
     def shared_paths(self) -> list[Path]:
@@ -29,12 +30,14 @@ class Contents:
 
     async def of(self, row: Row) -> tuple[Frame, list[Part]]:
         """The parts for `row` in the frame that holds them; fewer when `row` holds a fault."""
-        parts = self._bodies.parts(row)
+        bodies, images = await self._bodies.parts(row)
+        parts = [*bodies, *images]
         for file in self._files:
             part = await file.part(row, self._reader)
             if part is not None:
                 parts.append(part)
-        return _frame(self._bodies.count, self._images, len(self._files) - self._images), parts
+        shown = len(images) + self._images
+        return _frame(self._bodies.count, shown, len(self._files) - self._images), parts
 
 
 @lru_cache(maxsize=256)

@@ -22,6 +22,8 @@ _KEYS = {
     "subject",
     "text",
     "html",
+    "body",
+    "css",
     "attachments",
     "inline",
     "headers",

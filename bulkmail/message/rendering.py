@@ -15,6 +15,7 @@ from jinja2.utils import missing
 
 from bulkmail.campaign.nearest import nearest
 from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.extra import MissingExtra
 from bulkmail.message.row import RESERVED, Row
 from bulkmail.message.undefined import MissingVariable, Use
 
@@ -115,6 +116,8 @@ class Renderer:
                 return f"the templates' sandbox refuses this: {error}"
             case RecursionError():
                 return "templates include or call one another without an end"
+            case MissingExtra():
+                return str(error)
             case jinja2.TemplateError():
                 return str(error.message or error)
             case _:

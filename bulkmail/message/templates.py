@@ -2,13 +2,15 @@
 
 Jinja2's sandbox; undefined names are errors; a null cell is empty text. What is reached from
 `html:` is HTML and autoescaped, whatever its name; elsewhere a template is autoescaped when its
-name says HTML. The filter `random` and `lipsum` are taken away: the same row and instant have to
+name says HTML; what is reached from `body:` is Markdown, in which a value is text and never a mark.
+The filter `random` and `lipsum` are taken away: the same row and instant have to
 give the same bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,22 @@ from bulkmail.campaign.document import Loc, dotted
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.text_file import displayed
 from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.message.filters import filters, missing_extra
 from bulkmail.message.language import Localised, language_column
+from bulkmail.message.markup import markdown_text
 from bulkmail.message.rendering import Origin, Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.template_files import TEMPLATE_SUFFIXES, TemplateFiles
 from bulkmail.message.undefined import Missing, Use, noting
+
+
+class Kind(enum.Enum):
+    """What a template makes, which decides how values are escaped in it."""
+
+    TEXT = "text"
+    HTML = "html"
+    MARKDOWN = "markdown"
+
 
 _HTML_NAMES = (".html", ".htm", ".xhtml")
 _UNCOMPILABLE = (jinja2.TemplateSyntaxError, ConfigurationError)
@@ -42,34 +55,33 @@ class Templates:
         #: Key and source of each inline template, by the file name it is compiled under.
         self._inline: dict[str, tuple[Loc, str]] = {}
         self._uses: list[Use] = []
-        self._environments = {
-            is_html: _environment(self.files, is_html=is_html) for is_html in (False, True)
-        }
+        column = language_column(campaign.model)
+        self._environments = {kind: _environment(self.files, kind, column) for kind in Kind}
         self._noting = {
-            is_html: environment.overlay(undefined=noting(self._uses))
-            for is_html, environment in self._environments.items()
+            kind: environment.overlay(undefined=noting(self._uses))
+            for kind, environment in self._environments.items()
         }
-        #: Whether each template, as HTML or not, is without a fault, as far as is known.
-        self._checked: dict[tuple[bool, str], bool] = {}
+        #: Whether each template, as that kind, is without a fault, as far as is known.
+        self._checked: dict[tuple[Kind, str], bool] = {}
         self._origin = Origin(self._place, self._uses_in, list_name)
 
-    def file(self, name: str, loc: Loc, *, is_html: bool) -> Renderer:
+    def file(self, name: str, loc: Loc, *, kind: Kind) -> Renderer:
         """The template of `text:` or `html:`, with all it includes and inherits."""
         path = self.files.locate(name)
         if path is None:
             self.faults.append(self._campaign.fault(loc, self.files.problem(name)))
             return self._broken(loc)
-        if not self._check(name, is_html=is_html):
+        if not self._check(name, kind=kind):
             return self._broken(loc)
-        template = self._environments[is_html].get_template(name)
+        template = self._environments[kind].get_template(name)
         return Renderer(template, self._origin, filename=str(path))
 
-    def localised(self, name: str, loc: Loc, *, is_html: bool) -> Localised:
+    def localised(self, name: str, loc: Loc, *, kind: Kind) -> Localised:
         """The same with its variants by language, all compiled."""
         return Localised(
-            self.file(name, loc, is_html=is_html),
+            self.file(name, loc, kind=kind),
             {
-                tag: self.file(variant, loc, is_html=is_html)
+                tag: self.file(variant, loc, kind=kind)
                 for tag, variant in self.files.variants(name).items()
             },
             language_column(self._campaign.model),
@@ -81,7 +93,7 @@ class Templates:
         self._inline[filename] = loc, source
         if not any(mark in source for mark in ("{{", "{%", "{#")):
             return Renderer(None, self._origin, filename=filename, constant=source)
-        environment = self._environments[False]
+        environment = self._environments[Kind.TEXT]
         try:
             self._check_references(environment.parse(source, None, filename), filename)
             template = _from_string(environment, source, filename)
@@ -103,22 +115,22 @@ class Templates:
         if self.faults:
             raise ConfigurationError(*dict.fromkeys(self.faults))
 
-    def _check(self, name: str, *, is_html: bool) -> bool:
+    def _check(self, name: str, *, kind: Kind) -> bool:
         """Compile a template file and what it refers to. False: there are faults."""
-        key = is_html, name
+        key = kind, name
         if key not in self._checked:
             # Templates may include one another in a circle.
             self._checked[key] = True
-            self._checked[key] = self._compile(name, is_html=is_html)
+            self._checked[key] = self._compile(name, kind=kind)
         return self._checked[key]
 
-    def _compile(self, name: str, *, is_html: bool) -> bool:
-        environment = self._environments[is_html]
+    def _compile(self, name: str, *, kind: Kind) -> bool:
+        environment = self._environments[kind]
         path = str(self.files.locate(name))
         try:
             source, filename, _ = self.files.get_source(environment, name)
             tree = environment.parse(source, name, filename)
-            is_whole = self._check_references(tree, filename, is_html=is_html)
+            is_whole = self._check_references(tree, filename, kind=kind)
             environment.get_template(name)
         except _UNCOMPILABLE as error:
             self._note(error, path)
@@ -126,17 +138,27 @@ class Templates:
         return is_whole
 
     def _check_references(
-        self, tree: nodes.Template, filename: str, *, is_html: bool = False
+        self, tree: nodes.Template, filename: str, *, kind: Kind = Kind.TEXT
     ) -> bool:
-        is_whole = True
+        is_whole = self._check_extras(tree, filename)
         for node in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
             names = _names(node)
             self.is_dynamic |= names is None
             found = [name for name in names or () if self.files.locate(name)]
             for name in found:
-                is_whole &= self._check(name, is_html=is_html)
+                is_whole &= self._check(name, kind=kind)
             if names and not found and not getattr(node, "ignore_missing", False):
                 fault = self._place(filename, node.lineno, self.files.problem(names[0]))
+                self.faults += [fault] if fault else []
+                is_whole = False
+        return is_whole
+
+    def _check_extras(self, tree: nodes.Template, filename: str) -> bool:
+        """Whether all filters can be used that the template has."""
+        is_whole = True
+        for node in tree.find_all(nodes.Filter):
+            if message := missing_extra(node.name):
+                fault = self._place(filename, node.lineno, message)
                 self.faults += [fault] if fault else []
                 is_whole = False
         return is_whole
@@ -166,7 +188,11 @@ class Templates:
         template = renderer.template
         if template is None:
             return []
-        environment = self._noting[template.environment is self._environments[True]]
+        environment = next(
+            self._noting[kind]
+            for kind, own in self._environments.items()
+            if own is template.environment
+        )
         if template.name is None:
             source = self._inline[renderer.filename][1]
             again = _from_string(environment, source, renderer.filename)
@@ -179,16 +205,17 @@ class Templates:
         return list({(str(use.name), use.filename, use.line): use for use in self._uses}.values())
 
 
-def _environment(files: TemplateFiles, *, is_html: bool) -> jinja2.Environment:
+def _environment(files: TemplateFiles, kind: Kind, language_column: str) -> jinja2.Environment:
     environment = SandboxedEnvironment(
         loader=files,
         undefined=Missing,
-        autoescape=True if is_html else _is_html_name,
+        autoescape=_is_html_name if kind is Kind.TEXT else True,
         keep_trailing_newline=True,
-        finalize=_empty_where_null,
+        finalize=markdown_text if kind is Kind.MARKDOWN else _empty_where_null,
         auto_reload=False,
     )
     del environment.filters["random"], environment.globals["lipsum"]
+    environment.filters.update(filters(language_column))
     return environment
 
 

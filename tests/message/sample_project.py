@@ -65,7 +65,7 @@ class Project:
 
     def campaign(self, **keys: Any) -> Campaign:
         written = self.keys | {key.removesuffix("_"): value for key, value in keys.items()}
-        if "text" not in written and "html" not in written:
+        if not written.keys() & {"text", "html", "body"}:
             self.template("plain.txt.j2", "Hello\n")
             written["text"] = "plain.txt.j2"
         if not (self.root / "campaigns/offer.csv").exists():

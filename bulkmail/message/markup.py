@@ -1,0 +1,63 @@
+"""Markdown to HTML, and style sheets into style attributes, by libraries of the extra `html`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from markupsafe import Markup
+
+from bulkmail.message.extra import extra
+
+#: From one text to another; never raises for what a template can come to.
+Convert = Callable[[str], str]
+
+# As numeric references they are text wherever Markdown and HTML look for a mark of theirs
+# (CommonMark, 2.5), also in a link's address.
+_MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|~=&$^\"'"}
+_INDENT = re.compile(r"\n[ \t]+")
+
+
+def markdown_text(value: Any) -> Any:
+    """What a value comes to in a Markdown template: text, never a mark; `Markup` stays."""
+    if value is None:
+        return ""
+    if isinstance(value, Markup) or hasattr(value, "__html__"):
+        return value
+    return Markup(_INDENT.sub("\n", str(value)).strip(" \t").translate(_MARKS))  # noqa: S704  # it is escaped
+
+
+def markdown() -> Convert:
+    """From Markdown (CommonMark with tables and strikethrough) to an HTML page.
+
+    HTML in it stays. Raises `MissingExtra`.
+    """
+    module = extra("markdown_it", "a body in Markdown", "html")
+    parser = module.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+    def convert(text: str) -> str:
+        return (
+            '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n</head>\n<body>\n'
+            f"{parser.render(text)}</body>\n</html>\n"
+        )
+
+    return convert
+
+
+def css_inlined(style_sheet: str | None) -> Convert:
+    """Style sheets, those in `<style>` and this one, into style attributes.
+
+    Rules with an @ (media queries) stay in a `<style>`. Nothing is loaded from anywhere. Raises
+    `MissingExtra`.
+    """
+    module = extra("css_inline", "inlining CSS", "html")
+    inliner = module.CSSInliner(
+        keep_at_rules=True, load_remote_stylesheets=False, extra_css=style_sheet
+    )
+
+    def convert(html: str) -> str:
+        inlined: str = inliner.inline(html)
+        return inlined
+
+    return convert

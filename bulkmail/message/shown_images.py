@@ -1,0 +1,110 @@
+"""Images that the HTML shows by plain relative paths: each becomes a part, its source a cid.
+
+`<img src="images/x.png">` is looked up from the campaign's folder, then the project's root, then
+beside the template. What has a scheme (https:, cid:, data:), or begins with a slash, stays.
+`<img src="qr:TEXT">`, which the filter `qr` writes, is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html as html_entities
+import re
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bulkmail.campaign.load import Campaign
+from bulkmail.errors import ConfigurationError
+from bulkmail.message.file_part import file_part
+from bulkmail.message.file_reader import FileBody, FileReader
+from bulkmail.message.frame import Part
+from bulkmail.message.media_type import guessed_type
+from bulkmail.message.qr import QR_SCHEME, qr_image
+from bulkmail.message.rendering import Renderer
+from bulkmail.message.row import Row
+from bulkmail.message.transfer_encoding import base64_lines
+
+_IMAGE = re.compile(
+    r"""(<img\b[^>]*?\ssrc\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+class ShownImages:
+    """Finds them in a rendered page."""
+
+    def __init__(self, campaign: Campaign, reader: FileReader) -> None:
+        self._campaign = campaign
+        self._reader = reader
+
+    async def extracted(self, html: str, renderer: Renderer, row: Row) -> tuple[str, list[Part]]:
+        """The page with cids for its images, and their parts, each once.
+
+        An image that is not there is a fault of the template `renderer`, noted in `row`.
+        """
+        # Most letters have none, and this is quicker than the expression.
+        if "<i" not in html and "<I" not in html:
+            return html, []
+        sources = {_source(match): None for match in _IMAGE.finditer(html)}
+        cids: dict[str, str] = {}
+        parts: list[Part] = []
+        for source in filter(_is_ours, sources):
+            cid = f"image-{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+            part = await self._part(source, cid, renderer, row)
+            if part is not None:
+                cids[source] = cid
+                parts.append(part)
+        if not parts:
+            return html, parts
+
+        def replaced(match: re.Match[str]) -> str:
+            cid = cids.get(_source(match))
+            return f'{match[1]}"cid:{cid}"' if cid else match[0]
+
+        return _IMAGE.sub(replaced, html), parts
+
+    async def _part(self, source: str, cid: str, renderer: Renderer, row: Row) -> Part | None:
+        if source.startswith(QR_SCHEME):
+            return _drawn(unquote(source.removeprefix(QR_SCHEME)), cid)
+        # A line of what was rendered says nothing; the template's first one says which file.
+        name = unquote(urlsplit(source).path)
+        try:
+            path = self._path(name, renderer)
+            file = await self._reader.read(path, "image")
+        except ConfigurationError as error:
+            problem = error.faults[0].message
+        except OSError as error:
+            problem = f"{name} cannot be read: {error.strerror or error}"
+        except ValueError as error:
+            problem = f"{name} {error}"
+        else:
+            return file_part(path.name, guessed_type(path.name), file, content_id=cid)
+        row.add(renderer.fault(f'<img src="{source}">: {problem}'))
+        return None
+
+    def _path(self, name: str, renderer: Renderer) -> Path:
+        try:
+            return self._campaign.resolve(name)
+        except ConfigurationError:
+            beside = Path(renderer.filename).parent / name
+            if ".." in Path(name).parts or not beside.is_file():
+                raise
+            return self._campaign.resolve(str(beside))
+
+
+@lru_cache(maxsize=64)
+def _drawn(text: str, cid: str) -> Part:
+    body = FileBody(base64_lines(qr_image(text)))
+    return file_part("qr.png", "image/png", body, content_id=cid)
+
+
+def _source(match: re.Match[str]) -> str:
+    text = next(value for value in match.groups()[1:] if value is not None)
+    return html_entities.unescape(text).strip()
+
+
+def _is_ours(source: str) -> bool:
+    if source.startswith(QR_SCHEME):
+        return True
+    return bool(source) and source[0] not in "/\\#?" and not _SCHEME.match(source)

@@ -1,0 +1,97 @@
+"""Images that the HTML shows by plain relative paths come along."""
+
+import pytest
+from message.sample_project import INSTANT, Project, delivery
+
+
+async def test_a_relative_image_becomes_a_part_and_its_source_a_cid(project: Project) -> None:
+    project.file("campaigns/images/a b.png", b"\x89PNG")
+    project.template(
+        "a.html",
+        "<p><IMG alt='A' src='images/a%20b.png'> <img src=images/a%20b.png> "
+        '<img src="https://example.com/x.png"> <img src="/y.png"> <img src="data:,"></p>',
+    )
+
+    mail = await project.compose(html="a.html")
+
+    related = project.parsed(mail)
+    alternative, image = related.iter_parts()
+    assert alternative.get_content_type() == "multipart/alternative"
+    assert image.get_content() == b"\x89PNG"
+    assert image.get_filename() == "a b.png"
+    cid = image["content-id"].strip("<>")
+    assert project.text(mail, "html") == (
+        f'<p><IMG alt=\'A\' src="cid:{cid}"> <img src="cid:{cid}"> '
+        '<img src="https://example.com/x.png"> <img src="/y.png"> <img src="data:,"></p>\n'
+    )
+
+
+async def test_each_row_brings_its_own_images(project: Project) -> None:
+    for name in ("red", "blue"):
+        project.file(f"images/{name}.png", name)
+    project.template("a.html", '{% for t in teams %}<img src="images/{{ t }}.png">{% endfor %}x')
+    composer = project.composer(html="a.html")
+
+    found = []
+    for row, teams in enumerate((["red", "blue"], ["blue"], []), 1):
+        mail = await composer.compose(delivery(row, teams=teams), INSTANT)
+        parts = project.parsed(mail).walk()
+        found.append([part.get_content() for part in parts if part["content-id"]])
+
+    assert found == [[b"red", b"blue"], [b"blue"], []]
+
+
+async def test_an_image_beside_the_template_is_found_last(project: Project) -> None:
+    project.file("templates/mail/logo.png", "template's")
+    project.template("mail/a.html", '<img src="logo.png">')
+    assert b"logo.png" in project.content(await project.compose(html="mail/a.html"))
+
+    project.file("campaigns/logo.png", "campaign's")
+    mail = await project.compose(html="mail/a.html")
+
+    (image,) = [part for part in project.parsed(mail).walk() if part["content-id"]]
+    assert image.get_content() == b"campaign's"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("images/no.png", "images/no.png does not exist"),
+        ("../../x.png", "../../x.png lies outside of the project"),
+        ("empty.png", "empty.png is empty"),
+        ("images", "images is not a file"),
+    ],
+)
+async def test_an_image_that_is_not_there_is_the_rows_fault(
+    project: Project, source: str, message: str
+) -> None:
+    project.file("empty.png", "")
+    project.file("images/x.png", "x")
+    project.file("../x.png", "x")
+    project.template("a.html", f'<img src="{source}">')
+
+    (fault,) = await project.faults(html="a.html")
+
+    assert fault.message.startswith(f'<img src="{source}">: {message}')
+    assert fault.path is not None
+    assert fault.path.endswith("a.html")
+    assert fault.row == 1
+
+
+async def test_an_inline_image_and_one_by_path_stand_side_by_side(project: Project) -> None:
+    project.file("logo.png", "logo")
+    project.file("x.png", "x")
+    project.file("a.pdf", "pdf")
+    project.template("a.html", '<img src="cid:logo"><img src="x.png">')
+
+    mail = await project.compose(html="a.html", inline={"logo": "logo.png"}, attachments=["a.pdf"])
+
+    mixed = project.parsed(mail)
+    related, attachment = mixed.iter_parts()
+    assert mixed.get_content_type() == "multipart/mixed"
+    assert [part.get_content_type() for part in related.iter_parts()] == [
+        "multipart/alternative",
+        "image/png",
+        "image/png",
+    ]
+    assert attachment.get_content() == b"pdf"
