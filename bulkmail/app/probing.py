@@ -54,9 +54,16 @@ async def probe(
     Raises `ConfigurationError` where the request or bulkmail.yaml is wrong.
     """
     settings = _settings(request, os.environ if environ is None else environ, where or Path.cwd())
-    report = await ask(settings, clock=SystemClock(), tell=say)
+    told = set()
+
+    def tell(line: str) -> None:
+        told.add(line.strip())
+        say(line)
+
+    report = await ask(settings, clock=SystemClock(), tell=tell)
     for sentence in report.verdict:
-        say(sentence)
+        if sentence.rstrip(".") not in told:
+            say(sentence)
     return report.is_good
 
 

@@ -257,6 +257,8 @@ class _Composer:
         place = None if mark is None else Place(mark.line + 1, mark.column + 1)
         if error.problem == "found character that cannot start any token":
             sentence = "a tab, @, ` or % that begins a value; indent by spaces, quote text"
+        elif "tab character" in (error.problem or ""):
+            sentence = "a tab where YAML is indented; indent by spaces"
         else:
             sentence = ", ".join(part for part in (error.context, error.problem) if part)
         return self._fault((), place, f"not YAML: {sentence}")

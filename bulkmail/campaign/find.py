@@ -24,7 +24,11 @@ def find_campaign(text: str, cwd: Path) -> Path:
     if text in campaigns:
         return campaigns[text]
     folder = CAMPAIGNS_FOLDER + "/"
-    known = did_you_mean(text, campaigns) if campaigns else f"There is none in {folder}."
+    known = (
+        did_you_mean(text, campaigns)
+        if campaigns
+        else "None is there at all: go into the project's folder, or give the campaign's file."
+    )
     raise ConfigurationError(Fault(message=f"there is no campaign `{text}` in {folder}. {known}"))
 
 

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 
-from bulkmail.cli.faults import fault_lines
+from bulkmail.cli.faults import are_some_rows, fault_lines
 from bulkmail.cli.output import complain, finish, prepare
 from bulkmail.cli.program import program
 from bulkmail.errors import (
@@ -67,7 +67,8 @@ def _guarded(step: Callable[[Sequence[str]], int], arguments: Sequence[str], *, 
 def _explain(error: BulkmailError, arguments: Sequence[str]) -> None:
     sends = next((word for word in arguments if not word.startswith("-")), "") == "send"
     if isinstance(error, ConfigurationError) and error.faults:
-        for line in fault_lines(error.faults, "Nothing was sent." if sends else ""):
+        way_out = " --skip-invalid sends to all others." if are_some_rows(error.faults) else ""
+        for line in fault_lines(error.faults, f"Nothing was sent.{way_out}" if sends else ""):
             complain(line)
         return
     complain(visible(str(error) or type(error).__name__))

@@ -18,6 +18,7 @@ from bulkmail.errors import (
     PlaintextInjected,
     ServerRefused,
     SessionError,
+    StageTimeout,
     TlsFailed,
 )
 from bulkmail.secret import Secret
@@ -136,13 +137,22 @@ class Opening:
             )
 
     async def _prepare(self, conversation: Conversation) -> None:
-        greeting = (await conversation.hear()).reply
+        greeting = await self._greeting(conversation)
         self.facts.greeting = greeting
         if not greeting.is_positive:
             raise self._refused("refused the connection", greeting, Stage.GREETING)
         await self._introduce(conversation)
         await self._secure(conversation)
         await self._log_in(conversation)
+
+    async def _greeting(self, conversation: Conversation) -> Reply:
+        try:
+            return (await conversation.hear()).reply
+        except StageTimeout as silence:
+            if self._settings.security is Security.TLS:
+                raise
+            message = f"{silence}: a port that speaks TLS from the start wants `security: tls`"
+            raise StageTimeout(message, host=self._host, stage=Stage.GREETING) from silence
 
     async def _introduce(self, conversation: Conversation) -> None:
         """EHLO; where it is not known, HELO, unless an extension is needed."""

@@ -100,6 +100,7 @@ def test_what_yaml_allows_and_we_do_not_is_a_fault(write: Write, text: str, sent
     [
         ("a: b: c\n", "x.yaml:1:5  not YAML: mapping values are not allowed in this context"),
         ("a:\n\tb: 1\n", "x.yaml:2:1  not YAML: a tab, @, ` or % that begins a value; indent by "),
+        ("a: 1\nb: x\n\tc: 1\n", "x.yaml:3:1  not YAML: a tab where YAML is indented"),
         ('a: "\n', "x.yaml:2:1  not YAML: while scanning a quoted scalar"),
         ("a: {{ name }}\n", "a key that is no word; put a value that begins with {{ in quotes"),
         ("? [a]\n: b\n", "x.yaml:1:3  a key that is no word"),

@@ -35,7 +35,7 @@ def test_a_name_that_is_nearly_right_is_put_right(project: Path, write: Write) -
     [
         ("gone.yaml", "gone.yaml  this campaign file does not exist"),
         ("./templates", "templates  this campaign file is a folder"),
-        ("gone", "there is no campaign `gone` in campaigns/. There is none"),
+        ("gone", "there is no campaign `gone` in campaigns/. None is there at all: go"),
         ("", "there is no campaign ``"),
         ("a\0b", "there is no campaign"),
     ],

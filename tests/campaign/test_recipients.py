@@ -176,6 +176,8 @@ def test_a_quote_that_is_never_closed_swallows_nobody(recipients: Recipients, co
         ("x.csv", "email,x, x\na,b,c\n", "x.csv:1  header: two columns are called `x`"),
         ("x.csv", "\nname,tel\na,b\n", "x.csv:2  no column is called email, e-mail, mail"),
         ("x.csv", "name,tel\na,b\n", "There are: name, tel."),
+        ("x.csv", "name;email\na;b@c\n", "They stand apart by `;`: save the file with commas"),
+        ("x.csv", "name\temail\na\tb@c\n", "They stand apart by tabs (a .tsv is read so): save"),
         ("x.csv", "Mail,MAIL\na,b\n", "Mail and MAIL could both hold the address"),
         ("x.csv", "\ufeff".encode("utf-16") + b"x", "x.csv:1  header: bytes that are not utf-8"),
         ("x.jsonl", "\n\n", "is empty: there is nobody to send to"),

@@ -235,7 +235,10 @@ async def test_a_port_in_use_is_a_fault_of_the_option(tmp_path: Path) -> None:
     async with Sink(settings(tmp_path / "one")) as sink:
         other = Sink(settings(tmp_path / "two", port=sink.port))
 
-        with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{sink.port}"):
+        with pytest.raises(
+            ConfigurationError,
+            match=f"127.0.0.1:{sink.port}: Address already in use; --port 0 takes",
+        ):
             await other.__aenter__()
 
     # The folder was let go.

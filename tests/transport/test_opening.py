@@ -285,3 +285,23 @@ async def test_an_endless_reply_is_bounded(
         await open_session()
 
     assert script.is_aborted
+
+
+async def test_silence_at_a_plain_port_says_what_it_may_be(
+    script: ScriptedStream, open_session: OpenSession
+) -> None:
+    script.plays("S: (silent)")
+
+    with pytest.raises(StageTimeout, match="wants `security: tls`"):
+        await open_session(security=Security.STARTTLS)
+
+
+async def test_silence_behind_tls_is_not_for_want_of_tls(
+    script: ScriptedStream, open_session: OpenSession
+) -> None:
+    script.plays("S: (silent)")
+
+    with pytest.raises(StageTimeout) as caught:
+        await open_session(security=Security.TLS)
+
+    assert "security" not in str(caught.value)

@@ -29,6 +29,10 @@ def header_problems(columns: Sequence[str]) -> list[str]:
     return problems
 
 
+#: What some spreadsheets write between cells, where a comma is expected.
+_FOREIGN_MARKS = {";": "`;`", "\t": "tabs (a .tsv is read so)", "，": "`，`", "|": "`|`"}
+
+
 def find_email_column(columns: Iterable[str]) -> str | None:
     """The column that is called as an address column is; None where there is none.
 
@@ -48,11 +52,15 @@ def find_email_column(columns: Iterable[str]) -> str | None:
 
 def no_email_column(columns: Iterable[str]) -> str:
     """The sentence for a list without a column that could hold the address."""
-    there = ", ".join(columns)
-    return (
+    names = list(columns)
+    sentence = (
         f"no column is called email, e-mail, mail, address, 邮箱 or 电子邮件. There are: "
-        f"{there or 'none'}. For a recipient list, `email: COLUMN` can name one"
+        f"{', '.join(names) or 'none'}"
     )
+    for mark, called in _FOREIGN_MARKS.items():
+        if len(names) == 1 and mark in names[0]:
+            return f"{sentence}. They stand apart by {called}: save the file with commas"
+    return f"{sentence}. `recipients: {{path: …, email: COLUMN}}` can name one"
 
 
 def unknown_column(name: str, columns: Sequence[str]) -> str:

@@ -69,7 +69,8 @@ class WorkbookReader:
             found = workbook.get_sheet_by_name(sheet if sheet is not None else names[0])
             rows: list[list[Any]] = found.to_python(skip_empty_area=False)
         except (python_calamine.CalamineError, IndexError, OSError) as error:
-            raise self._refused(f"cannot be read as .xlsx: {error}") from error
+            message = f"cannot be read as .xlsx: {error} (a CSV file needs the suffix .csv)"
+            raise self._refused(message) from error
         return rows
 
     def _fault(self, message: str, line: int | None = None) -> Fault:
