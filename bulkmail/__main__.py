@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -12,9 +13,16 @@ def main() -> int:
 
         print_version()
         return 0
-    from bulkmail.cli.main import main as run  # noqa: PLC0415  # the same
+    try:
+        from bulkmail.cli.main import main as run  # noqa: PLC0415  # the same
 
-    return run(sys.argv[1:])
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it was loaded
+        code = 130
+    # What is left is to leave: a signal would only hide how it ended.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM: the first ends a run gracefully, the second cuts it.
 
-Before a run has begun there is nothing to end gracefully: the first signal cuts.
+Before a run has begun there is nothing to end gracefully: the first signal cuts. After it there is
+nothing to interrupt any more, and how it ended is told in peace.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 from bulkmail.app.watch import Watch
@@ -28,6 +29,7 @@ class Interrupts:
         self._command: asyncio.Task[Any] | None = None
         self._run: asyncio.Task[RunResult] | None = None
         self._has_cut = False
+        self._is_over = False
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -37,6 +39,7 @@ class Interrupts:
         """
         loop = asyncio.get_running_loop()
         self._command = asyncio.current_task()
+        before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled)
         try:
@@ -46,8 +49,7 @@ class Interrupts:
                 raise
             raise Interrupted("Interrupted. Nothing was sent.") from None
         finally:
-            for number in SIGNALS:
-                loop.remove_signal_handler(number)
+            _restore(loop, before)
 
     async def cuttable(self, run: Coroutine[Any, Any, RunResult]) -> RunResult:
         """Await a run that the first signal stops and the second one cuts."""
@@ -62,8 +64,11 @@ class Interrupts:
             raise
         finally:
             self._run = None
+            self._is_over = True
 
     def _signalled(self) -> None:
+        if self._is_over:
+            return
         if self._run is None:
             self._has_cut = True
             if self._command is not None:
@@ -74,3 +79,16 @@ class Interrupts:
         else:
             self._has_cut = True
             self._run.cancel()
+
+
+def _restore(loop: asyncio.AbstractEventLoop, before: Mapping[signal.Signals, Any]) -> None:
+    """Put the handlers back, with no instant between in which a signal kills the process."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            # None: one that was not set from Python, and cannot be set from here.
+            if handler is not None:
+                signal.signal(number, handler)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
