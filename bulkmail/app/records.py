@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,7 @@ async def status(
 
 async def report(
     where: Path, campaign: str, *, state: State | None = None, ledger: Path | None = None
-) -> AsyncIterator[dict[str, object]]:
+) -> AsyncGenerator[dict[str, object], None]:
     """A dict with the contract's keys for each recipient, in the list's order, streamed.
 
     Raises `ConfigurationError` as `status` does.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,12 +56,14 @@ async def _report(campaign: str, form: Format, state: State | None, ledger: Path
     rows = records.report(Path.cwd(), campaign, state=state, ledger=ledger)
     lines = _csv_lines(rows) if form is Format.CSV else _json_lines(rows)
     is_terminal = sys.stdout.isatty()
-    async for line in lines:
-        if not say(visible(line) if is_terminal else line):
-            return
+    # From the outer one to the inner: where nobody reads any more, the ledger is closed in turn.
+    async with contextlib.aclosing(rows), contextlib.aclosing(lines):
+        async for line in lines:
+            if not say(visible(line) if is_terminal else line):
+                return
 
 
-async def _csv_lines(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
+async def _csv_lines(rows: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[str, None]:
     from bulkmail.report.export import CsvWriter
 
     writer = CsvWriter()
@@ -74,7 +77,7 @@ async def _csv_lines(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
         yield writer.header()
 
 
-async def _json_lines(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[str]:
+async def _json_lines(rows: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[str, None]:
     from bulkmail.report.export import json_line
 
     async for row in rows:

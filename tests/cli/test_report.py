@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -83,3 +85,25 @@ def test_a_terminal_is_not_controlled_by_a_reply(cli: Cli, monkeypatch: pytest.M
 @pytest.mark.parametrize("option", ["--state=lost", "--format=xml"])
 def test_what_is_no_state_or_format_exits_2(cli: Cli, option: str) -> None:
     assert cli("report", "hello", option).code == 2
+
+
+def test_what_is_read_is_closed_in_turn_when_nobody_reads_on(
+    cli: Cli, fake: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)
+
+    async def report(*_: object, **__: object) -> AsyncIterator[dict[str, Any]]:
+        async with opened():
+            for row in ROWS:
+                yield row
+
+    fake("records", report=report)
+    monkeypatch.setattr("bulkmail.cli.report.say", lambda _: False)
+
+    assert cli("report", "hello").code == 0
+    assert caplog.messages == []
