@@ -16,6 +16,7 @@ from jinja2.utils import missing
 from bulkmail.campaign.nearest import nearest
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.extra import MissingExtra
+from bulkmail.message.plain_template import PlainTemplate
 from bulkmail.message.row import RESERVED, Row
 from bulkmail.message.undefined import MissingVariable, Use
 
@@ -38,7 +39,7 @@ class Origin:
 class Renderer:
     """One template. `render` gives its text for a row."""
 
-    __slots__ = ("_origin", "constant", "filename", "template")
+    __slots__ = ("_globals", "_origin", "_plain", "constant", "filename", "template")
 
     def __init__(
         self,
@@ -47,8 +48,12 @@ class Renderer:
         *,
         filename: str,
         constant: str | None = None,
+        plain: PlainTemplate | None = None,
     ) -> None:
         self.template = template
+        self._plain = plain
+        #: One mapping, where jinja2 has a chain of them: it is gone through for each row.
+        self._globals = {} if template is None else dict(template.globals)
         self._origin = origin
         #: As jinja2 knows it; faults without a line of their own are put there.
         self.filename = filename
@@ -60,7 +65,7 @@ class Renderer:
         if self.constant is not None or self.template is None:
             return self.constant
         try:
-            text = self.template.render(row.variables)
+            text = self._text(self.template, row)
         except Exception as error:  # noqa: BLE001  # a template's code may raise anything; it becomes the row's fault
             row.add(*self._faults(error, row))
             return None
@@ -68,6 +73,17 @@ class Renderer:
             row.add(self.fault(f"a NUL{row.columns_with(chr(0))}"))
             return None
         return text
+
+    def _text(self, template: jinja2.Template, row: Row) -> str:
+        text = None if self._plain is None else self._plain.text(row.variables)
+        if text is not None:
+            return text
+        try:
+            variables = {**self._globals, **row.variables}
+            context = template.new_context(variables, shared=True)
+            return template.environment.concat(template.root_render_func(context))
+        except Exception:  # noqa: BLE001  # jinja2's own way tells the line at which it fails
+            return template.render(row.variables)
 
     def line(self, row: Row) -> str | None:
         """The text for what becomes a header, an address or a file name: one line, stripped."""

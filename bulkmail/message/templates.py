@@ -25,6 +25,7 @@ from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.filters import filters, missing_extra
 from bulkmail.message.language import Localised, language_column
 from bulkmail.message.markup import markdown_text
+from bulkmail.message.plain_template import PlainTemplate
 from bulkmail.message.rendering import Origin, Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.template_files import TEMPLATE_SUFFIXES, TemplateFiles
@@ -95,12 +96,14 @@ class Templates:
             return Renderer(None, self._origin, filename=filename, constant=source)
         environment = self._environments[Kind.TEXT]
         try:
-            self._check_references(environment.parse(source, None, filename), filename)
+            tree = environment.parse(source, None, filename)
+            plain = PlainTemplate.of(tree)
+            self._check_references(tree, filename)
             template = _from_string(environment, source, filename)
         except _UNCOMPILABLE as error:
             self._note(error, filename)
             return self._broken(loc)
-        return Renderer(template, self._origin, filename=filename)
+        return Renderer(template, self._origin, filename=filename, plain=plain)
 
     def sources(self) -> list[tuple[Path, str]]:
         """Every template that a message can come from, with its source."""

@@ -1,0 +1,52 @@
+"""What is filled in without jinja2 is what jinja2 would have made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2.sandbox import SandboxedEnvironment
+
+from bulkmail.message.plain_template import PlainTemplate
+
+ENVIRONMENT = SandboxedEnvironment(keep_trailing_newline=True)
+VALUES = st.text() | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False)
+
+
+@given(
+    st.lists(st.sampled_from(["{{ name }}", "{{city}}", "{{- name -}}", " <", "a\n", "{# x #}"])),
+    st.dictionaries(st.sampled_from(["name", "city", "range"]), VALUES),
+)
+def test_it_is_filled_in_as_jinja2_does(pieces: list[str], row: dict[str, Any]) -> None:
+    source = "".join(pieces)
+    plain = PlainTemplate.of(ENVIRONMENT.parse(source))
+
+    assert plain is not None
+    text = plain.text(row)
+    assert text is None or text == ENVIRONMENT.from_string(source).render(row)
+
+
+def test_text_and_whole_numbers_need_no_engine() -> None:
+    plain = PlainTemplate.of(ENVIRONMENT.parse("Dear {{ name }}, {{ n }}"))
+
+    assert plain is not None
+    assert plain.text({"name": "Ada", "n": 7}) == "Dear Ada, 7"
+    assert plain.text({"name": "Ada"}) is None
+    assert plain.text({"name": None, "n": 7}) is None
+    assert plain.text({"name": "Ada", "n": True}) is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ name | upper }}",
+        "{% if a %}{{ a }}{% endif %}",
+        "{{ a.b }}",
+        "{{ self }}",
+        "{{ 1 + 1 }}",
+    ],
+)
+def test_whatever_else_is_jinja2s(source: str) -> None:
+    assert PlainTemplate.of(ENVIRONMENT.parse(source)) is None
