@@ -152,6 +152,8 @@ class BarDisplay:
         down = [f"{server}: {sentence}" for server, sentence in list(self._down.items())]
         return " · ".join(part for part in (wait, *down) if part)
 
-    @staticmethod
-    def _line(*parts: str) -> Text:
-        return Text("  " + visible("   ".join(parts)), overflow="ellipsis", no_wrap=True)
+    def _line(self, *parts: str) -> Text:
+        line = Text("  " + visible("   ".join(parts)), overflow="ellipsis", no_wrap=True)
+        if line.cell_len > self._width:
+            line.plain = "  " + visible("  ".join(parts))
+        return line

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from support.watching import HandClock, attempt, delivery
 
+from bulkmail.campaign.units import Rate
 from bulkmail.fate import Counts, State
 from bulkmail.report.bar import BarDisplay
 
@@ -102,3 +103,14 @@ def test_a_narrow_terminal_shows_all_figures_and_room_for_an_interrupt(
     assert "0.1%" in lines[0] or "0.0%" in lines[0]
     assert len(lines) == 3
     assert all(cell_len(line.rstrip()) <= columns - 4 for line in lines)
+
+
+def test_a_narrow_terminal_has_room_for_a_long_time_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    clock = HandClock()
+    with BarDisplay(io.StringIO(), clock) as bar:
+        bar.begin("c", Counts(pending=60), 60, [[Rate(30, 86_400)]])
+        clock.now += 1
+        bar.attempted(delivery(), attempt())
+
+        assert "about 23 h 59 min to go" in drawn(bar, 60)
