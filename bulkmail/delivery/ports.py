@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from bulkmail.campaign.units import Rate
+from bulkmail.campaign.units import Demand, Rate
 from bulkmail.fate import Attempt, Delivery, Orders
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.transaction import TransactionResult
@@ -77,6 +77,25 @@ class Permit(Protocol):
         """The quota (per hour, per day) that is used up, where one is why."""
         ...
 
+    @property
+    def scope(self) -> str | None:
+        """Whose turn has to be waited for, where several were asked together."""
+        ...
+
+
+class Slowdown(Protocol):
+    """A server, or a group of domains, that gets less for now, because it asked for it."""
+
+    @property
+    def scope(self) -> str:
+        """What its permits are counted under."""
+        ...
+
+    @property
+    def until(self) -> float:
+        """Epoch seconds at which it is forgotten."""
+        ...
+
 
 class Ledger(Protocol):
     """One campaign's deliveries, claimed by this run. Every method raises `LedgerError`."""
@@ -89,8 +108,9 @@ class Ledger(Protocol):
         ...
 
     async def mark(self, delivery: Delivery, started_at: float) -> bool:
-        """Make the row `sending`, durably. False: the claim is no longer ours; do not send.
+        """Make the row `sending`, durably. False: do not send.
 
+        The claim is no longer ours then, or its address was suppressed since it was claimed.
         `started_at` (epoch seconds) is the instant the message was composed for; the ledger keeps
         the first one as `first_attempt_at`, also over a crash.
         """
@@ -104,8 +124,15 @@ class Ledger(Protocol):
         """Give claims back untried, as they were before."""
         ...
 
-    async def next_due_at(self) -> float | None:
-        """Epoch seconds of the earliest unclaimed delivery that waits; None: nobody waits."""
+    async def postpone(self, deliveries: Sequence[Delivery], due_at: float) -> None:
+        """Give claims back untried, as they were but for when they are due."""
+        ...
+
+    async def next_due_at(self, scopes: Collection[str] | None = None) -> float | None:
+        """Epoch seconds of the earliest unclaimed delivery that waits; None: nobody waits.
+
+        Only of these groups, where they are given.
+        """
         ...
 
     async def heed(self) -> Orders:
@@ -118,6 +145,22 @@ class Ledger(Protocol):
 
     async def take(self, server: str, rates: Sequence[Rate], want: int) -> Permit:
         """Reserve up to `want` messages' permits for `server` under all of `rates`."""
+        ...
+
+    async def take_together(self, demands: Sequence[Demand]) -> Permit:
+        """Reserve one message's permit under all of `demands`; the first is the server's."""
+        ...
+
+    async def give_back(self, server: str, rates: Sequence[Rate], slots: Sequence[float]) -> None:
+        """Count permits that were taken and never used as unused."""
+        ...
+
+    async def slow_down(self, scope: str, full: float, reason: str) -> Slowdown:
+        """Halve a pace; `full` is what it was so far, in messages per second."""
+        ...
+
+    async def slowdowns(self) -> Sequence[Slowdown]:
+        """All that was learned of paces, by whichever run, and is not over."""
         ...
 
 

@@ -103,9 +103,11 @@ class CampaignRun:
             raise
 
     async def mark(self, delivery: Delivery, started_at: float) -> bool:
-        """Make the row `sending`. False: the claim is no longer ours; do not send.
+        """Make the row `sending`. False: do not send.
 
-        `started_at` is the instant of the message: the first one is kept, also over a crash.
+        Then the claim is no longer ours, or the address was put on the suppression list since it
+        was claimed, and the row is suppressed now. `started_at` is the instant of the message: the
+        first one is kept, also over a crash.
         """
         now = self._clock.time()
         parameters = {
@@ -116,9 +118,7 @@ class CampaignRun:
             "now": now,
             "lease_until": now + self._lease,
         }
-        return await self._driver.submit(
-            lambda connection: connection.execute(load("run")["mark"], parameters).rowcount == 1
-        )
+        return await self._driver.submit(lambda connection: _mark(connection, parameters))
 
     async def record(self, attempt: Attempt) -> bool:
         """Write what a try came to, and end its claim. False: the claim was no longer ours."""
@@ -275,6 +275,15 @@ class CampaignRun:
         if not claiming.cancelled() and claiming.exception() is None:
             deliveries = claiming.result()
             self._driver.submit(lambda connection: self._release(connection, deliveries))
+
+
+def _mark(connection: sqlite3.Connection, parameters: dict[str, object]) -> bool:
+    sql = load("run")
+    if connection.execute(sql["mark"], parameters).rowcount == 1:
+        return True
+    if connection.execute(sql["let go"], parameters).rowcount == 1:
+        connection.execute(sql["apply suppression"], parameters)
+    return False
 
 
 def _record(connection: sqlite3.Connection, parameters: dict[str, object]) -> bool:

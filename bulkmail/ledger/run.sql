@@ -49,16 +49,32 @@ RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
     CASE WHEN state = 'deferred' AND stage = 'rcpt' AND code IN (450, 451) THEN server END;
 
 -- mark --
--- The end of data may go out from here on.
+-- The end of data may go out from here on; not to who was put on the suppression list meanwhile.
 UPDATE delivery SET
-    before_mark = state, state = 'sending', started_at = :started_at, lease_until = :lease_until, updated_at = :now
+    before_mark = state, state = 'sending', started_at = :started_at, lease_until = :lease_until,
+    updated_at = :now
 WHERE id = :id AND epoch = :epoch AND owner = :owner
-    AND state IN ('pending', 'deferred', 'in_doubt');
+    AND state IN ('pending', 'deferred', 'in_doubt')
+    AND NOT EXISTS (
+        SELECT 1 FROM suppression
+        WHERE suppression.mailbox = coalesce(delivery.mailbox, delivery.key)
+    );
+
+-- let go --
+-- End a claim whose mark was refused.
+UPDATE delivery SET owner = NULL, lease_until = NULL
+WHERE id = :id AND epoch = :epoch AND owner = :owner AND state <> 'sending';
 
 -- record --
--- What a try came to, and the end of its claim.
+-- What a try came to, and the end of its claim. `pending` is no try: what was deferred or in doubt
+-- before it stays so, and is due at once.
 UPDATE delivery SET
-    state = :state, reason = :reason, due_at = :due_at,
+    state = CASE WHEN :state <> 'pending' THEN :state ELSE coalesce(before_mark, state) END,
+    reason = CASE
+        WHEN :state = 'pending' AND coalesce(before_mark, state) = 'in_doubt' THEN reason
+        ELSE :reason
+    END,
+    due_at = :due_at,
     cause = CASE :state WHEN 'suppressed' THEN 'skipped' END,
     owner = NULL, lease_until = NULL, before_mark = NULL, started_at = NULL,
     attempts = attempts + :counted, doubts = doubts + :doubted,
@@ -85,10 +101,13 @@ UPDATE delivery SET
 WHERE id = :id AND epoch = :epoch AND owner = :owner;
 
 -- apply suppression --
--- A row that was claimed when its address was listed is suppressed once it waits again.
+-- A row that was claimed when its address was listed is suppressed once it waits again; a doubt is
+-- held.
 UPDATE delivery SET
-    state = 'suppressed', reason = 'on the suppression list', cause = 'listed', updated_at = :now
-WHERE id = :id AND state IN ('pending', 'deferred') AND owner IS NULL
+    state = CASE state WHEN 'in_doubt' THEN state ELSE 'suppressed' END,
+    reason = CASE state WHEN 'in_doubt' THEN reason ELSE 'on the suppression list' END,
+    cause = 'listed', updated_at = :now
+WHERE id = :id AND state IN ('pending', 'deferred', 'in_doubt') AND owner IS NULL AND cause IS NULL
     AND coalesce(mailbox, key) IN (SELECT mailbox FROM suppression);
 
 -- apply cancellation --
