@@ -24,10 +24,10 @@ async def waits(project: MailProject, tries: int, **retry: object) -> list[float
 async def test_the_back_off_doubles_up_to_its_largest(project: MailProject) -> None:
     first, second, third, fourth = await waits(project, 4, backoff="100ms", max_backoff="300ms")
 
-    assert 0.1 <= first < 0.2
-    assert 0.2 <= second < 0.3
-    assert 0.3 <= third < 0.45
-    assert 0.3 <= fourth < 0.45
+    assert first >= 0.1
+    assert second >= 0.2
+    assert third >= 0.3
+    assert 0.3 <= fourth < 0.75, "0.8 without its bound"
 
 
 async def test_a_list_of_back_offs_is_taken_one_by_one_and_its_last_stays(
@@ -35,9 +35,9 @@ async def test_a_list_of_back_offs_is_taken_one_by_one_and_its_last_stays(
 ) -> None:
     first, second, third = await waits(project, 3, backoff=["50ms", "300ms"])
 
-    assert 0.05 <= first < 0.2
-    assert 0.3 <= second < 0.45
-    assert 0.3 <= third < 0.45
+    assert 0.05 <= first < 0.3
+    assert second >= 0.3
+    assert third >= 0.3
 
 
 async def test_so_many_attempts_in_all(project: MailProject) -> None:
