@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from bulkmail.address import (
@@ -60,6 +61,8 @@ class AddressBook:
         #: The recipient list as the campaign names it; None where the rows stand in it.
         self._list_path = model.recipients.path
         self._from = templates.inline(model.from_, ("from",))
+        # From and copies rarely change from one row to the next.
+        self._parsed = lru_cache(maxsize=256)(parse_mailbox)
 
         def optional(text: str | None, key: str) -> Renderer | None:
             return None if text is None else templates.inline(text, (key,))
@@ -86,8 +89,9 @@ class AddressBook:
         bcc = self._copied("bcc", row) if only_to is None else []
         if sender is None or reverse_path is None or own is None or to is None:
             return None
-        left_out = [box for box in (*cc, *bcc) if self._is_left_out(box)]
-        paths = [own, *(box.address for box in (*cc, *bcc) if box not in left_out)]
+        copied = [*cc, *bcc]
+        left_out = [box for box in copied if self._is_left_out(box)]
+        paths = [own, *(box.address for box in copied if box not in left_out)]
         found = Addressees(
             sender=sender,
             reply_to=tuple(reply_to),
@@ -152,7 +156,7 @@ class AddressBook:
         def fault(message: str) -> Fault:
             return Fault(path=self._list_path, message=f"column `{key}`: {message}")
 
-        for text in _cells(row.delivery.fields, key):
+        for text in _cells(row.delivery.fields, _columns(tuple(row.delivery.fields), key)):
             if problem := row.unsafe(text):
                 row.add(fault(problem))
             else:
@@ -167,7 +171,7 @@ class AddressBook:
 
     def _mailbox(self, text: str, row: Row, fault: Callable[[str], Fault]) -> Mailbox | None:
         try:
-            return parse_mailbox(text)
+            return self._parsed(text)
         except ValueError as error:
             row.add(fault(f"`{printable(text)}` is not an address: {error}"))
             return None
@@ -177,6 +181,8 @@ class AddressBook:
 
     def _refuse_unicode(self, found: Addressees, row: Row) -> None:
         """A header with a UTF-8 local part goes where SMTPUTF8 is asked for, and nowhere else."""
+        if all(box.address.wire.isascii() for box in found.shown):
+            return
         if found.envelope.needs_smtputf8:
             return
         for box in found.shown:
@@ -196,13 +202,19 @@ def _forms(address: Address) -> Iterator[str]:
             yield f"{address.local.lower()}@{address.domain.encode().decode('idna')}"
 
 
-def _cells(fields: Mapping[str, Any], key: str) -> list[str]:
-    """What the row's column of that name, in any case, holds: texts, or (in JSON) lists of them."""
+@lru_cache(maxsize=256)
+def _columns(columns: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """Those that are called `key`, in any case. Most lists have the same columns in all rows."""
+    return tuple(column for column in columns if column.lower() == key)
+
+
+def _cells(fields: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    """What these columns of a row hold: texts, or (in JSON) lists of them."""
     texts: list[str] = []
-    for column, value in fields.items():
-        if column.lower() == key:
-            values = value if isinstance(value, list) else [value]
-            texts += [str(text) for text in values if text is not None]
+    for column in columns:
+        value = fields[column]
+        values = value if isinstance(value, list) else [value]
+        texts += [str(text) for text in values if text is not None]
     return texts
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkmail.message.transfer_encoding import BOUNDARY_MARK, Encoded
 
@@ -18,8 +18,7 @@ _SLOT = b"\0"
 _ID = b"\1"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One entity of a message."""
 
     #: Its fields, each with its CRLF, without the blank line.
@@ -39,7 +38,8 @@ class Frame:
         related = b'; type="%s"' % root if root else b""
         entity = _multipart(b"related", b"b", related, [entity] + [_SLOT] * inline)
         entity = _multipart(b"mixed", b"a", b"", [entity] + [_SLOT] * attachments)
-        self._glue = tuple(entity.split(_SLOT))
+        #: What lies between the slots, split where each message has its own boundaries.
+        self._glue = tuple(glue.split(_ID) for glue in entity.split(_SLOT))
         self.slots = len(self._glue) - 1
 
     def content(
@@ -55,13 +55,13 @@ class Frame:
         chunks: list[bytes] = []
         small = [header]
         for glue, part in zip(self._glue, parts, strict=False):
-            small += (glue.replace(_ID, key), part.header, b"\r\n")
+            small += (key.join(glue), part.header, b"\r\n")
             if part.is_shared:
                 chunks += (b"".join(small), part.body.content)
                 small = []
             else:
                 small.append(part.body.content)
-        small.append(self._glue[-1].replace(_ID, key))
+        small.append(key.join(self._glue[-1]))
         chunks.append(b"".join(small))
         # A header's name may begin with a dot (RFC 5322, 3.6.8), which nobody expects of one.
         has_dot_line = b"\n." in header or any(part.body.has_dot_line for part in parts)

@@ -120,7 +120,8 @@ def _add_phrase(field: FoldedField, phrase: str) -> None:
 
     Runs of spaces become one, as readers make of them anyway.
     """
-    phrase = _SPACES.sub(" ", phrase)
+    if "  " in phrase:
+        phrase = _SPACES.sub(" ", phrase)
     if not phrase.isascii() or "=?" in phrase or len(phrase) > _MAX_QUOTED:
         field.add_text(phrase)
     elif _ATOMS.fullmatch(phrase):

@@ -39,7 +39,7 @@ class Origin:
 class Renderer:
     """One template. `render` gives its text for a row."""
 
-    __slots__ = ("_globals", "_origin", "_plain", "constant", "filename", "template")
+    __slots__ = ("_origin", "_plain", "constant", "filename", "template")
 
     def __init__(
         self,
@@ -52,8 +52,9 @@ class Renderer:
     ) -> None:
         self.template = template
         self._plain = plain
-        #: One mapping, where jinja2 has a chain of them: it is gone through for each row.
-        self._globals = {} if template is None else dict(template.globals)
+        if template is not None:
+            # One mapping, where jinja2 has a chain of them: it is gone through for each row.
+            template.globals = dict(template.globals)
         self._origin = origin
         #: As jinja2 knows it; faults without a line of their own are put there.
         self.filename = filename
@@ -79,7 +80,7 @@ class Renderer:
         if text is not None:
             return text
         try:
-            variables = {**self._globals, **row.variables}
+            variables = {**template.globals, **row.variables}
             context = template.new_context(variables, shared=True)
             return template.environment.concat(template.root_render_func(context))
         except Exception:  # noqa: BLE001  # jinja2's own way tells the line at which it fails

@@ -9,13 +9,17 @@ the mercy of the reader.
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass
+import struct
+from functools import lru_cache
+from typing import NamedTuple
 
 #: Longest line that goes out as it is. RFC 5322 allows 998; sendmail's default (`L=990`, line end
 #: included) breaks a longer one with an exclamation mark in the middle of an HTML tag.
 MAX_PLAIN_LINE = 988
 
 _BASE64_LINE = 76
+#: Base64 lines that are cut at a time.
+_LINES = 256
 _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
 _QP_PLAIN = bytes(octet for octet in _PLAIN if octet != ord("="))
 #: What every boundary of ours begins with: a plain part holds no line like it (message/frame.py),
@@ -23,8 +27,7 @@ _QP_PLAIN = bytes(octet for octet in _PLAIN if octet != ord("="))
 BOUNDARY_MARK = b"=_"
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A part's body on the wire."""
 
     #: ``7bit``, ``quoted-printable`` or ``base64``.
@@ -37,7 +40,13 @@ class Encoded:
     @property
     def field(self) -> bytes:
         """The header field that says so."""
-        return b"Content-Transfer-Encoding: %s\r\n" % self.encoding.encode("ascii")
+        return _FIELDS[self.encoding]
+
+
+_FIELDS = {
+    encoding: f"Content-Transfer-Encoding: {encoding}\r\n".encode("ascii")
+    for encoding in ("7bit", "quoted-printable", "base64")
+}
 
 
 def encode_text(text: str) -> Encoded:
@@ -45,14 +54,21 @@ def encode_text(text: str) -> Encoded:
 
     Raises `UnicodeEncodeError` for half of a surrogate pair.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").encode()
+    lines = text.encode()
+    excess = len(lines) - len(text)
+    if b"\r" in lines:
+        lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not lines.endswith(b"\n"):
         lines += b"\n"
-    if _is_plain(lines):
+    if lines.isascii() and _is_plain(lines):
         return plain(lines.replace(b"\n", b"\r\n"))
     canonical = lines.replace(b"\n", b"\r\n")
     base64_size = _base64_size(len(canonical))
-    if len(canonical) + 2 * len(lines.translate(None, _QP_PLAIN)) <= base64_size:
+    # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
+    # each two octets longer when quoted: much of what is written is ruled out by its length.
+    if len(canonical) + 8 * excess // 3 <= base64_size and (
+        len(canonical) + 2 * len(lines.translate(None, _QP_PLAIN)) <= base64_size
+    ):
         quoted = binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
         if len(quoted) <= base64_size:
             return Encoded("quoted-printable", quoted, _has_dot_line(quoted))
@@ -73,9 +89,20 @@ def is_plain_content(content: bytes) -> bool:
 def base64_lines(content: bytes) -> Encoded:
     """`content` in base64, lines of 76 ended by CRLF (RFC 2045, 6.8)."""
     encoded = binascii.b2a_base64(content, newline=False)
-    lines = [encoded[at : at + _BASE64_LINE] for at in range(0, len(encoded), _BASE64_LINE)]
+    lines: list[bytes] = []
+    whole = len(encoded) // _BASE64_LINE
+    for at in range(0, whole, _LINES):
+        lines += _cut(min(_LINES, whole - at)).unpack_from(encoded, at * _BASE64_LINE)
+    if rest := encoded[whole * _BASE64_LINE :]:
+        lines.append(rest)
     lines.append(b"")
     return Encoded("base64", b"\r\n".join(lines))
+
+
+@lru_cache(maxsize=_LINES)
+def _cut(lines: int) -> struct.Struct:
+    """Cuts so many lines in one go."""
+    return struct.Struct(f"{_BASE64_LINE}s" * lines)
 
 
 def _has_dot_line(content: bytes) -> bool:
