@@ -43,6 +43,7 @@ __all__ = [
     "CampaignModel",
     "DefaultsModel",
     "DkimModel",
+    "InvitationModel",
     "LedgerModel",
     "LimitModel",
     "ProjectModel",
@@ -80,12 +81,48 @@ class RetryModel(StrictModel):
     )
 
 
-class AttachmentModel(StrictModel):
-    """A file that goes with the message."""
+class InvitationModel(StrictModel):
+    """An event that the recipient is invited to."""
 
-    path: FilledLine = Field(
+    start: FilledLine = Field(
+        description="When it begins, a template: `2026-12-01T09:00`, or `2026-12-01` for whole "
+        "days."
+    )
+    end: FilledLine | None = Field(
+        None, description="When it ends, a template; of whole days the last one."
+    )
+    duration: PositiveDuration | None = Field(
+        None, description="How long it takes, instead of `end`. Default: an hour, or a day."
+    )
+    timezone: TimeZone | None = Field(
+        None, description="IANA time zone of `start` and `end`. Default: the campaign's."
+    )
+    summary: LineText | None = Field(
+        None, description="Its title, a template. Default: the subject."
+    )
+    location: LineText | None = Field(None, description="Where it is, a template.")
+    description: Text | None = Field(None, description="What it is about, a template.")
+    url: LineText | None = Field(None, description="A link, a template.")
+    organizer: MailboxText | None = Field(
+        None, description="To whom answers go, a template. Default: `from`."
+    )
+
+
+class AttachmentModel(StrictModel):
+    """A file that goes with the message, or is made for it."""
+
+    path: FilledLine | None = Field(
+        None,
         description="The file. A template: `letters/{{ employee_id }}.pdf` is one per recipient; "
-        "`letters/{{ employee_id }}*.pdf` is the one file that matches."
+        "`letters/{{ employee_id }}*.pdf` is the one file that matches.",
+    )
+    pdf: FilledLine | None = Field(
+        None,
+        description="Instead of `path`: a typst template, beside the others, that a PDF is made "
+        "of for each recipient. Needs the extra `pdf`.",
+    )
+    ics: InvitationModel | None = Field(
+        None, description="Instead of `path`: an invitation, as below."
     )
     filename: FilledLine | None = Field(
         None, description="The name it is shown under, a template. Default: the file's own."

@@ -15,6 +15,7 @@ from bulkmail.campaign.model import (
     CampaignModel,
     DefaultsModel,
     DkimModel,
+    InvitationModel,
     LedgerModel,
     LimitModel,
     ProjectModel,
@@ -77,6 +78,7 @@ _SECTIONS: tuple[tuple[str, str, type[StrictModel]], ...] = (
         RecipientsModel,
     ),
     ("attachments", "Each is a path, or:", AttachmentModel),
+    ("ics", "An invitation, in `attachments`; the recipient can answer it.", InvitationModel),
     ("retry", "", RetryModel),
     (
         "stop_after",

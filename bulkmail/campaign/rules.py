@@ -31,6 +31,7 @@ def broken_campaign_rules(
     yield from _body_rules(written)
     if isinstance(name := written.get("name"), str) and (sentence := unsafe_name(name)):
         yield ("name",), sentence
+    yield from _attachment_rules(written.get("attachments"))
     yield from _recipients_rules(written.get("recipients"))
     schedule = written.get("schedule")
     if isinstance(schedule, dict) and {"at", "every"} <= schedule.keys():
@@ -77,6 +78,29 @@ def _body_rules(written: Mapping[str, Any]) -> Iterator[Broken]:
         yield ("body",), "stands beside `html`, and both make the HTML part: it is one or the other"
     if "css" in given and not given & {"html", "body"}:
         yield ("css",), "is for `html` or `body`, and there is neither"
+
+
+def _attachment_rules(attachments: Any) -> Iterator[Broken]:
+    entries = attachments if isinstance(attachments, list) else []
+    invitations = 0
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            continue
+        loc = "attachments", number
+        given = [key for key in ("path", "pdf", "ics") if entry.get(key) is not None]
+        if not given:
+            yield loc, "needs a `path`, or `pdf` or `ics` to have it made"
+        if len(given) > 1:
+            yield (*loc, given[1]), f"stands beside `{given[0]}`: it is one or the other"
+        for key in ("type", "must_contain", "unique"):
+            if entry.get(key) is not None and given and "path" not in given:
+                yield (*loc, key), f"is for a `path`, and this is `{given[0]}`"
+        ics = entry.get("ics")
+        invitations += ics is not None
+        if ics is not None and invitations > 1:
+            yield (*loc, "ics"), "is a second invitation: a message can have one"
+        if isinstance(ics, dict) and ics.get("end") is not None and ics.get("duration") is not None:
+            yield (*loc, "ics", "duration"), "stands beside `end`: it is one or the other"
 
 
 def _recipients_rules(recipients: Any) -> Iterator[Broken]:

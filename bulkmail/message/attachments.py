@@ -17,9 +17,11 @@ from bulkmail.message.file_part import file_part
 from bulkmail.message.file_reader import FileBody, FileReader
 from bulkmail.message.frame import Part
 from bulkmail.message.media_type import guessed_type, is_media_type
+from bulkmail.message.pdf_letter import PdfLetter
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.templates import Templates
+from bulkmail.message.typst_pool import TypstPool
 
 _SEPARATORS = str.maketrans("/\\", "__")
 
@@ -101,17 +103,20 @@ class Attachment:
         return file
 
 
-def attachments(campaign: Campaign, templates: Templates) -> tuple[list[Attachment], int]:
-    """The inline images, then the attachments, and how many images there are.
-
-    What is wrong with them is noted in `templates`.
-    """
+def inline_images(campaign: Campaign, templates: Templates) -> list[Attachment]:
+    """The entries of `inline:`. What is wrong with them is noted in `templates`."""
     compiler = _Compiler(campaign, templates)
     images = [compiler.image(name, path) for name, path in campaign.model.inline.items()]
-    files = [
+    return [image for image in images if image is not None]
+
+
+def attachments(campaign: Campaign, templates: Templates) -> list[Attachment | PdfLetter]:
+    """The entries of `attachments:`, but for invitations. Faults are noted in `templates`."""
+    compiler = _Compiler(campaign, templates)
+    files = (
         compiler.file(number, model) for number, model in enumerate(campaign.model.attachments)
-    ]
-    return [one for one in (*images, *files) if one is not None], len(images)
+    )
+    return [file for file in files if file is not None]
 
 
 class _Compiler:
@@ -121,6 +126,7 @@ class _Compiler:
         self._campaign = campaign
         self._templates = templates
         self._owners = FileOwners()
+        self._pool = TypstPool()
 
     def image(self, name: str, path: str) -> Attachment | None:
         loc = ("inline", name)
@@ -128,11 +134,22 @@ class _Compiler:
         choice = self._choice(loc, renderer, path)
         return Attachment(choice, renderer, content_id=name) if choice else None
 
-    def file(self, number: int, model: AttachmentModel) -> Attachment | None:
+    def file(self, number: int, model: AttachmentModel) -> Attachment | PdfLetter | None:
         def optional(text: str | None, key: str) -> Renderer | None:
             loc = "attachments", number, key
             return self._templates.inline(text, loc) if text else None
 
+        if model.pdf is not None:
+            return PdfLetter(
+                self._campaign,
+                self._templates,
+                model.pdf,
+                ("attachments", number, "pdf"),
+                filename=optional(model.filename, "filename"),
+                pool=self._pool,
+            )
+        if model.path is None:
+            return None
         loc = "attachments", number, "path"
         path = self._templates.inline(model.path, loc)
         choice = self._choice(

@@ -65,11 +65,6 @@ class Bodies:
         except ConfigurationError as error:
             templates.faults += error.faults
 
-    @property
-    def count(self) -> int:
-        """How many parts each message has for them."""
-        return 1 if self._html is None else 2
-
     async def parts(self, row: Row) -> tuple[list[Part], list[Part]]:
         """The parts for `row`, and those of the images shown; fewer when `row` holds a fault."""
         html = None if self._html is None else self._page(self._html.for_row(row), row)

@@ -6,10 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from bulkmail.campaign.load import Campaign
-from bulkmail.message.attachments import attachments
+from bulkmail.message.attachments import Attachment, attachments, inline_images
 from bulkmail.message.bodies import Bodies
 from bulkmail.message.file_reader import FileReader
 from bulkmail.message.frame import Frame, Part
+from bulkmail.message.invitation import Invitation
+from bulkmail.message.pdf_letter import PdfLetter
 from bulkmail.message.row import Row
 from bulkmail.message.shown_images import ShownImages
 from bulkmail.message.templates import Templates
@@ -21,23 +23,38 @@ class Contents:
     def __init__(self, campaign: Campaign, templates: Templates) -> None:
         self._reader = FileReader()
         self._bodies = Bodies(campaign, templates, ShownImages(campaign, self._reader))
-        self._files, self._images = attachments(campaign, templates)
+        self._inline = inline_images(campaign, templates)
+        self._files = attachments(campaign, templates)
+        self._invitation = _invitation(campaign, templates)
 
     @property
     def shared_paths(self) -> list[Path]:
         """The files that are the same in every message."""
-        return [file.shared_path for file in self._files if file.shared_path is not None]
+        files = (*self._inline, *self._files)
+        return [file.shared_path for file in files if file.shared_path is not None]
 
     async def of(self, row: Row) -> tuple[Frame, list[Part]]:
         """The parts for `row` in the frame that holds them; fewer when `row` holds a fault."""
         bodies, images = await self._bodies.parts(row)
-        parts = [*bodies, *images]
-        for file in self._files:
-            part = await file.part(row, self._reader)
-            if part is not None:
-                parts.append(part)
-        shown = len(images) + self._images
-        return _frame(self._bodies.count, shown, len(self._files) - self._images), parts
+        images += [part for file in self._inline if (part := await self._part(file, row))]
+        files = [part for file in self._files if (part := await self._part(file, row))]
+        if self._invitation is not None and (invited := self._invitation.parts(row)):
+            bodies.append(invited[0])
+            files.append(invited[1])
+        return _frame(len(bodies), len(images), len(files)), [*bodies, *images, *files]
+
+    async def _part(self, file: Attachment | PdfLetter, row: Row) -> Part | None:
+        return await file.part(row, self._reader)
+
+
+def _invitation(campaign: Campaign, templates: Templates) -> Invitation | None:
+    """The campaign's, if it has one; there is no second."""
+    for number, model in enumerate(campaign.model.attachments):
+        if model.ics is not None:
+            loc = ("attachments", number)
+            name = templates.inline(model.filename, (*loc, "filename")) if model.filename else None
+            return Invitation(campaign, templates, model.ics, (*loc, "ics"), filename=name)
+    return None
 
 
 @lru_cache(maxsize=256)

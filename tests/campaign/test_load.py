@@ -65,7 +65,7 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("html: [a]\n", "html: must be text"),
         ("html: ' '\n", "html: is empty"),
         ("attachments: x\n", "attachments: must be a list"),
-        ("attachments: [{pth: x}]\n", "attachments[0].path: is needed, and is not there"),
+        ("attachments: [{pth: x}]\n", "attachments[0]: needs a `path`, or `pdf` or `ics` to"),
         ("attachments: [5]\n", "attachments[0]: must be a mapping"),
         ("attachments: [{path: a, type: pdf}]\n", "must be a media type such as application/pdf"),
         ("inline: {'my logo': a.png}\n", "inline.my logo: is no name for an image"),
