@@ -54,8 +54,12 @@ def pragmas(durability: Durability) -> tuple[str, ...]:
 
 
 def lock_folder(path: Path) -> Path:
-    """The folder of the locks beside a ledger; made when absent, 0700."""
-    folder = path.with_name(path.name + "-locks")
+    """The folder of the locks beside a ledger; made when absent, 0700.
+
+    Beside the file itself: by whichever symbolic link it is named, the locks are the same.
+    """
+    file = path.resolve()
+    folder = file.with_name(file.name + "-locks")
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
