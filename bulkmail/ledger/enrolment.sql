@@ -16,8 +16,10 @@ LIMIT 5000;
 DELETE FROM delivery WHERE id = ?;
 
 -- remove duplicates --
--- Forget the duplicates of one generation.
-DELETE FROM duplicate WHERE campaign_id = :campaign_id AND generation = :generation;
+-- Forget the duplicates of passes that were never completed.
+DELETE FROM duplicate
+WHERE campaign_id = :campaign_id
+    AND generation > (SELECT generation FROM campaign WHERE id = :campaign_id);
 
 -- remove other duplicates --
 -- Forget the duplicates of every generation but one.
