@@ -88,10 +88,9 @@ class _Formatter(logging.Formatter):
 def configure_log(folder: Path) -> Iterator[logging.Logger]:
     """Send what the package logs to `folder`'s log for as long as the context lasts.
 
-    `folder` is there. Raises `OSError` when the file cannot be opened.
+    A file that cannot be opened is a log that is lost: it stops nobody's letter, the ledger does.
     """
-    handler = SharedRotatingHandler(folder / NAME)
-    handler.setFormatter(_Formatter())
+    handler = _handler(folder / NAME)
     logger = logging.getLogger("bulkmail")
     level = logger.level
     logger.addHandler(handler)
@@ -102,6 +101,15 @@ def configure_log(folder: Path) -> Iterator[logging.Logger]:
         logger.setLevel(level)
         logger.removeHandler(handler)
         handler.close()
+
+
+def _handler(path: Path) -> logging.Handler:
+    try:
+        handler = SharedRotatingHandler(path)
+    except OSError:
+        return logging.NullHandler()
+    handler.setFormatter(_Formatter())
+    return handler
 
 
 class LogWatch:

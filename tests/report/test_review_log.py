@@ -1,0 +1,16 @@
+"""A log that cannot be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bulkmail.report.log import NAME, LogWatch, configure_log
+
+
+def test_a_log_that_cannot_be_opened_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+
+    with configure_log(tmp_path) as logger:
+        LogWatch(logger).announce("a letter goes out all the same")
+
+    assert [entry.name for entry in (tmp_path / NAME).iterdir()] == []
