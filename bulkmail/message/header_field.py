@@ -81,12 +81,23 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
         field.add_text(value)
         return field.encode()
     longest = MAX_LINE - len(name) - 2 if is_structured else MAX_WORD
-    for run, is_plain in _runs(value, longest):
+    runs = _runs(value, longest)
+    if len(runs) == 1 and not runs[0][1] and (word := _one_word(value, field.room)):
+        return f"{name}: {word}\r\n".encode("ascii")
+    for run, is_plain in runs:
         if is_plain:
             field.add(run)
         else:
             field.add_text(run)
     return field.encode()
+
+
+def _one_word(text: str, room: int, behind: int = 0) -> str | None:
+    """`text` as one encoded word that leaves `behind` octets on the line; None where it cannot."""
+    if "  " in text:
+        return None
+    words = encoded_words(text, room)
+    return words[0] if len(words) == 1 and len(words[0]) + behind <= room else None
 
 
 def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
@@ -105,6 +116,10 @@ def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
     """A field of addresses (RFC 5322, 3.4), comma between them."""
     field = FoldedField(name)
     listed = list(mailboxes)
+    if len(listed) == 1 and not listed[0].display_name.isascii():
+        address = f" <{listed[0].address.wire}>"
+        if word := _one_word(listed[0].display_name, field.room, len(address)):
+            return f"{name}: {word}{address}\r\n".encode()
     for position, mailbox in enumerate(listed, 1):
         comma = "," if position < len(listed) else ""
         if mailbox.display_name:

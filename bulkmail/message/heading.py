@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from email.utils import format_datetime
-from functools import lru_cache
 
-from bulkmail.address import parse_mailbox, printable, split_mailboxes
+from bulkmail.address import Mailbox, parse_mailbox, printable, split_mailboxes
 from bulkmail.campaign.load import Campaign
 from bulkmail.message.addressees import Addressees
 from bulkmail.message.header_field import mailbox_field, text_field
@@ -32,10 +31,11 @@ class Heading:
             _Free(name, templates.inline(text, ("headers", name)))
             for name, text in model.headers.items()
         ]
-        # From and Reply-To rarely change from one row to the next.
-        self._mailboxes = lru_cache(maxsize=64)(mailbox_field)
-        # Many messages are made in a second.
-        self._date = lru_cache(maxsize=4)(_date_field)
+        # What rarely changes from one row to the next.
+        self._from = _Repeated("From")
+        self._cc = _Repeated("Cc")
+        self._reply_to = _Repeated("Reply-To")
+        self._date = _Date()
 
     def encode(self, row: Row, addressees: Addressees | None, sent_at: datetime) -> bytes:
         """The section without Content-Type and without its blank line.
@@ -47,22 +47,55 @@ class Heading:
         if addressees is None:
             return b""
         fields = [
-            self._date(sent_at.replace(microsecond=0), sent_at.fold),
-            self._mailboxes("From", (addressees.sender,)),
+            self._date.field(sent_at),
+            self._from.field((addressees.sender,)),
             mailbox_field("To", (addressees.to,)),
         ]
         if addressees.cc:
-            fields.append(self._mailboxes("Cc", addressees.cc))
+            fields.append(self._cc.field(addressees.cc))
         if addressees.reply_to:
-            fields.append(self._mailboxes("Reply-To", addressees.reply_to))
+            fields.append(self._reply_to.field(addressees.reply_to))
         fields.append(f"Message-ID: {row.delivery.message_id}\r\n".encode("ascii"))
         return b"".join((*fields, *texts, b"MIME-Version: 1.0\r\n"))
 
 
-def _date_field(sent_at: datetime, fold: int) -> bytes:
-    """`fold` tells moments apart that are otherwise equal: clocks that are put back."""
-    del fold
-    return f"Date: {format_datetime(sent_at)}\r\n".encode("ascii")
+class _Repeated:
+    """A field of mailboxes that are mostly those of the row before."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last: tuple[Mailbox, ...] = ()
+        self._field = b""
+
+    def field(self, mailboxes: tuple[Mailbox, ...]) -> bytes:
+        """The field; `mailboxes` is not empty."""
+        if mailboxes != self._last:
+            self._field = mailbox_field(self._name, mailboxes)
+            self._last = mailboxes
+        return self._field
+
+
+class _Date:
+    """The Date field: many messages are made in a second."""
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._field = b""
+
+    def field(self, sent_at: datetime) -> bytes:
+        """The field of an aware moment."""
+        second = sent_at.replace(microsecond=0)
+        last = self._last
+        # Where clocks are put back, `fold` alone tells two moments apart.
+        if (
+            last is None
+            or last.tzinfo is not second.tzinfo
+            or last.fold != second.fold
+            or last != second
+        ):
+            self._field = f"Date: {format_datetime(second)}\r\n".encode("ascii")
+            self._last = second
+        return self._field
 
 
 class _Free:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import nodes
+from markupsafe import escape
 
 #: Names that a template of jinja2 gives a meaning of its own.
 _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
@@ -18,15 +19,19 @@ _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 class PlainTemplate:
     """Such a template, taken apart."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_is_html", "_parts")
 
-    def __init__(self, parts: list[tuple[str, bool]]) -> None:
+    def __init__(self, parts: list[tuple[str, bool]], *, is_html: bool) -> None:
         #: Texts, and whether each is a column's name.
         self._parts = parts
+        self._is_html = is_html
 
     @classmethod
-    def of(cls, tree: nodes.Template) -> PlainTemplate | None:
-        """The plain template that was parsed; None where it is more than that."""
+    def of(cls, tree: nodes.Template, *, is_html: bool = False) -> PlainTemplate | None:
+        """The plain template that was parsed; None where it is more than that.
+
+        In HTML the columns are escaped.
+        """
         parts = []
         for output in tree.body:
             if not isinstance(output, nodes.Output):
@@ -38,7 +43,7 @@ class PlainTemplate:
                     parts.append((node.name, True))
                 else:
                     return None
-        return cls(parts)
+        return cls(parts, is_html=is_html)
 
     def text(self, variables: Mapping[str, Any]) -> str | None:
         """The text, as jinja2 would make it; None where it is to be asked."""
@@ -52,5 +57,7 @@ class PlainTemplate:
                 if type(value) is not int:
                     return None
                 value = str(value)
+            if self._is_html:
+                value = str(escape(value))
             texts.append(value)
         return "".join(texts)

@@ -64,6 +64,7 @@ class Templates:
         }
         #: Whether each template, as that kind, is without a fault, as far as is known.
         self._checked: dict[tuple[Kind, str], bool] = {}
+        self._plain: dict[tuple[Kind, str], PlainTemplate | None] = {}
         self._origin = Origin(self._place, self._uses_in, list_name)
 
     def file(self, name: str, loc: Loc, *, kind: Kind) -> Renderer:
@@ -75,7 +76,8 @@ class Templates:
         if not self._check(name, kind=kind):
             return self._broken(loc)
         template = self._environments[kind].get_template(name)
-        return Renderer(template, self._origin, filename=str(path))
+        plain = self._plain.get((kind, name))
+        return Renderer(template, self._origin, filename=str(path), plain=plain)
 
     def localised(self, name: str, loc: Loc, *, kind: Kind) -> Localised:
         """The same with its variants by language, all compiled."""
@@ -133,6 +135,9 @@ class Templates:
         try:
             source, filename, _ = self.files.get_source(environment, name)
             tree = environment.parse(source, name, filename)
+            if kind is not Kind.MARKDOWN:
+                is_html = kind is Kind.HTML or _is_html_name(name)
+                self._plain[kind, name] = PlainTemplate.of(tree, is_html=is_html)
             is_whole = self._check_references(tree, filename, kind=kind)
             environment.get_template(name)
         except _UNCOMPILABLE as error:

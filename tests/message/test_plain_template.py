@@ -12,6 +12,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from bulkmail.message.plain_template import PlainTemplate
 
 ENVIRONMENT = SandboxedEnvironment(keep_trailing_newline=True)
+OF_HTML = SandboxedEnvironment(keep_trailing_newline=True, autoescape=True)
 VALUES = st.text() | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False)
 
 
@@ -21,11 +22,11 @@ VALUES = st.text() | st.integers() | st.booleans() | st.none() | st.floats(allow
 )
 def test_it_is_filled_in_as_jinja2_does(pieces: list[str], row: dict[str, Any]) -> None:
     source = "".join(pieces)
-    plain = PlainTemplate.of(ENVIRONMENT.parse(source))
-
-    assert plain is not None
-    text = plain.text(row)
-    assert text is None or text == ENVIRONMENT.from_string(source).render(row)
+    for environment in (ENVIRONMENT, OF_HTML):
+        plain = PlainTemplate.of(environment.parse(source), is_html=environment is OF_HTML)
+        assert plain is not None
+        text = plain.text(row)
+        assert text is None or text == environment.from_string(source).render(row)
 
 
 def test_text_and_whole_numbers_need_no_engine() -> None:
