@@ -16,13 +16,14 @@ from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.clock import Clock, SystemClock, moment
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
 from bulkmail.delivery.engine import Engine, RunSettings
+from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Ledger, Transport
 from bulkmail.delivery.retry import RetryPolicy
-from bulkmail.delivery.worker import Compose, Engagement, ShutUntil, Tally
 from bulkmail.schedule.window import Window
-from bulkmail.settings import RetrySettings, ServerSettings
+from bulkmail.settings import DomainLimit, RetrySettings, ServerSettings, StopSettings
 from bulkmail.transport.password import Password
 from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Session
@@ -86,6 +87,8 @@ def engine(
     retry: RetrySettings,
     shut_until: ShutUntil,
     settings: RunSettings,
+    limits: Sequence[DomainLimit] = (),
+    stop_after: StopSettings | None = None,
 ) -> tuple[Engine, Tally]:
     """An engine over these servers, and the tally it keeps."""
     tally = Tally()
@@ -98,9 +101,17 @@ def engine(
         observer=surroundings.watch,
         shut_until=shut_until,
         tally=tally,
+        gates=Gates(limits),
     )
     lanes = [
-        Lane(transport, server, ledger, surroundings.clock, is_patient=settings.is_waiting)
+        Lane(
+            transport,
+            server,
+            ledger,
+            surroundings.clock,
+            is_patient=settings.is_waiting,
+            stop_after=stop_after,
+        )
         for server, transport in ends
     ]
     return Engine(lanes, shared, settings), tally

@@ -9,6 +9,7 @@ from bulkmail.outcome import (
     Blame,
     InDoubt,
     Outcome,
+    Overload,
     PermanentFailure,
     TransientFailure,
 )
@@ -59,7 +60,16 @@ def of_session_error(error: SessionError) -> Outcome:
         reply=None if error.code is None else Reply(error.code, (error.reply,)),
         reason=str(error),
         is_counted=stage in _COUNTED,
+        overload=overload_of(error),
     )
+
+
+def overload_of(error: SessionError) -> Overload | None:
+    """Whose pace a server spoke of when it ended a session, or did not begin one."""
+    if error.code is None:
+        return None
+    stage = Stage(error.stage) if error.stage in set(Stage) else Stage.GREETING
+    return judge(stage, Reply(error.code, (error.reply,))).overload
 
 
 def of_local_refusal(error: MessageRefusedLocally) -> PermanentFailure:

@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator
 from bulkmail.clock import Clock
 from bulkmail.fate import Halt, Orders
 
+#: Seconds after which a wait looks at the clock again: while a machine sleeps, or its clock is set,
+#: the time of day goes on and the loop's own time does not.
+GLANCE = 30.0
+
 
 class Control:
     """Shared by the engine, its workers and whoever started the run."""
@@ -54,7 +58,9 @@ class Control:
         self._brake.set()
         self._news.set()
         for limit in self._limits:
-            limit.reschedule(0)
+            # One that is under way already cannot be moved any more.
+            if not limit.expired():
+                limit.reschedule(0)
 
     @contextlib.asynccontextmanager
     async def until_stop(self) -> AsyncIterator[None]:
@@ -84,11 +90,10 @@ class Control:
         return self.may_begin
 
     async def _wait(self, event: asyncio.Event, until: float | None) -> None:
-        delay = None if until is None else until - self._clock.time()
-        if delay is not None and delay <= 0:
-            return
-        try:
-            async with asyncio.timeout(delay):
-                await event.wait()
-        except TimeoutError:
-            return
+        while not event.is_set():
+            delay = None if until is None else until - self._clock.time()
+            if delay is not None and delay <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if delay is None else min(delay, GLANCE)):
+                    await event.wait()

@@ -12,14 +12,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bulkmail.delivery.engagement import Engagement
+from bulkmail.delivery.gates import Gate
+from bulkmail.delivery.judging import give_back, learn_of_slowdowns
 from bulkmail.delivery.lane import Lane, charge, choose, share
-from bulkmail.delivery.worker import Engagement, Worker
+from bulkmail.delivery.worker import Worker
 from bulkmail.fate import Delivery, Halt
 
 #: Seconds between renewals: a third of the lease of 60 s.
 RENEWAL = 20.0
 #: Seconds between two looks at what a person ordered: 2 are allowed (design decision 10).
 ATTENTION = 1.0
+#: Seconds after which a group of domains is asked again whether somebody of it is due.
+NOBODY = 1.0
 
 _DEFERRED = "deferred recipients wait for their next try"
 PAUSED = "paused by `bulkmail pause`"
@@ -106,6 +111,8 @@ class Engine:
         return result
 
     async def _dispatch(self) -> RunResult:
+        await self._shared.ledger.divide(self._shared.gates.groups())
+        await learn_of_slowdowns(self._lanes, self._shared)
         result = None
         while result is None:
             self._shared.control.listen()
@@ -120,11 +127,12 @@ class Engine:
         while self._in_hand:
             self._shared.control.listen()
             await self._shared.control.news()
+        for lane in self._lanes:
+            await lane.limiter.close()
 
     async def _give_back(self) -> None:
         for lane in self._lanes:
-            if waiting := lane.drain():
-                await self._shared.ledger.release(waiting)
+            await give_back(lane, self._shared)
 
     async def _step(self) -> RunResult | None:
         """One decision: claim for a lane, wait for something, or end the run."""
@@ -140,11 +148,31 @@ class Engine:
         want = min(lane.room(now), share(self._lanes, lane, now), self._left())
         if want <= 0:
             return await self._limit_reached(lane, now)
-        claimed = await self._shared.ledger.claim(want)
+        claimed = await self._claim(want, now)
         if not claimed:
             return None if await self._heed() else await self._nobody_due()
         self._give(lane, claimed, now)
         return None
+
+    async def _claim(
+        self, want: int, now: float, among: Sequence[int] | None = None
+    ) -> list[Delivery]:
+        """Claim rows: of domains under a limit those whose turn it is, then those under none."""
+        claimed: list[Delivery] = []
+        for gate in self._shared.gates.open(now):
+            if now < gate.asks_at or len(claimed) == want:
+                continue
+            room = min(want - len(claimed), gate.room(now))
+            found = await self._shared.ledger.claim(room, among, gate.name)
+            for delivery in found:
+                gate.enter(delivery.id)
+            if not found:
+                due_at = await self._shared.ledger.next_due_at([gate.name])
+                gate.asks_at = min(now + NOBODY, due_at or now + NOBODY)
+            claimed += found
+        if len(claimed) < want:
+            claimed += await self._shared.ledger.claim(want - len(claimed), among)
+        return claimed
 
     async def _stand_still(self) -> RunResult | None:
         """Somebody stopped, cancelled or paused the run."""
@@ -157,8 +185,14 @@ class Engine:
 
     def _give(self, lane: Lane, claimed: Sequence[Delivery], now: float) -> None:
         self._shared.observer.waiting("", None)
-        charge(self._lanes, lane, len(claimed), now)
-        lane.give(claimed)
+        for delivery in claimed:
+            # Who asked to come again knows us by now; another server would begin anew.
+            known = self._lane_named(delivery.greylisted_by, now) or lane
+            charge(self._lanes, known, 1, now)
+            known.give([delivery])
+
+    def _lane_named(self, name: str | None, now: float) -> Lane | None:
+        return next((a for a in self._lanes if a.name == name and a.health.allowance(now)), None)
 
     def _left(self) -> int:
         """How many more deliveries may be claimed under the run's limit."""
@@ -178,25 +212,57 @@ class Engine:
         if first > now:
             return await self._wait(_DEFERRED, first)
         due = [id_ for id_, at in waiting.items() if at <= now]
-        claimed = await self._shared.ledger.claim(lane.room(now), among=due)
+        claimed = await self._claim(lane.room(now), now, among=due)
         if claimed:
             self._give(lane, claimed, now)
-        elif not await self._heed():
+        elif await self._heed():
+            return None
+        elif shut := [gate for gate in self._shared.gates.all() if gate.opens_at > now]:
+            return await self._wait_for(min(shut, key=lambda gate: gate.opens_at), now)
+        else:
             # Suppressed meanwhile, or not ours any more.
             self._shared.tally.settle(due)
         return None
 
     async def _nobody_due(self) -> RunResult | None:
-        due_at = await self._shared.ledger.next_due_at()
+        now = self._shared.clock.time()
+        gates = self._shared.gates.all()
+        shut = [gate for gate in gates if gate.opens_at > now]
+        # A full group is no reason to look again: whoever leaves it is.
+        full = [gate for gate in gates if gate not in shut and not gate.room(now)]
+        names = ["", *(gate.name for gate in gates if gate not in shut and gate not in full)]
+        due_at = await self._shared.ledger.next_due_at(names)
+        next_gate = await self._next_to_open(shut)
+        if next_gate is not None and (due_at is None or next_gate.opens_at < due_at):
+            return await self._wait_for(next_gate, now)
         if self._in_hand:
             await self._shared.control.news(due_at)
             return None
         if due_at is None:
             return RunResult(ending=Ending.DONE)
-        if due_at <= self._shared.clock.time():
+        if due_at <= now:
             # Given back between the claim and the question.
             return None
         return await self._wait(_DEFERRED, due_at)
+
+    async def _next_to_open(self, shut: Sequence[Gate]) -> Gate | None:
+        """The group somebody waits for that has time first."""
+        for gate in sorted(shut, key=lambda gate: gate.opens_at):
+            due_at = await self._shared.ledger.next_due_at([gate.name])
+            if due_at is not None and due_at <= gate.opens_at:
+                return gate
+        return None
+
+    async def _wait_for(self, gate: Gate, now: float) -> RunResult | None:
+        """Wait for a group's turn: a pace is kept, a quota is left where waiting is not wanted."""
+        if gate.spent is not None:
+            return await self._wait(
+                f"{gate.name}: the quota {gate.spent} of these domains is spent", gate.opens_at
+            )
+        if gate.opens_at - now > NOBODY and not self._in_hand:
+            self._shared.observer.waiting(f"{gate.name}: the pace of these domains", gate.opens_at)
+        await self._shared.control.news(gate.opens_at)
+        return None
 
     async def _no_server(self, now: float) -> RunResult:
         """Every server is out of use: it matters only to those who are due."""
@@ -251,6 +317,7 @@ class Engine:
         while True:
             await self._shared.clock.sleep(RENEWAL)
             await self._shared.ledger.renew()
+            await learn_of_slowdowns(self._lanes, self._shared)
 
     async def _attend(self) -> None:
         while True:

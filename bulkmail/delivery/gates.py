@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bulkmail.campaign.limit_model import limit_domains
 from bulkmail.campaign.mail_domains import provider_of
-from bulkmail.campaign.units import Demand
+from bulkmail.campaign.units import Demand, Rate
 from bulkmail.delivery.meter import Meter
 from bulkmail.settings import DomainLimit
 
 #: In the ledger a group's permits are counted under this and its name.
 PREFIX = "domain:"
-#: Seconds of a pace that are claimed ahead of it.
-_AHEAD = 1.0
+#: Seconds of a pace that are claimed at once: whoever waits for such a turn keeps a connection.
+_AHEAD = 0.02
 
 
 class Gate:
@@ -31,10 +31,10 @@ class Gate:
         self.meter = Meter()
         #: Moment before which it lets nobody through.
         self.opens_at = 0.0
-        #: Why, for a person; "" where it is open.
-        self.sentence = ""
-        #: Whether a quota is why, and not a pace.
-        self.is_quota_spent = False
+        #: The quota that is used up, where one is why.
+        self.spent: Rate | None = None
+        #: Moment before which there is nobody to claim.
+        self.asks_at = 0.0
         self._inside: set[int] = set()
 
     @property
@@ -56,8 +56,7 @@ class Gate:
         if now < self.opens_at:
             return 0
         most = math.inf if self.limit.connections is None else self.limit.connections
-        paces = [rate.count / rate.window for rate in self.limit.rates if rate.is_pace]
-        most = min([most, *(max(1, math.ceil(pace * _AHEAD)) for pace in paces)])
+        most = min([most, *(max(1, math.ceil(pace * _AHEAD)) for pace in self._paces())])
         return max(0, int(min(most, 1 << 30)) - len(self._inside))
 
     def admits(self, delivery_id: int) -> bool:
@@ -71,13 +70,23 @@ class Gate:
 
     def leave(self, delivery_id: int) -> None:
         """It has left this run's hands; harmless where it was not in them."""
-        self._inside.discard(delivery_id)
+        if delivery_id in self._inside:
+            self._inside.discard(delivery_id)
+            self.asks_at = 0.0
 
-    def shut(self, until: float, sentence: str, *, is_quota: bool) -> None:
-        """Let nobody through before then."""
+    def used(self, at: float, recipients: int, *, early: float) -> None:
+        """A message for so many goes at `at`; the next is made ready `early` seconds ahead."""
+        spacing = max([0.0, *(1 / pace for pace in self._paces())])
+        self.opens_at = max(self.opens_at, at + recipients * spacing - early)
+        self.spent = None
+
+    def shut(self, until: float, spent: Rate | None) -> None:
+        """Let nobody through before then; the quota that is used up, where one is why."""
         self.opens_at = max(self.opens_at, until)
-        self.sentence = sentence
-        self.is_quota_spent = is_quota
+        self.spent = spent
+
+    def _paces(self) -> list[float]:
+        return [rate.count / rate.window for rate in self.limit.rates if rate.is_pace]
 
 
 class Gates:

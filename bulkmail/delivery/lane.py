@@ -11,7 +11,7 @@ from bulkmail.delivery.health import Health
 from bulkmail.delivery.limiter import Limiter
 from bulkmail.delivery.ports import Ledger, Transport
 from bulkmail.fate import Delivery
-from bulkmail.settings import ServerSettings
+from bulkmail.settings import ServerSettings, StopSettings
 
 #: Deliveries claimed ahead for each connection: enough that no worker waits for the ledger, few
 #: enough that a stop has little to give back.
@@ -29,10 +29,11 @@ class Lane:
         clock: Clock,
         *,
         is_patient: bool,
+        stop_after: StopSettings | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
-        self.health = Health(settings.connections, is_patient=is_patient)
+        self.health = Health(settings.connections, is_patient=is_patient, stop_after=stop_after)
         self.limiter = Limiter(ledger, settings.name, settings.rates, clock)
         self._backlog: asyncio.Queue[Delivery] = asyncio.Queue()
         #: Deliveries in its hands: in the backlog or with a worker.

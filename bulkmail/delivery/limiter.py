@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bulkmail.campaign.units import Rate
+from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.meter import Meter
 from bulkmail.delivery.ports import Ledger
 
 #: Most slots asked for at once; the ledger gives at most 1 % of the smallest limit.
@@ -17,6 +18,8 @@ CHUNK = 50
 #: Seconds ahead beyond which a slot is not the ledger's word any more, but that of a clock which
 #: was set back since: two of the widest spacing, one message a minute.
 FURTHEST = 125.0
+#: Seconds that are waited for another limit's turn without leaving the place to somebody else.
+MOMENT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,18 @@ class Slot:
 
     opens_at: float
     void_at: float
+    #: What it was taken for, where that is more than the server: to be given back with it.
+    demands: tuple[Demand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """The server has time, but a group of recipient domains has not, before `again_at`."""
+
+    scope: str
+    again_at: float
+    #: The quota that is used up, where one is why.
+    spent: Rate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,18 @@ class Limiter:
         self._clock = clock
         self._slots: deque[Slot] = deque()
         self._lock = asyncio.Lock()
+        self._slowed_until = 0.0
+        #: How many messages go to the server.
+        self.meter = Meter()
+
+    def slowed(self, until: float) -> None:
+        """A pace was learned, which holds until then (epoch seconds)."""
+        self._slowed_until = max(self._slowed_until, until)
+
+    def full_pace(self, now: float) -> float:
+        """Messages per second it goes at: as of late, and no more than is allowed."""
+        allowed = [rate.count / rate.window for rate in self._rates if rate.is_pace]
+        return min([self.meter.pace(now), *allowed])
 
     async def next(self, control: Control) -> Slot | QuotaSpent | Stopped | None:
         """The next slot of the paces, for one message; None: there are no limits.
@@ -57,15 +84,12 @@ class Limiter:
         The caller waits for the slot and does not use it past `void_at`. A spent quota is returned
         and not waited for. On cancellation a slot may be lost, never used twice.
         """
-        if not self._rates:
+        if not self._rates and self._clock.time() >= self._slowed_until:
             return None
         async with self._lock:
             while control.may_begin:
-                now = self._clock.time()
-                while self._slots:
-                    slot = self._slots.popleft()
-                    if now <= slot.void_at and slot.opens_at <= now + FURTHEST:
-                        return slot
+                if (slot := await self._left_over()) is not None:
+                    return slot
                 permit = await self._ledger.take(self._server, self._rates, CHUNK)
                 self._slots.extend(
                     Slot(opens_at, opens_at + permit.valid_for) for opens_at in permit.slots
@@ -75,3 +99,44 @@ class Limiter:
                 if not self._slots:
                     await control.pause(permit.again_at)
         return Stopped()
+
+    async def together(
+        self, control: Control, others: Sequence[Demand]
+    ) -> Slot | QuotaSpent | Shut | Stopped:
+        """One slot under this server's limits and `others`, as `next` gives it."""
+        demands = (Demand(self._server, self._rates), *others)
+        while control.may_begin:
+            permit = await self._ledger.take_together(demands)
+            for opens_at in permit.slots:
+                return Slot(opens_at, opens_at + permit.valid_for, demands)
+            is_ours = permit.scope == self._server
+            if is_ours and permit.spent is not None:
+                return QuotaSpent(permit.spent, permit.again_at)
+            if not is_ours and permit.again_at - self._clock.time() > MOMENT:
+                return Shut(permit.scope or "", permit.again_at, permit.spent)
+            await control.pause(permit.again_at)
+        return Stopped()
+
+    async def put_back(self, *slots: Slot) -> None:
+        """Slots that were taken and not used, and never will be: no quota counts them."""
+        for slot in slots:
+            for demand in slot.demands or (Demand(self._server, self._rates),):
+                if not all(rate.is_pace for rate in demand.rates):
+                    instants = [slot.opens_at] * demand.weight
+                    await self._ledger.give_back(demand.scope, demand.rates, instants)
+
+    async def close(self) -> None:
+        """Give back what was not used."""
+        left = [*self._slots]
+        self._slots.clear()
+        await self.put_back(*left)
+
+    async def _left_over(self) -> Slot | None:
+        """A slot in hand that may still be used; those that are void are given back."""
+        now = self._clock.time()
+        while self._slots:
+            slot = self._slots.popleft()
+            if now <= slot.void_at and slot.opens_at <= now + FURTHEST:
+                return slot
+            await self.put_back(slot)
+        return None

@@ -100,10 +100,17 @@ class Slowdown(Protocol):
 class Ledger(Protocol):
     """One campaign's deliveries, claimed by this run. Every method raises `LedgerError`."""
 
-    async def claim(self, limit: int, among: Sequence[int] | None = None) -> list[Delivery]:
+    async def divide(self, groups: Mapping[str, Collection[str]]) -> None:
+        """Keep the rows of some domains apart: they are claimed by the name of their group."""
+        ...
+
+    async def claim(
+        self, limit: int, among: Sequence[int] | None = None, scope: str = ""
+    ) -> list[Delivery]:
         """Lease up to `limit` due deliveries to this run; with `among` only of these ids.
 
-        Fresh ones and those that were tried before come in turn, of each the oldest due first.
+        Only of the group `scope`; "" are the rows of none. Fresh ones and those that were tried
+        before come in turn, of each the oldest due first.
         """
         ...
 

@@ -14,10 +14,10 @@ def gate(*rates: Rate, connections: int | None = None) -> Gate:
     return Gate(DomainLimit(name="gmail", domains=GMAIL, rates=rates, connections=connections))
 
 
-def test_a_gate_lets_through_what_a_second_of_its_pace_takes() -> None:
-    assert gate(Rate(5, 1.0)).room(0) == 5
-    assert gate(Rate(90, 60.0)).room(0) == 2
-    assert gate(Rate(5, 1.0), Rate(6, 60.0)).room(0) == 1
+def test_a_gate_lets_through_one_at_a_time_or_what_a_moment_takes() -> None:
+    assert gate(Rate(5, 1.0)).room(0) == 1
+    assert gate(Rate(200, 1.0)).room(0) == 4
+    assert gate(Rate(200, 1.0), Rate(6, 60.0)).room(0) == 1
     assert gate(Rate(5, 3600.0)).room(0) > 1000
 
 
@@ -39,12 +39,34 @@ def test_whoever_is_inside_takes_room() -> None:
 
 
 def test_a_shut_gate_opens_by_itself() -> None:
-    shut = gate(Rate(5, 1.0))
-    shut.shut(100.0, "5/s", is_quota=False)
-    shut.shut(50.0, "5/s", is_quota=False)
+    hourly = Rate(5, 3600.0)
+    shut = gate(hourly)
+    shut.shut(100.0, hourly)
+    shut.shut(50.0, hourly)
 
     assert shut.room(99.9) == 0
-    assert shut.room(100.0) == 5
+    assert shut.room(100.0) > 0
+    assert shut.spent == hourly
+
+
+def test_the_next_row_is_made_ready_a_little_before_its_turn() -> None:
+    paced = gate(Rate(5, 1.0), Rate(600, 60.0))
+    paced.used(100.0, 2, early=0.03)
+
+    assert paced.opens_at == pytest.approx(100.37)
+    assert paced.room(100.36) == 0
+
+
+def test_nobody_to_claim_is_forgotten_when_somebody_leaves() -> None:
+    idle = gate(Rate(5, 1.0))
+    idle.enter(1)
+    idle.asks_at = 50.0
+
+    idle.leave(2)
+    assert idle.asks_at == 50.0
+
+    idle.leave(1)
+    assert idle.asks_at == 0.0
 
 
 def test_all_recipients_of_a_message_count() -> None:

@@ -34,6 +34,8 @@ class SlowDisk:
         self.heed = run.heed
         self.renew = run.renew
         self.take = run.take
+        self.divide = run.divide
+        self.slowdowns = run.slowdowns
 
     async def mark(self, delivery: Delivery, started_at: float) -> bool:
         is_ours = await self.run.mark(delivery, started_at)

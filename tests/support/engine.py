@@ -11,11 +11,11 @@ from typing import Any
 
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.engagement import Engagement, Tally
 from bulkmail.delivery.engine import Engine, RunResult, RunSettings
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Mark
 from bulkmail.delivery.retry import RetryPolicy
-from bulkmail.delivery.worker import Engagement, Tally
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import CampaignRun, Ledger
 from bulkmail.message.mail_object import MailObject

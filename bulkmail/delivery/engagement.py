@@ -1,0 +1,63 @@
+"""What a run is made of: what all its workers share, and what it did so far."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bulkmail.clock import Clock
+from bulkmail.delivery.control import Control
+from bulkmail.delivery.gates import Gates
+from bulkmail.delivery.ports import Ledger, Observer
+from bulkmail.delivery.retry import RetryPolicy
+from bulkmail.fate import Attempt, Delivery, State
+from bulkmail.message.mail_object import MailObject
+
+#: Composes one delivery's message for one instant. Raises `ConfigurationError` with the row's
+#: faults.
+Compose = Callable[[Delivery, datetime], Awaitable[MailObject]]
+#: The epoch time at which sending may go on (a window that is shut); None: now.
+ShutUntil = Callable[[float], float | None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this run did so far."""
+
+    #: Attempts by the state they led to.
+    results: dict[State, int] = field(default_factory=dict)
+    #: The deliveries that were tried, by id: when one that waits is due again (epoch seconds), None
+    #: for one that does not. None where nobody asks (it grows with the list).
+    tried: dict[int, float | None] | None = None
+
+    def book(self, attempt: Attempt) -> None:
+        """Count one recorded attempt."""
+        self.results[attempt.state] = self.results.get(attempt.state, 0) + 1
+        if self.tried is not None and attempt.state is not State.PENDING:
+            self.tried[attempt.delivery_id] = attempt.due_at
+
+    def due(self) -> dict[int, float]:
+        """Those of the tried that wait, and since or until when."""
+        return {id_: at for id_, at in (self.tried or {}).items() if at is not None}
+
+    def settle(self, ids: Iterable[int]) -> None:
+        """Wait for these no longer."""
+        if self.tried is not None:
+            self.tried.update(dict.fromkeys(ids))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engagement:
+    """What all workers of a run share."""
+
+    ledger: Ledger
+    compose: Compose
+    policy: RetryPolicy
+    clock: Clock
+    control: Control
+    observer: Observer
+    shut_until: ShutUntil
+    tally: Tally
+    #: Limits by recipient domain.
+    gates: Gates = field(default_factory=Gates)

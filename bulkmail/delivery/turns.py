@@ -1,0 +1,143 @@
+"""A worker's turn: a session, at an instant at which every limit lets its message go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkmail.delivery.engagement import Engagement
+from bulkmail.delivery.gates import Gate
+from bulkmail.delivery.judging import Judging
+from bulkmail.delivery.lane import Lane
+from bulkmail.delivery.limiter import QuotaSpent, Shut, Slot, Stopped
+from bulkmail.delivery.ports import Session
+from bulkmail.errors import SessionError
+from bulkmail.fate import Delivery
+from bulkmail.message.mail_object import MailObject
+
+#: A slot further away than this is waited for without holding a session: servers close idle ones.
+LONG_WAIT = 2.0
+#: Seconds before its slot at which a worker asks for its session again.
+LEAD = 0.5
+#: Seconds after which a group that is full is asked again on behalf of a cc.
+FULL = 1.0
+#: Seconds before its turn at which a group's next row is claimed and made ready.
+EARLY = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A recipient domain's limit is in the way; another message may go meanwhile."""
+
+    #: Epoch seconds.
+    until: float
+    #: Whether it is the row's own domain: it is claimed again when that has time.
+    is_own: bool
+
+
+class Turns:
+    """Gives a worker its turns on one lane."""
+
+    def __init__(self, lane: Lane, shared: Engagement, judging: Judging) -> None:
+        self._lane = lane
+        self._shared = shared
+        self._judging = judging
+
+    async def next(self, delivery: Delivery, mail: MailObject) -> Session | Later | None:
+        """A session for this message, now; None: not by this server, or not in this run.
+
+        Raises `SessionError` where none can be opened.
+        """
+        now = self._shared.clock.time()
+        behind = self._shared.gates.of(dict.fromkeys(mail.envelope.forward_paths))
+        if not all(gate.admits(delivery.id) for gate in behind):
+            return Later(now + FULL, is_own=False)
+        for gate in behind:
+            gate.enter(delivery.id)
+        session = await self._acquire()
+        while session is not None:
+            slot = await self._slot(session, behind)
+            if slot is None:
+                return session
+            if not isinstance(slot, Slot):
+                await self._lane.transport.release(session)
+                return await self._without(slot, behind, delivery)
+            if slot.opens_at - self._shared.clock.time() > LONG_WAIT:
+                await self._lane.transport.release(session)
+                going_on = await self._shared.control.pause(slot.opens_at - LEAD)
+                session = await self._acquire_for(slot) if going_on else None
+            if session is not None and await self._reach(slot, session):
+                return session
+            await self._lane.limiter.put_back(slot)
+            if session is not None and not self._may_begin():
+                await self._lane.transport.release(session)
+                return None
+        return None
+
+    def _may_begin(self) -> bool:
+        now = self._shared.clock.time()
+        return (
+            self._shared.control.may_begin
+            and self._lane.health.allowance(now) > 0
+            and self._shared.shut_until(now) is None
+        )
+
+    async def _slot(
+        self, session: Session, behind: dict[Gate, int]
+    ) -> Slot | QuotaSpent | Shut | Stopped | None:
+        """When the limits let one message go; where that fails the session is given back."""
+        limiter, control = self._lane.limiter, self._shared.control
+        try:
+            if not behind:
+                return await limiter.next(control)
+            demands = [gate.demand(recipients) for gate, recipients in behind.items()]
+            slot = await limiter.together(control, demands)
+        except BaseException:
+            await self._lane.transport.release(session)
+            raise
+        if isinstance(slot, Slot):
+            for gate, recipients in behind.items():
+                gate.used(slot.opens_at, recipients, early=EARLY)
+        return slot
+
+    async def _without(
+        self, slot: QuotaSpent | Shut | Stopped, behind: dict[Gate, int], delivery: Delivery
+    ) -> Later | None:
+        """There is no slot: who is told, and who is waited for."""
+        match slot:
+            case QuotaSpent():
+                await self._judging.quota_spent(slot)
+            case Shut():
+                (gate,) = [gate for gate in behind if gate.scope == slot.scope]
+                gate.shut(slot.again_at - EARLY, slot.spent)
+                own = self._shared.gates.of([delivery.address])
+                return Later(slot.again_at, is_own=gate in own)
+            case Stopped():
+                pass
+        return None
+
+    async def _acquire(self) -> Session | None:
+        """A session; None where the run is to stop: a server that is silent is not waited for."""
+        try:
+            async with self._shared.control.until_stop():
+                return await self._lane.transport.acquire()
+        except SessionError:
+            raise
+        except TimeoutError:
+            return None
+
+    async def _acquire_for(self, slot: Slot) -> Session | None:
+        try:
+            return await self._acquire()
+        except SessionError:
+            await self._lane.limiter.put_back(slot)
+            raise
+
+    async def _reach(self, slot: Slot, session: Session) -> bool:
+        """Wait for the slot. False: it is void, or the run is stopping."""
+        try:
+            going_on = await self._shared.control.pause(slot.opens_at)
+        except BaseException:
+            await self._lane.transport.release(session)
+            raise
+        now = self._shared.clock.time()
+        return going_on and now <= slot.void_at and self._shared.shut_until(now) is None
