@@ -6,6 +6,7 @@ No traceback reaches a user unless `--debug` (or BULKMAIL_DEBUG) asks for it.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import threading
 import traceback
@@ -67,9 +68,11 @@ def _guarded(step: Callable[[Sequence[str]], int], arguments: Sequence[str], *, 
 def _explain(error: BulkmailError, arguments: Sequence[str]) -> None:
     sends = next((word for word in arguments if not word.startswith("-")), "") == "send"
     if isinstance(error, ConfigurationError) and error.faults:
-        way_out = " --skip-invalid sends to all others." if are_some_rows(error.faults) else ""
-        for line in fault_lines(error.faults, f"Nothing was sent.{way_out}" if sends else ""):
+        for line in fault_lines(error.faults, "Nothing was sent." if sends else ""):
             complain(line)
+        if sends and are_some_rows(error.faults):
+            command = shlex.join(["bulkmail", *arguments, "--skip-invalid"])
+            complain(f"To all others:  {visible(command)}")
         return
     complain(visible(str(error) or type(error).__name__))
     if hint := getattr(error, "hint", ""):

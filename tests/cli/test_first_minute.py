@@ -215,4 +215,7 @@ def test_bad_rows_are_listed_by_check_and_refused_by_send(project: Path) -> None
 
     assert [fault["row"] for fault in told["faults"]] == [4, 5]
     assert sent.returncode == 2
-    assert sent.stderr.splitlines()[-1] == "2 faults in 1 file and 2 rows. Nothing was sent."
+    assert sent.stderr.splitlines()[-2:] == [
+        "2 faults in 1 file and 2 rows. Nothing was sent.",
+        "To all others:  bulkmail send hello --skip-invalid",
+    ]
