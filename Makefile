@@ -15,7 +15,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers lint types bench clean
+.PHONY: help demo test test-peers lint types bench simulate torture clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,12 @@ types: $(TEST)  ## mypy, strict
 
 bench: $(TEST)  ## the figures we hold ourselves to, measured
 	$(BIN)/python -m benchmarks.figures
+
+simulate: $(TEST)  ## SEEDS=10000 crashes, faults and limits on a virtual clock; SEED=1234 is one of them again
+	cd tests && PYTHONPATH=.. $(CURDIR)/$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
+
+torture: $(TEST)  ## guards taken out one by one: the simulation has to notice each within 2,000 seeds
+	cd tests && PYTHONPATH=.. $(CURDIR)/$(BIN)/python -m simulation --torture
 
 clean:  ## remove .venv and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from simulation.loop import VirtualLoop
+from simulation.process import Process
+
 from bulkmail.ledger.connection import open_memory
 from bulkmail.ledger.driver import GROUP
 from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
-
-from simulation.loop import VirtualLoop
-from simulation.process import Process
 
 
 @functools.cache

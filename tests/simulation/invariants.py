@@ -7,15 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bulkmail.campaign.units import Rate
-from bulkmail.delivery.engine import Ending
-from bulkmail.errors import LedgerError
-from bulkmail.fate import State
-
 from simulation.sender import Sender, address
 from simulation.smtp_server import Taken
 from simulation.story import CampaignPlan
 from simulation.world import Broken, World
+
+from bulkmail.campaign.units import Rate
+from bulkmail.delivery.engine import Ending
+from bulkmail.errors import LedgerError
+from bulkmail.fate import State
 
 _FATES = """
 SELECT c.name, d.key, d.state, d.reason, d.server, d.code, d.attempts, d.doubts, d.message_id,

@@ -20,6 +20,9 @@ from simulation.process import PROCESS, Process
 
 T = TypeVar("T")
 
+#: Steps that a second of waiting may cost: leases are renewed, switches looked at.
+_A_SECOND = 60
+
 
 class NeverEnds(Exception):
     """The bound on steps or on virtual time was reached."""
@@ -74,14 +77,15 @@ class SimTask(asyncio.Task[T]):
         return self.serial
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
+class VirtualLoop(asyncio.BaseEventLoop):
     """The part of an event loop that tasks, futures, timeouts and sleeps need."""
 
     def __init__(self, *, max_steps: int, max_seconds: float) -> None:
+        # Not theirs: nothing of it is used, and it would want to be closed.
         self._now = 0.0
         self._max_steps = max_steps
         self._max_seconds = max_seconds
-        self._ready: deque[Ticket] = deque()
+        self._next: deque[Ticket] = deque()
         self._timers: list[tuple[float, int, Ticket]] = []
         self._serial = 0
         #: Every task, so that what was abandoned is not collected, and run, half-way.
@@ -93,19 +97,19 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]  # theirs is generic in its arguments
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
         ticket = self._ticket(callback, args, context, self._now)
-        self._ready.append(ticket)
+        self._next.append(ticket)
         return ticket
 
-    def call_later(
+    def call_later(  # type: ignore[override]  # theirs is generic in its arguments
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]  # theirs is generic in its arguments
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
         ticket = self._ticket(callback, args, context, max(when, self._now))
@@ -136,7 +140,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return True
 
     def is_closed(self) -> bool:
-        return False
+        return True
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Nobody looked at a future's exception: of a killed process, as a rule."""
@@ -146,8 +150,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         events._set_running_loop(self)
         try:
             while not until():
-                if self._ready:
-                    self._step(self._ready.popleft())
+                if self._next:
+                    self._step(self._next.popleft())
                 elif self._timers:
                     self._advance()
                 else:
@@ -158,12 +162,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def resume(self, process: Process) -> None:
         """End a pause: what became ready meanwhile runs."""
         process.is_paused = False
-        self._ready.extend(process.parked)
+        self._next.extend(process.parked)
         process.parked.clear()
 
     def dispose(self) -> None:
         """Close what was abandoned; nothing that it still does is of any effect."""
-        self._ready.clear()
+        self._next.clear()
         self._timers.clear()
         # A `finally` that awaits refuses to be closed, and Python would print that.
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
@@ -173,7 +177,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     _close(task)
         finally:
             sys.unraisablehook = hook
-        self._ready.clear()
+        self._next.clear()
         self._timers.clear()
         self._tasks.clear()
 
@@ -197,9 +201,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._now = first.when_
         if self._now > self._max_seconds:
             raise NeverEnds(f"still going on after {self._max_seconds:g} virtual seconds")
-        self._ready.append(first)
+        self._next.append(first)
         while self._timers and self._timers[0][0] <= self._now:
-            self._ready.append(heapq.heappop(self._timers)[2])
+            self._next.append(heapq.heappop(self._timers)[2])
 
     def _step(self, ticket: Ticket) -> None:
         if ticket.is_dropped:
@@ -214,16 +218,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             process.steps += 1
             if process.at_step and (happens := process.at_step.pop(process.steps, None)):
                 happens()
-                self._ready.appendleft(ticket)
+                self._next.appendleft(ticket)
                 return
         self.steps += 1
-        if self.steps > self._max_steps:
-            raise NeverEnds(f"still going on after {self._max_steps} steps")
+        if self.steps > self._max_steps + _A_SECOND * self._now:
+            raise NeverEnds(f"still going on after {self.steps} steps")
         ticket.context.run(ticket.call, *ticket.arguments)
 
 
 def _close(task: SimTask[Any]) -> None:
-    task._log_destroy_pending = False
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio itself does
     coroutine = task.get_coro()
     for _ in range(8):
         with contextlib.suppress(BaseException):

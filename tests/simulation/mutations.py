@@ -15,42 +15,39 @@ from typing import Any
 from unittest.mock import patch
 
 from bulkmail.delivery import blame, classify, verdict
-from bulkmail.delivery.health import Health
-from bulkmail.delivery.limiter import Limiter
+from bulkmail.delivery.limiter import Limiter, Slot
 from bulkmail.delivery.retry import Decision, RetryAt, RetryPolicy
 from bulkmail.delivery.worker import Worker
-from bulkmail.errors import SessionError
+from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import Ledger, limits
-from bulkmail.ledger import run as ledger_run
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind, T, Work
 from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.run import CampaignRun
+from bulkmail.ledger.statements import load
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Accepted, Blame, Outcome, TransientFailure
+from bulkmail.settings import ServerSettings
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Mark, Session
 
 Mutation = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
 @contextlib.contextmanager
-def _sql(file: str, statement: str, *changes: tuple[str, str]) -> Iterator[None]:
-    """A statement with parts of it replaced."""
-    text = ledger_run.load(file)[statement]
-    for former, new in changes:
-        assert former in text, former
-        text = text.replace(former, new)
-    former_load = ledger_run.load
+def _sql(former: str, new: str, *statements: str) -> Iterator[None]:
+    """Statements of a run with a part of them replaced."""
+    texts = dict(load("run"))
+    for name in statements:
+        assert former in texts[name], former
+        texts[name] = texts[name].replace(former, new)
 
-    def changed(name: str) -> Mapping[str, str]:
-        found = former_load(name)
-        return {**found, statement: text} if name == file else found
+    def changed(file: str) -> Mapping[str, str]:
+        return texts if file == "run" else load(file)
 
-    with patch.object(ledger_run, "load", changed):
+    with patch("bulkmail.ledger.run.load", changed):
         yield
 
 
@@ -130,15 +127,15 @@ class _Lazy:
 @contextlib.contextmanager
 def epoch_not_checked() -> Iterator[None]:
     """Marks and results are written by whoever comes."""
-    fence = ("epoch = :epoch AND owner = :owner", ":epoch = :epoch AND :owner = :owner")
-    with _sql("run", "mark", fence), _sql("run", "record", fence):
+    fence = "epoch = :epoch AND owner = :owner"
+    with _sql(fence, ":epoch = :epoch AND :owner = :owner", "mark", "record"):
         yield
 
 
 @contextlib.contextmanager
 def claim_ignores_lease() -> Iterator[None]:
     """What another has claimed may be claimed, however fresh its lease."""
-    with _sql("run", "claim", ("lease_until < :now", ":now = :now")):
+    with _sql("lease_until < :now", ":now = :now", "claim"):
         yield
 
 
@@ -161,7 +158,7 @@ def slots_never_void() -> Iterator[None]:
 
     async def later(self: Limiter, *domains: Any) -> Any:
         slot = await real(self, *domains)
-        return replace(slot, void_at=float("inf")) if hasattr(slot, "void_at") else slot
+        return replace(slot, void_at=float("inf")) if isinstance(slot, Slot) else slot
 
     with patch.object(Limiter, "next", later):
         yield
@@ -192,7 +189,7 @@ def retry_without_cap() -> Iterator[None]:
 @contextlib.contextmanager
 def retry_at_once() -> Iterator[None]:
     """The ledger gives out who is deferred without a look at the time."""
-    with _sql("run", "claim", ("state = 'deferred' AND due_at <= :now", "state = 'deferred'")):
+    with _sql("due_at <= :now", ":now = :now", "claim"):
         yield
 
 
@@ -286,15 +283,16 @@ def message_id_by_try() -> Iterator[None]:
 
 @contextlib.contextmanager
 def refused_login_tried_again() -> Iterator[None]:
-    """Neither the pool nor the server's health remembers that a login was refused."""
+    """A refused login is taken for a connection that was lost."""
+    real = Session.open
 
-    def failed(self: Health, *sentences: str) -> None:
-        """Nothing stops it."""
+    async def opened(settings: ServerSettings, **facts: Any) -> Session:
+        try:
+            return await real(settings, **facts)
+        except AuthenticationFailed as error:
+            raise ConnectionLost(str(error)) from error
 
-    def learn(self: SessionPool, error: BaseException) -> None:
-        """Nothing is learned."""
-
-    with patch.object(SessionPool, "_learn", learn), patch.object(Health, "stop", failed):
+    with patch.object(Session, "open", opened):
         yield
 
 
@@ -323,18 +321,6 @@ def result_not_written() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def server_rests_for_ever() -> Iterator[None]:
-    """A server that rests is never looked at again, and never given up."""
-
-    def rest(self: Health, now: float) -> None:
-        self.round += 1
-        self.rests_until = float("inf")
-
-    with patch.object(Health, "_rest", rest):
-        yield
-
-
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -358,6 +344,5 @@ MUTATIONS: dict[str, Mutation] = {
         refused_login_tried_again,
         lock_not_taken,
         result_not_written,
-        server_rests_for_ever,
     )
 }

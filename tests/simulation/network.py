@@ -1,4 +1,4 @@
-"""The network between: streams whose bytes take a while, come in pieces, and may not come at all."""
+"""The network between: streams whose bytes take a while, come in pieces, or do not come at all."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from bulkmail.errors import ConnectFailed, ConnectionLost, StageTimeout, TlsFailed
-from bulkmail.smtp.stage import Stage
-from bulkmail.transport.opening import Connect
-from bulkmail.transport.stream import HIGH_WATER, Bytes
-
 from simulation.loop import VirtualLoop
 from simulation.process import Process
 from simulation.smtp_server import Books, Deed, ServerSide
 from simulation.temper import Act
+
+from bulkmail.errors import ConnectFailed, ConnectionLost, StageTimeout, TlsFailed
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.opening import Connect
+from bulkmail.transport.stream import HIGH_WATER, Bytes
 
 #: Bytes that the kernel takes off our hands at once.
 _KERNEL = 65536
@@ -186,7 +186,9 @@ class SimStream:
         if len(octets) < 2 or not splitting or dice.random() >= splitting:
             return [octets]
         self._books.note("split")
-        cuts = sorted({dice.randrange(1, len(octets)) for _ in range(dice.randint(1, _MOST_PIECES))})
+        cuts = sorted(
+            {dice.randrange(1, len(octets)) for _ in range(dice.randint(1, _MOST_PIECES))}
+        )
         return [octets[a:b] for a, b in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
 
     def _reach_server(self, octets: bytes) -> None:

@@ -8,12 +8,18 @@ from datetime import datetime
 from functools import partial
 from random import Random
 
+from simulation.disk import Disk, SimDriver
+from simulation.loop import VirtualLoop
+from simulation.network import Network
+from simulation.process import Process
+from simulation.story import CampaignPlan, RunPlan
+
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.engagement import Engagement, Tally
 from bulkmail.delivery.engine import Ending, Engine, RunSettings
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Observer
 from bulkmail.delivery.retry import RetryPolicy
-from bulkmail.delivery.worker import Engagement, Tally
 from bulkmail.errors import CampaignBusy
 from bulkmail.fate import Delivery
 from bulkmail.ledger import Ledger, NewRow
@@ -24,12 +30,6 @@ from bulkmail.smtp.envelope import Envelope
 from bulkmail.transport.password import Password
 from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Session
-
-from simulation.disk import Disk, SimDriver
-from simulation.loop import VirtualLoop
-from simulation.network import Network
-from simulation.process import Process
-from simulation.story import CampaignPlan, RunPlan
 
 #: The epoch at virtual time 0.
 EPOCH = 1_800_000_000.0

@@ -66,7 +66,6 @@ class ServerSide:
         self._client = client
         self._buffer = b""
         self._is_content = False
-        self._is_login = False
         self._has_mail = False
         self._recipients: list[str] = []
         self._deeds: list[Deed] = []
@@ -124,34 +123,40 @@ class ServerSide:
         return bool(found)
 
     def _hear(self, line: str) -> None:
-        match line.partition(" ")[0].upper():
-            case "EHLO":
-                if self._survives("ehlo"):
-                    self._say(self._temper.hello(self._books.name))
-            case "STARTTLS":
-                if self._survives("starttls"):
-                    self._say(b"220 2.0.0 go ahead")
-            case "AUTH":
-                self._log_in(line.rpartition(" ")[2])
-            case "MAIL":
-                self._mail()
-            case "RCPT":
-                self._rcpt(line)
-            case "DATA":
-                self._data()
-            case "RSET":
-                self._forget()
-                if self._survives("rset"):
-                    self._say(b"250 2.0.0 ok")
-            case "QUIT":
-                self._leave(b"221 2.0.0 bye")
-            case _:
-                self._say(b"500 5.5.2 what")
+        verbs: dict[str, Callable[[str], None]] = {
+            "EHLO": self._ehlo,
+            "STARTTLS": self._starttls,
+            "AUTH": self._log_in,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+            "RSET": self._rset,
+            "QUIT": self._quit,
+        }
+        verbs.get(line.partition(" ")[0].upper(), self._shrug)(line)
 
-    def _log_in(self, response: str) -> None:
+    def _ehlo(self, _: str) -> None:
+        if self._survives("ehlo"):
+            self._say(self._temper.hello(self._books.name))
+
+    def _starttls(self, _: str) -> None:
+        if self._survives("starttls"):
+            self._say(b"220 2.0.0 go ahead")
+
+    def _rset(self, _: str) -> None:
+        self._forget()
+        self._say(b"250 2.0.0 ok")
+
+    def _quit(self, _: str) -> None:
+        self._leave(b"221 2.0.0 bye")
+
+    def _shrug(self, _: str) -> None:
+        self._say(b"500 5.5.2 what")
+
+    def _log_in(self, line: str) -> None:
         if not self._survives("auth"):
             return
-        password = base64.b64decode(response).rpartition(b"\0")[2].decode()
+        password = base64.b64decode(line.rpartition(" ")[2]).rpartition(b"\0")[2].decode()
         if password == self._temper.password:
             self._say(b"235 2.7.0 welcome")
         else:
@@ -159,7 +164,7 @@ class ServerSide:
             self._books.note("login refused")
             self._say(b"535 5.7.8 wrong user name or password")
 
-    def _mail(self) -> None:
+    def _mail(self, _: str) -> None:
         self._forget()
         if self._temper.storms(self._now):
             self._books.note("421 storm")
@@ -186,7 +191,7 @@ class ServerSide:
             self._recipients.append(address)
             self._say(b"250 2.1.5 ok")
 
-    def _data(self) -> None:
+    def _data(self, _: str) -> None:
         if not self._recipients:
             self._say(b"503 5.5.1 RCPT first")
         elif self._survives("data"):

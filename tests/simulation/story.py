@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
+from simulation.misfortune import temper
+from simulation.temper import Temper
+
 from bulkmail.campaign.units import Rate
 from bulkmail.secret import Secret
 from bulkmail.settings import PasswordSource, RetrySettings, Security, ServerSettings
-
-from simulation.misfortune import temper
-from simulation.temper import Temper
 
 
 class Befalls(Enum):

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from bulkmail.delivery.engine import Ending
-from bulkmail.fate import Attempt, Delivery, State
-
 from simulation.disk import Disk, SimDriver
 from simulation.loop import NeverEnds, VirtualLoop
 from simulation.network import Network
@@ -21,11 +18,12 @@ from simulation.smtp_server import Books
 from simulation.story import Befalls, CampaignPlan, RunPlan, Story
 from simulation.trace import Trace
 
+from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.ledger import suppression
 
 #: A story is over in these, or does not end.
-MAX_STEPS = 600_000
-MAX_SECONDS = 10 * 86400.0
+MAX_STEPS = 150_000
+MAX_SECONDS = 5 * 86400.0
 
 _RCPT = re.compile(rb"RCPT TO:<([^>]*)>")
 _DOT = b"\r\n.\r\n"
@@ -57,9 +55,7 @@ class World:
             loop=self.loop, disk=self.disk, network=self.network, settings=story.settings
         )
         for settings, temper in zip(story.settings, story.tempers, strict=True):
-            self.network.hosts[settings.host] = Books(
-                settings.name, temper, told=self.took
-            )
+            self.network.hosts[settings.host] = Books(settings.name, temper, told=self.took)
         #: Instants at which MAIL's bytes were handed over, by server.
         self.handed_over: dict[str, list[float]] = defaultdict(list)
         self.senders: list[Sender] = []
@@ -165,7 +161,10 @@ class World:
                 sender.process.is_paused = True
                 if plan.befalls is Befalls.TAKEOVER:
                     self._in(plan.seconds, partial(self._take_over, sender))
-                    self._in(plan.seconds + self._dice.choice((0.1, 2.0, 60.0)), partial(self.loop.resume, sender.process))
+                    self._in(
+                        plan.seconds + self._dice.choice((0.1, 2.0, 60.0)),
+                        partial(self.loop.resume, sender.process),
+                    )
                 else:
                     self._in(plan.seconds, partial(self.loop.resume, sender.process))
 
@@ -246,7 +245,10 @@ class World:
     def _is_due(self, mailbox: str) -> None:
         due_at = self._due.pop(mailbox, 0.0)
         if EPOCH + self.loop.time() < due_at - 1e-6:
-            self._break("nobody is tried too soon", f"{mailbox} at {self.loop.time():.6f}, before {due_at - EPOCH:.6f}")
+            self._break(
+                "nobody is tried too soon",
+                f"{mailbox} at {self.loop.time():.6f}, before {due_at - EPOCH:.6f}",
+            )
 
     def _count(self, kind: str) -> None:
         self._counts[kind] += 1

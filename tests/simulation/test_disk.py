@@ -1,0 +1,73 @@
+"""The disk: what a death and what a power cut leave on it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from random import Random
+
+from simulation.disk import Disk, SimDriver
+from simulation.loop import VirtualLoop
+from simulation.process import Process
+
+from bulkmail.ledger.groups import Kind
+
+
+def _insert(number: int) -> object:
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO pace (server, seconds, last_at) VALUES ('mx', ?, 0)", (number,)
+        )
+
+    return work
+
+
+def _play(disk: Disk, *kinds: Kind, die_in_step: int | None = None) -> None:
+    loop = VirtualLoop(max_steps=1000, max_seconds=1000)
+    process = Process("a")
+    if die_in_step is not None:
+        process.at_step[die_in_step] = process.kill
+
+    async def write() -> None:
+        driver = SimDriver(disk, loop, process, Random(1))
+        for number, kind in enumerate(kinds):
+            await driver.submit(_insert(number), kind)  # type: ignore[arg-type]
+
+    task: asyncio.Task[None] = process.context.run(loop.create_task, write())
+    loop.run(lambda: task.done() or process.is_dead)
+    loop.dispose()
+
+
+def _rows(disk: Disk) -> list[int]:
+    return [row[0] for row in disk.connection.execute("SELECT seconds FROM pace ORDER BY 1")]
+
+
+def test_what_was_synced_survives_a_power_cut() -> None:
+    disk = Disk()
+
+    _play(disk, Kind.WRITE, Kind.BULK, Kind.BULK)
+    before = _rows(disk)
+    disk.lose_power()
+
+    assert before == [0, 1, 2]
+    assert _rows(disk) == [0]
+
+
+def test_a_synced_commit_takes_the_unsynced_ones_before_it_along() -> None:
+    disk = Disk()
+
+    _play(disk, Kind.BULK, Kind.WRITE)
+    disk.lose_power()
+
+    assert _rows(disk) == [0, 1]
+
+
+def test_who_dies_before_the_commit_has_written_nothing() -> None:
+    # The steps: the task, its commit, the delivery of the result.
+    before, behind = Disk(), Disk()
+
+    _play(before, Kind.WRITE, die_in_step=2)
+    _play(behind, Kind.WRITE, die_in_step=3)
+
+    assert _rows(before) == []
+    assert _rows(behind) == [0]
