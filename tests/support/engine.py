@@ -13,13 +13,14 @@ from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.engagement import Engagement, Tally
 from bulkmail.delivery.engine import Engine, RunResult, RunSettings
+from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Mark
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import CampaignRun, Ledger
 from bulkmail.message.mail_object import MailObject
-from bulkmail.settings import RetrySettings, Security, ServerSettings
+from bulkmail.settings import DomainLimit, RetrySettings, Security, ServerSettings
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
@@ -152,6 +153,7 @@ class Bench:
     compose: Callable[[Delivery, datetime], Awaitable[MailObject]] = compose
     clock: SkippingClock = field(default_factory=SkippingClock)
     shut_until: Callable[[float], float | None] = lambda now: None
+    limits: tuple[DomainLimit, ...] = ()
 
     def __post_init__(self) -> None:
         self.control = Control(self.clock)
@@ -182,6 +184,7 @@ class Bench:
             observer=self.recorder,
             shut_until=self.shut_until,
             tally=Tally(),
+            gates=Gates(self.limits),
         )
         return Engine(lanes, shared, RunSettings(limit=limit, is_waiting=is_waiting))
 
