@@ -31,7 +31,13 @@ from bulkmail.report.log import LogWatch, configure_log
 from bulkmail.report.silence import Silence
 from bulkmail.report.summary import Summary
 from bulkmail.report.wording import counted, number
-from bulkmail.settings import ServerSettings, retry_settings, server_settings
+from bulkmail.settings import (
+    ServerSettings,
+    domain_limits,
+    retry_settings,
+    server_settings,
+    stop_settings,
+)
 from bulkmail.transport.transcript import Transcript
 
 
@@ -188,6 +194,8 @@ class _Job:
                 self._campaign, self._clock, is_ignored=self._options.ignore_window
             ),
             settings=RunSettings(limit=self._options.limit, is_waiting=not self._options.no_wait),
+            limits=domain_limits(self._campaign),
+            stop_after=stop_settings(self._campaign),
         )
         return await self._surroundings.interrupts.cuttable(run.run()), tally
 
