@@ -4,10 +4,11 @@
 
 The same personal message of about 3.3 kB both ways: text and HTML, not ASCII, a display name and a
 subject that need encoding. *Composing* is all that lies between the rendered texts and the bytes:
-addresses parsed, headers encoded and folded, a transfer encoding chosen and applied, MIME around
-it. Rendering the templates is nobody's merit and in neither: both are given the same subject, text
-and HTML, different for each row; ours gets them through templates of one variable, whose rendering
-counts as ours. What each side makes once a campaign (our frame, their policy) is made before.
+addresses parsed and checked, headers encoded and folded, a transfer encoding chosen and applied,
+MIME around it. Rendering the templates is nobody's merit and in neither: both are given the same
+From, To, subject, text and HTML as texts, different for each row; ours gets them through templates
+of one variable, whose rendering counts as ours. What each side makes once a campaign (our frame,
+their policy) is made before. Nothing is signed.
 
 Both run in turns, in rounds, so that neither has the quieter machine; the ratio is that of the
 medians of CPU time. The two messages are parsed and held equal first.
@@ -25,7 +26,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -34,14 +34,15 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.fate import Delivery
 from bulkmail.message.composer import Composer
 
-CAMPAIGN = """\
-from: 人力资源部 <people@example.com>
-subject: "{{ subject }}"
+FROM = "人力资源部 <people@example.com>"
+CAMPAIGN = f"""\
+from: {FROM}
+subject: "{{{{ subject }}}}"
 text: offer.txt.j2
 html: offer.html.j2
-recipients: [{email: a@example.com}]
-servers: [{host: smtp.example.com}]
-schedule: {timezone: UTC}
+recipients: [{{email: a@example.com}}]
+servers: [{{host: smtp.example.com}}]
+schedule: {{timezone: UTC}}
 """
 PARAGRAPH = "您好，{name}：我们很高兴地通知您，您已被录用为高级工程师，月薪 32,000 元。\n"
 INSTANT = datetime(2026, 12, 1, 1, tzinfo=UTC)
@@ -96,8 +97,8 @@ def theirs(row: Delivery) -> bytes:
     """The way the standard library's documentation does."""
     message = EmailMessage()
     message["Date"] = INSTANT
-    message["From"] = Address("人力资源部", "people", "example.com")
-    message["To"] = Address(row.fields["name"], f"r{row.row}", "example.com")
+    message["From"] = FROM
+    message["To"] = f"{row.fields['name']} <{row.address}>"
     message["Subject"] = row.fields["subject"]
     message["Message-ID"] = row.message_id
     message.set_content(row.fields["text"])

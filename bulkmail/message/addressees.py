@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkmail.address import (
     Address,
@@ -31,8 +30,7 @@ from bulkmail.smtp.envelope import Envelope
 IsSuppressed = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Addressees:
+class Addressees(NamedTuple):
     """One message's addresses, parsed."""
 
     sender: Mailbox
@@ -73,6 +71,7 @@ class AddressBook:
         self._copies = {
             key: [templates.inline(text, (key, number)) for number, text in enumerate(texts)]
             for key, texts in (("cc", model.cc), ("bcc", model.bcc))
+            if texts
         }
 
     def addressees(self, row: Row, only_to: str | None) -> Addressees | None:
@@ -85,12 +84,11 @@ class AddressBook:
         reverse_path = self._reverse_path(row, sender)
         own = self._own_address(row, only_to)
         to = self._shown_to(row, own, only_to)
-        cc = self._copied("cc", row) if only_to is None else []
-        bcc = self._copied("bcc", row) if only_to is None else []
+        cc, bcc = self._all_copied(row) if only_to is None else ([], [])
         if sender is None or reverse_path is None or own is None or to is None:
             return None
         copied = [*cc, *bcc]
-        left_out = [box for box in copied if self._is_left_out(box)]
+        left_out = [box for box in copied if self._is_left_out(box)] if copied else []
         paths = [own, *(box.address for box in copied if box not in left_out)]
         found = Addressees(
             sender=sender,
@@ -149,14 +147,22 @@ class AddressBook:
             row.add(self._return_path.fault(message))
             return None
 
+    def _all_copied(self, row: Row) -> tuple[list[Mailbox], list[Mailbox]]:
+        """Cc and Bcc; most campaigns have neither."""
+        if not self._copies and not _copy_columns(tuple(row.delivery.fields)):
+            return [], []
+        return self._copied("cc", row), self._copied("bcc", row)
+
     def _copied(self, key: str, row: Row) -> list[Mailbox]:
         """The campaign's and the row's own, in this order."""
-        boxes = [box for renderer in self._copies[key] for box in self._several(renderer, row)]
+        boxes = [
+            box for renderer in self._copies.get(key, ()) for box in self._several(renderer, row)
+        ]
 
         def fault(message: str) -> Fault:
             return Fault(path=self._list_path, message=f"column `{key}`: {message}")
 
-        for text in _cells(row.delivery.fields, _columns(tuple(row.delivery.fields), key)):
+        for text in _cells(row.delivery.fields, _columns(row.delivery.fields, key)):
             if problem := row.unsafe(text):
                 row.add(fault(problem))
             else:
@@ -203,9 +209,14 @@ def _forms(address: Address) -> Iterator[str]:
 
 
 @lru_cache(maxsize=256)
-def _columns(columns: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """Those that are called `key`, in any case. Most lists have the same columns in all rows."""
-    return tuple(column for column in columns if column.lower() == key)
+def _copy_columns(columns: tuple[str, ...]) -> bool:
+    """Whether a column is one of copies. Most lists have the same columns in all rows."""
+    return any(column.lower() in {"cc", "bcc"} for column in columns)
+
+
+def _columns(columns: Iterable[str], key: str) -> list[str]:
+    """Those that are called `key`, in any case."""
+    return [column for column in columns if column.lower() == key]
 
 
 def _cells(fields: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
@@ -220,6 +231,9 @@ def _cells(fields: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
 
 def _each_once(addresses: Iterable[Address]) -> tuple[str, ...]:
     """On the wire, without repetition; the domain's case makes no difference."""
+    addresses = list(addresses)
+    if len(addresses) == 1:
+        return (addresses[0].wire,)
     paths: dict[tuple[str, str], str] = {}
     for address in addresses:
         paths.setdefault((address.local, address.domain), address.wire)

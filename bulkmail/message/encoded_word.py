@@ -20,6 +20,8 @@ _LEAST = _OVERHEAD + 12
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q = {octet: chr(octet) if octet in _Q_SAFE else f"={octet:02X}" for octet in range(256)}
 _Q[ord(" ")] = "_"
+#: What Q writes as one octet.
+_Q_SINGLE = bytes((*_Q_SAFE, ord(" ")))
 
 
 def encoded_words(text: str, room: int = MAX_WORD) -> list[str]:
@@ -29,10 +31,10 @@ def encoded_words(text: str, room: int = MAX_WORD) -> list[str]:
     """
     raw = text.encode()
     budget = (MAX_WORD if room < _LEAST else min(room, MAX_WORD)) - _OVERHEAD
-    q = _q(raw)
-    if len(q) <= (len(raw) + 2) // 3 * 4:
-        if len(q) <= budget:
-            return [f"=?utf-8?q?{q}?="]
+    q_size = len(raw) + 2 * len(raw.translate(None, _Q_SINGLE))
+    if q_size <= (len(raw) + 2) // 3 * 4:
+        if q_size <= budget:
+            return [f"=?utf-8?q?{_q(raw)}?="]
         costs = (len(_q(character.encode())) for character in text)
         return [
             f"=?utf-8?q?{_q(piece.encode())}?="

@@ -8,6 +8,7 @@ same message again gives the same bytes; no part can hold one (see `transfer_enc
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class Frame:
         `parts` fill the slots: bodies, then inline images, then attachments. Shared parts are
         chunks of their own, the very same object each time; what lies between them is joined.
         """
-        key = hashlib.sha256(identity.encode()).hexdigest()[:24].encode()
+        key = binascii.hexlify(hashlib.sha256(identity.encode()).digest()[:12])
         chunks: list[bytes] = []
         small = [header]
         for glue, part in zip(self._glue, parts, strict=False):

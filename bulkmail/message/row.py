@@ -17,6 +17,9 @@ from bulkmail.message.faults import RowFaults
 #: Names that a column cannot take: such a column is reached as ``recipient["now"]``.
 RESERVED = ("recipient", "campaign", "now")
 
+#: What JSON and YAML make of anything that is not one value.
+_CHANGEABLE = {list, dict}
+
 
 class Row:
     """A row's variables, and its faults as they are found."""
@@ -33,7 +36,7 @@ class Row:
         """`own` are variables that the campaign makes for this row (`unsubscribe_url`)."""
         self.delivery = delivery
         fields = dict(delivery.fields)
-        if any(isinstance(value, list | dict) for value in fields.values()):
+        if not _CHANGEABLE.isdisjoint(map(type, fields.values())):
             # A template can change a list; what it is rendered from must stay what it was.
             fields = copy.deepcopy(fields)
         #: Every column; then the reserved names, which go before a column of the same name.
