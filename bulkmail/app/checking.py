@@ -68,7 +68,10 @@ async def check(
     return CheckReport(
         campaign=campaign.name,
         faults=tuple(faults),
-        notices=_notices(campaign, inspection.largest_bytes, environ),
+        notices=(
+            *_notices(campaign, inspection.largest_bytes, environ),
+            *inspection.linting.notices(),
+        ),
         total=counts.total if counts else 0,
         duplicates=counts.duplicates if counts else 0,
         largest_bytes=inspection.largest_bytes,

@@ -17,6 +17,7 @@ from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import from_domain, ledger_name_of_file
+from bulkmail.app.linting import Linting
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
@@ -42,6 +43,7 @@ class Inspection:
     faults: FaultList = field(default_factory=FaultList)
     rows: int = 0
     largest_bytes: int = 0
+    linting: Linting = field(default_factory=Linting)
     #: Ledger ids of rows that cannot be rendered, with the reason.
     unfit: list[tuple[int, str]] = field(default_factory=list)
     #: Ledger ids of rows for which `skip_if` holds, with the reason.
@@ -147,6 +149,7 @@ class Pass:
             self.inspection.unfit.append((delivery.id, reason))
         else:
             self.inspection.largest_bytes = max(self.inspection.largest_bytes, mail.size)
+            self.inspection.linting.look(mail)
 
 
 async def _enrolled(enrolment: Enrolment) -> AsyncIterator[Delivery]:
