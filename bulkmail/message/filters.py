@@ -10,6 +10,7 @@ from jinja2.exceptions import FilterArgumentError
 
 from bulkmail.message.local_format import LocalFormat
 from bulkmail.message.qr import qr
+from bulkmail.message.verp import verp
 
 _NEEDS = {
     **dict.fromkeys(("date", "time", "money", "number"), ("babel", "locale")),
@@ -19,7 +20,7 @@ _NEEDS = {
 
 def filters(language_column: str) -> dict[str, Any]:
     """By name, as jinja2 takes them."""
-    return {**LocalFormat(language_column).filters(), "tel": tel, "qr": qr}
+    return {**LocalFormat(language_column).filters(), "tel": tel, "qr": qr, "verp": verp}
 
 
 def missing_extra(name: str) -> str | None:

@@ -41,6 +41,7 @@ class Row:
             fields = copy.deepcopy(fields)
         #: Every column; then the reserved names, which go before a column of the same name.
         self.variables: Mapping[str, Any] = {
+            "key": delivery.key,
             **fields,
             **own,
             "recipient": fields,
