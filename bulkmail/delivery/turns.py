@@ -16,8 +16,12 @@ from bulkmail.message.mail_object import MailObject
 
 #: A slot further away than this is waited for without holding a session: servers close idle ones.
 LONG_WAIT = 2.0
-#: Seconds before its slot at which a worker asks for its session again.
+#: Seconds before its slot at which a worker wants to have its session again.
 LEAD = 0.5
+#: Seconds it may take to open one, as far as that is made up for; a slot that is missed is void.
+LONGEST_OPENING = 10.0
+#: What is kept of the longest opening so far by each one that was shorter.
+OPENING_DECAY = 0.95
 #: Seconds after which a group that is full is asked again on behalf of a cc.
 FULL = 1.0
 #: Seconds before its turn at which a group's next row is claimed and made ready.
@@ -63,7 +67,8 @@ class Turns:
                 return await self._without(slot, behind, delivery)
             if slot.opens_at - self._shared.clock.time() > LONG_WAIT:
                 await self._lane.transport.release(session)
-                going_on = await self._shared.control.pause(slot.opens_at - LEAD)
+                lead = LEAD + self._lane.opening_seconds
+                going_on = await self._shared.control.pause(slot.opens_at - lead)
                 session = await self._acquire_for(slot) if going_on else None
             if session is not None and await self._reach(slot, session):
                 return session
@@ -117,13 +122,18 @@ class Turns:
 
     async def _acquire(self) -> Session | None:
         """A session; None where the run is to stop: a server that is silent is not waited for."""
+        began = self._shared.clock.monotonic()
         try:
             async with self._shared.control.until_stop():
-                return await self._lane.transport.acquire()
+                session = await self._lane.transport.acquire()
         except SessionError:
             raise
         except TimeoutError:
             return None
+        took = self._shared.clock.monotonic() - began
+        longest = max(took, OPENING_DECAY * self._lane.opening_seconds)
+        self._lane.opening_seconds = min(longest, LONGEST_OPENING)
+        return session
 
     async def _acquire_for(self, slot: Slot) -> Session | None:
         try:
