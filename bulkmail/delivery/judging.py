@@ -85,8 +85,16 @@ class Judging:
     async def _after_failure(self) -> None:
         health = self._lane.health
         if health.allowance(self._shared.clock.time()) == 0:
-            self._shared.observer.server_changed(self._lane.name, health.sentence)
+            self._tell(health.sentence)
             await give_back(self._lane, self._shared)
+        elif not health.sentence:
+            self._tell("")
+
+    def _tell(self, sentence: str) -> None:
+        """What became of the server, once: many workers learn the same at the same time."""
+        if sentence != self._lane.told:
+            self._lane.told = sentence
+            self._shared.observer.server_changed(self._lane.name, sentence)
 
     async def _slow_down(self, overload: Overload, delivery: Delivery, sentence: str) -> None:
         if overload is Overload.SERVER:
@@ -97,7 +105,9 @@ class Judging:
         if gates.set_up(domain):
             await ledger.divide(gates.groups())
         for gate in gates.of([delivery.address]):
-            full = gate.meter.pace(self._shared.clock.time())
+            now = self._shared.clock.time()
+            # A group that had no limit was not metered: no more than everything went to it.
+            full = gate.meter.pace(now) or self._lane.limiter.full_pace(now)
             await ledger.slow_down(gate.scope, full, sentence)
 
     async def _slow(self, server: str, sentence: str) -> None:

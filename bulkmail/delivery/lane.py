@@ -38,6 +38,8 @@ class Lane:
         self._backlog: asyncio.Queue[Delivery] = asyncio.Queue()
         #: Deliveries in its hands: in the backlog or with a worker.
         self.in_hand = 0
+        #: What was told of it last: why it is not used; "" while it is.
+        self.told = ""
         #: How long it takes to get a session, as of late: they are asked for so much earlier.
         self.opening_seconds = 0.0
         #: Credit of the smooth weighted round robin.
