@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
-from bulkmail.message.dkim_canonical import BodyHash, header_fields, relaxed_field
+from bulkmail.message.dkim_canonical import BodyHash, relaxed_fields, relaxed_value
 from bulkmail.message.dkim_key import DkimKey
 
 #: What is signed where it is there: RFC 6376, 5.4.1, and what the big providers look at. Bulk
@@ -39,9 +40,9 @@ class DkimSigner:
     """Signs messages with each of its keys."""
 
     def __init__(self, keys: Iterable[DkimKey]) -> None:
-        self._keys = tuple(keys)
+        self._signatures = [_Signature(key) for key in keys]
         #: Whether anything is signed at all.
-        self.has_keys = bool(self._keys)
+        self.has_keys = bool(self._signatures)
 
     def signed(self, chunks: tuple[bytes, ...], instant: datetime) -> tuple[bytes, ...]:
         """The content with its signatures in front.
@@ -56,41 +57,56 @@ class DkimSigner:
             body.feed(chunk)
         names, fields = _signed_fields(first[:end])
         tags = _tags(int(instant.timestamp()), names, body.digest())
-        signatures = [_signature(key, tags, fields) for key in self._keys]
+        relaxed = relaxed_value(tags)
+        signatures = [one.field(tags, relaxed, fields) for one in self._signatures]
         return (b"".join((*signatures, first)), *chunks[1:])
 
 
-def _signed_fields(header: bytes) -> tuple[list[bytes], bytes]:
+class _Signature:
+    """The DKIM-Signature field of one key."""
+
+    def __init__(self, key: DkimKey) -> None:
+        self._key = key
+        names = f"d={key.domain};\r\n s={key.selector}; "
+        start = f"DKIM-Signature: v=1; a={key.algorithm}; c=relaxed/relaxed;\r\n {names}"
+        self._start = start.encode("ascii")
+        ((_, relaxed),) = relaxed_fields(self._start)
+        self._relaxed_start = relaxed + b" "
+
+    def field(self, tags: bytes, relaxed_tags: bytes, fields: bytes) -> bytes:
+        """The field with its CRLF: `tags` signed together with `fields`."""
+        octets = base64.b64encode(self._key.sign(fields + self._relaxed_start + relaxed_tags))
+        lines = [octets[at : at + _LINE] for at in range(0, len(octets), _LINE)]
+        return b"%s%s%s\r\n" % (self._start, tags, b"\r\n ".join(lines))
+
+
+def _signed_fields(header: bytes) -> tuple[tuple[bytes, ...], bytes]:
     """The names for `h=`, and the fields in their relaxed form, both from the bottom up.
 
     So the last of several of a name is the first to be signed, as RFC 6376, 5.4.2 has it.
     """
-    found = [field for field in header_fields(header) if field[0] in SIGNED]
+    found = [(name, field) for name, field in relaxed_fields(header) if name in SIGNED]
     found.reverse()
-    names = [name for name, _ in found]
-    fields = b"".join(relaxed_field(field) + b"\r\n" for _, field in found)
-    return [*names, *OVERSIGNED], fields
+    fields = b"\r\n".join([*(field for _, field in found), b""])
+    return (*(name for name, _ in found), *OVERSIGNED), fields
 
 
-def _tags(seconds: int, names: list[bytes], body_hash: bytes) -> bytes:
+def _tags(seconds: int, names: tuple[bytes, ...], body_hash: bytes) -> bytes:
     """What every key's signature says of the message."""
     return b"t=%d;\r\n h=%s;\r\n bh=%s;\r\n b=" % (
         max(0, seconds),
-        b"\r\n ".join(_lines(names)),
+        _listed(names),
         base64.b64encode(body_hash),
     )
 
 
-def _signature(key: DkimKey, tags: bytes, fields: bytes) -> bytes:
-    """One DKIM-Signature field, with its CRLF."""
-    start = f"DKIM-Signature: v=1; a={key.algorithm}; c=relaxed/relaxed;\r\n d={key.domain};\r\n"
-    field = f"{start} s={key.selector}; ".encode("ascii") + tags
-    octets = base64.b64encode(key.sign(fields + relaxed_field(field)))
-    lines = [octets[at : at + _LINE] for at in range(0, len(octets), _LINE)]
-    return b"%s%s\r\n" % (field, b"\r\n ".join(lines))
+@lru_cache(maxsize=64)
+def _listed(names: tuple[bytes, ...]) -> bytes:
+    """The names with colons between them, folded. Most messages have the same ones."""
+    return b"\r\n ".join(_lines(names))
 
 
-def _lines(names: list[bytes]) -> Iterator[bytes]:
+def _lines(names: Iterable[bytes]) -> Iterator[bytes]:
     """The names with colons between them, in lines that are not too long."""
     line = b""
     for name in names:

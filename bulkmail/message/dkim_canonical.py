@@ -47,25 +47,19 @@ class BodyHash:
         return whole.digest()
 
 
-def relaxed_field(field: bytes) -> bytes:
-    """A header field, folds and all, without its last CRLF, in the relaxed form."""
-    name, _, value = field.partition(b":")
-    words = value.replace(b"\r\n", b"").split()
-    return name.rstrip(b" \t").lower() + b":" + b" ".join(words)
+def relaxed_fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and relaxed form, without a line end, of each field of a header section."""
+    unfolded = header.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
+    for line in unfolded.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if colon:
+            name = name.rstrip(b" \t").lower()
+            yield name, b"%s:%s" % (name, relaxed_value(value))
 
 
-def header_fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name in lower case and the field, without its last CRLF, for each field of a section."""
-    lines = header.split(b"\r\n")
-    field = lines[0]
-    for line in lines[1:]:
-        if line[:1] in {b" ", b"\t"}:
-            field = b"%s\r\n%s" % (field, line)
-            continue
-        yield field.partition(b":")[0].lower(), field
-        field = line
-    if field:
-        yield field.partition(b":")[0].lower(), field
+def relaxed_value(value: bytes) -> bytes:
+    """A field's value in the relaxed form: one space where there was any, none at the ends."""
+    return b" ".join(value.split())
 
 
 def _inner(chunk: bytes) -> tuple[int, int]:

@@ -1,10 +1,10 @@
 """VERP: whom a bounce is about, written into the address it comes back to.
 
-``bounces+{{ key | verp }}@example.com`` makes ``bounces+li.wei=example.org@example.com`` of
-``li.wei@example.org``, as qmail and Postfix do. What else an address part cannot hold, and ``=``
-and ``+`` themselves, is ``+`` and two hexadecimal digits an octet, so that it can be read back. What
-would be too long for the 64 octets before an @ (RFC 5321, 4.5.3.1.1) is a digest instead, which
-can be held against the keys of the ledger.
+``bounces+{{ key | verp }}@example.com`` becomes ``bounces+li.wei=example.org@example.com`` for
+``li.wei@example.org``, as with qmail and Postfix. What else an address part cannot hold, and ``=``
+and ``+`` themselves, is ``+`` and two hexadecimal digits an octet, so that it can be read back.
+What would be too long for the 64 octets before an @ (RFC 5321, 4.5.3.1.1) is a digest instead,
+which can be held against the keys of the ledger.
 """
 
 from __future__ import annotations

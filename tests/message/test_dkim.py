@@ -15,7 +15,7 @@ from message.sample_project import Project, delivery
 from bulkmail.errors import ConfigurationError
 from bulkmail.message.composer import Composer
 from bulkmail.message.dkim import DkimSigner
-from bulkmail.message.dkim_canonical import BodyHash, header_fields, relaxed_field
+from bulkmail.message.dkim_canonical import BodyHash, relaxed_fields
 from bulkmail.message.dkim_key import DkimKey
 from bulkmail.message.keyring import Keyring
 
@@ -68,7 +68,7 @@ def test_folds_and_spaces_of_a_header_do_not_matter(word: str, space: str) -> No
     field = f"Subject:{space}{word}{space}{word}\r\n".encode()
 
     assert PEER.verdicts(signed(b"From: a@example.com\r\n" + field + b"\r\nx\r\n")) == [True, True]
-    assert relaxed_field(field[:-2]) == f"subject:{word} {word}".encode()
+    assert list(relaxed_fields(field)) == [(b"subject", f"subject:{word} {word}".encode())]
 
 
 def test_the_relaxed_form_is_that_of_the_rfc() -> None:
@@ -79,9 +79,7 @@ def test_the_relaxed_form_is_that_of_the_rfc() -> None:
     expected = BodyHash()
     expected.feed(b" C\r\nD E\r\n")
 
-    assert [
-        relaxed_field(field) for _, field in header_fields(b"A: X\r\nB : Y\t\r\n\tZ  \r\n")
-    ] == [
+    assert [field for _, field in relaxed_fields(b"A: X\r\nB : Y\t\r\n\tZ  \r\n")] == [
         b"a:X",
         b"b:Y Z",
     ]
