@@ -122,7 +122,7 @@ RULES: tuple[Rule, ...] = (
         overload=Overload.DOMAIN,
         words=_words(
             rf"{_THEIR_DOMAIN} .{{0,60}}(rate|limit|throttl|too (many|fast|quickly))",
-            rf"(rate|limit|too many \w+) .{{0,40}}(for|to|per) (\w+ )?{_THEIR_DOMAIN}",
+            rf"(rate|limit|too many \w+) .{{0,40}}(of|for|to|per) (\w+ )?{_THEIR_DOMAIN}",
         ),
     ),
     # This connection has had its share; another one is welcome at once.

@@ -15,6 +15,7 @@ from bulkmail.campaign.limit_model import limit_domains
 from bulkmail.campaign.mail_domains import provider_of
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.delivery.meter import Meter
+from bulkmail.delivery.ports import Slowdown
 from bulkmail.settings import DomainLimit
 
 #: In the ledger a group's permits are counted under this and its name.
@@ -33,6 +34,8 @@ class Gate:
         self.opens_at = 0.0
         #: The quota that is used up, where one is why.
         self.spent: Rate | None = None
+        #: A pace that was learned.
+        self.learned: Slowdown | None = None
         #: Moment before which there is nobody to claim.
         self.asks_at = 0.0
         self._inside: set[int] = set()
@@ -56,7 +59,7 @@ class Gate:
         if now < self.opens_at:
             return 0
         most = math.inf if self.limit.connections is None else self.limit.connections
-        most = min([most, *(max(1, math.ceil(pace * _AHEAD)) for pace in self._paces())])
+        most = min([most, *(max(1, math.ceil(pace * _AHEAD)) for pace in self._paces(now))])
         return max(0, int(min(most, 1 << 30)) - len(self._inside))
 
     def admits(self, delivery_id: int) -> bool:
@@ -76,7 +79,7 @@ class Gate:
 
     def used(self, at: float, recipients: int, *, early: float) -> None:
         """A message for so many goes at `at`; the next is made ready `early` seconds ahead."""
-        spacing = max([0.0, *(1 / pace for pace in self._paces())])
+        spacing = max([0.0, *(1 / pace for pace in self._paces(at))])
         self.opens_at = max(self.opens_at, at + recipients * spacing - early)
         self.spent = None
 
@@ -85,8 +88,10 @@ class Gate:
         self.opens_at = max(self.opens_at, until)
         self.spent = spent
 
-    def _paces(self) -> list[float]:
-        return [rate.count / rate.window for rate in self.limit.rates if rate.is_pace]
+    def _paces(self, now: float) -> list[float]:
+        paces = [rate.count / rate.window for rate in self.limit.rates if rate.is_pace]
+        learned = None if self.learned is None else self.learned.pace_at(now)
+        return paces if learned is None else [*paces, learned]
 
 
 class Gates:
@@ -124,6 +129,10 @@ class Gates:
         """A delivery has left this run's hands."""
         for gate in self._gates.values():
             gate.leave(delivery_id)
+
+    def named(self, name: str) -> Gate | None:
+        """The gate of that group."""
+        return self._gates.get(name)
 
     def set_up(self, domain: str) -> bool:
         """Have a gate for a domain, and all of its provider's; whether it is a new one."""

@@ -108,7 +108,7 @@ class Judging:
             now = self._shared.clock.time()
             # A group that had no limit was not metered: no more than everything went to it.
             full = gate.meter.pace(now) or self._lane.limiter.full_pace(now)
-            await ledger.slow_down(gate.scope, full, sentence)
+            gate.learned = await ledger.slow_down(gate.scope, full, sentence)
 
     async def _slow(self, server: str, sentence: str) -> None:
         full = self._lane.limiter.full_pace(self._shared.clock.time())
@@ -127,11 +127,14 @@ async def give_back(lane: Lane, shared: Engagement) -> None:
 async def learn_of_slowdowns(lanes: tuple[Lane, ...], shared: Engagement) -> None:
     """Take over what other runs learned of the paces of servers and recipient domains."""
     limiters = {lane.name: lane.limiter for lane in lanes}
-    is_new = False
+    gates, is_new = shared.gates, False
     for learned in await shared.ledger.slowdowns():
         if learned.scope in limiters:
             limiters[learned.scope].slowed(learned.until)
         elif learned.scope.startswith(PREFIX):
-            is_new |= shared.gates.add(learned.scope.removeprefix(PREFIX))
+            name = learned.scope.removeprefix(PREFIX)
+            is_new |= gates.add(name)
+            if (gate := gates.named(name)) is not None:
+                gate.learned = learned
     if is_new:
-        await shared.ledger.divide(shared.gates.groups())
+        await shared.ledger.divide(gates.groups())

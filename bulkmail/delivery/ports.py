@@ -96,6 +96,10 @@ class Slowdown(Protocol):
         """Epoch seconds at which it is forgotten."""
         ...
 
+    def pace_at(self, now: float) -> float | None:
+        """Messages per second at `now`; None: it is over."""
+        ...
+
 
 class Ledger(Protocol):
     """One campaign's deliveries, claimed by this run. Every method raises `LedgerError`."""

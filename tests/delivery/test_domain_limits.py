@@ -98,8 +98,8 @@ async def test_a_slow_domain_keeps_its_pace_and_nobody_else_waiting(
     assert await bench.states() == {"sent": 230}
     slow, quick = server.at["slow.example"], server.at["quick.example"]
     assert most_within(slow, 1.0) <= 20
-    assert quick[-1] - quick[0] < slow[-1] - slow[0] + 0.5
-    assert 29 / 20 <= slow[-1] - slow[0] < 1.3 * 29 / 20
+    assert quick[-1] < slow[-1]
+    assert slow[-1] - slow[0] >= 29 / 20
 
 
 async def test_a_pace_holds_over_all_servers(bench_for: BenchFor) -> None:

@@ -1,0 +1,132 @@
+"""Servers that say it is too much get less: a lower pace, kept in the ledger, for a while."""
+
+from __future__ import annotations
+
+import pytest
+from support.mail_project import MailProject
+from support.scripted_server import on, scripted
+
+from bulkmail.delivery import health
+
+TOO_MUCH = "450 4.7.1 Error: too much mail from 192.0.2.1"
+
+
+async def slowdowns(project: MailProject) -> dict[str, tuple[float, float, str]]:
+    rows = project.sql("SELECT scope, pace, full, reason FROM slowdown")
+    return {scope: (pace, full, reason) for scope, pace, full, reason in rows}
+
+
+@pytest.mark.parametrize(
+    ("stage", "reply"),
+    [
+        ("mail", TOO_MUCH),
+        ("rcpt", "450 4.7.1 Error: too many recipients from 192.0.2.1"),
+        ("dot", "454 Throttling failure: Maximum sending rate exceeded."),
+        ("dot", "421 4.7.28 unusual rate of mail"),
+    ],
+)
+async def test_a_server_that_says_too_much_gets_half(
+    project: MailProject, stage: str, reply: str
+) -> None:
+    async with scripted(on(stage, reply, times=1, after=20)) as server:
+        project.many(30)
+        project.servers(server.url(connections=1))
+        project.save(retry={"backoff": "20ms"})
+
+        summary = await project.send()
+
+    ((pace, full, reason),) = (await slowdowns(project)).values()
+    assert summary.exit_code == 0
+    assert 20 <= full <= 21
+    assert pace == full / 2
+    assert reply.rsplit(maxsplit=1)[-1] in reason
+    assert server.mails_at[-1] - server.mails_at[20] > 0.7, "ten more, at ten a second"
+
+
+async def test_the_next_run_goes_on_slowly(project: MailProject) -> None:
+    async with scripted(on("mail", TOO_MUCH, times=1, after=9)) as server:
+        project.many(20)
+        project.servers(server.url(connections=1))
+        project.save(retry={"backoff": "20ms"})
+
+        await project.send(limit=10)
+        before = len(server.mails_at)
+        await project.send()
+
+    later = server.mails_at[before:]
+    assert len(later) == 10
+    assert later[-1] - later[0] > 1.2, "ten at five a second"
+
+
+async def test_a_limit_that_is_written_holds_beside_it(project: MailProject) -> None:
+    async with scripted(on("mail", TOO_MUCH, times=1)) as server:
+        project.servers(server.url(rate="1/h"))
+
+        summary = await project.send(no_wait=True)
+
+    assert summary.exit_code == 75
+    assert server.count("MAIL") == 1
+    assert list(await slowdowns(project)) == [f"127.0.0.1:{server.port}"]
+
+
+async def test_other_refusals_slow_nobody_down(project: MailProject) -> None:
+    async with scripted(
+        on("rcpt", "450 4.2.0 greylisted", times=1),
+        on("dot", "554 5.7.1 spam", times=1),
+        on("mail", "421 4.4.2 timeout", times=1, after=1),
+    ) as server:
+        project.servers(server.url())
+        project.save(retry={"backoff": "20ms"})
+
+        await project.send()
+
+    assert await slowdowns(project) == {}
+
+
+async def test_a_domain_that_says_too_much_gets_half_by_whatever_server(
+    project: MailProject,
+) -> None:
+    reply = "451 4.4.5 rate limit of the destination domain reached"
+    async with scripted(on("rcpt", reply, to="q9@gmail.com", times=1)) as server:
+        gmail = [f"q{n}@gmail.com" for n in range(20)]
+        project.people([*gmail, *(f"q{n}@example.com" for n in range(20))])
+        project.servers(server.url(connections=1))
+        project.save(retry={"backoff": "20ms"})
+
+        summary = await project.send()
+
+    found = await slowdowns(project)
+    at = {path: arrival.at for arrival in server.accepted for path in arrival.recipients}
+    assert summary.exit_code == 0
+    assert list(found) == ["domain:gmail"]
+    assert max(at["q18@gmail.com"], at["q19@gmail.com"]) > max(
+        at[f"q{n}@example.com"] for n in range(20)
+    )
+
+
+async def test_a_busy_greeting_is_left_alone_and_the_server_slowed(
+    project: MailProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "FIRST_RESPITE", 0.05)
+    busy = "421 4.3.2 too many connections, try again later"
+    async with scripted(on("connect", busy, times=2, after=1)) as server:
+        project.many(6)
+        project.servers(server.url(connections=4, messages_per_connection=3))
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert len(await slowdowns(project)) == 1
+
+
+async def test_stop_after_leaves_the_server_with_a_sentence(project: MailProject) -> None:
+    async with scripted(on("dot", "554 5.7.1 spam")) as server:
+        project.many(20)
+        project.servers(server.url(connections=1))
+        project.save(stop_after=3)
+
+        summary = await project.send()
+
+    assert summary.exit_code == 3
+    assert (summary.counts.failed, summary.counts.pending) == (3, 17)
+    assert "3 messages in a row were refused (`stop_after`)" in summary.stopped
