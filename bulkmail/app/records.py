@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.address import parse_address, printable
-from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
-from bulkmail.campaign.find import find_campaign
-from bulkmail.campaign.load import Campaign, load_project
-from bulkmail.campaign.project import nearest_project
-from bulkmail.campaign.rules import unsafe_name
+from bulkmail.app.opening import known, readable, writable
 from bulkmail.campaign.suppression import read_suppressions
-from bulkmail.clock import SystemClock, rfc3339
+from bulkmail.clock import rfc3339
 from bulkmail.errors import ConfigurationError, Fault
-from bulkmail.fate import Counts, State
+from bulkmail.fate import Counts, Halt, State
 from bulkmail.ledger import CampaignRecord, Ledger
 
 
@@ -54,6 +49,8 @@ class CampaignStatus:
     updated_at: float | None
     reasons: tuple[Reason, ...]
     servers: tuple[ServerTally, ...]
+    #: What a person ordered; None: nothing.
+    halt: Halt | None = None
 
 
 async def status(
@@ -63,9 +60,9 @@ async def status(
 
     Raises `ConfigurationError` where there is no such campaign or no ledger.
     """
-    async with _opened(where, campaign, ledger) as (opened, name):
+    async with readable(where, campaign, ledger) as (opened, name):
         if name is not None:
-            return [await _status(opened, await _known(opened, name))]
+            return [await _status(opened, await known(opened, name))]
         return [await _status(opened, record) for record in await opened.campaigns()]
 
 
@@ -76,27 +73,12 @@ async def report(
 
     Raises `ConfigurationError` as `status` does.
     """
-    async with _opened(where, campaign, ledger) as (opened, name):
-        record = await _known(opened, name or campaign)
+    async with readable(where, campaign, ledger) as (opened, name):
+        record = await known(opened, name or campaign)
         async for row in opened.report(record.id, state):
             values = dataclasses.asdict(row)
             values["updated_at"] = rfc3339(row.updated_at)
             yield values
-
-
-async def rename(where: Path, old: str, new: str, ledger: Path | None = None) -> None:
-    """Give a campaign another name in the ledger, while no run of it is under way.
-
-    Raises `ConfigurationError` where there is no such campaign or ledger, one of that name, a run,
-    or a name that cannot be.
-    """
-    if sentence := unsafe_name(new):
-        raise ConfigurationError(Fault(message=f"the new name: {sentence}"))
-    path = (ledger or _project_ledger(where)).absolute()
-    _insist_on(path)
-    async with writable_ledger(where, path) as opened:
-        with opened.lock(old), opened.lock(new) if new != old else contextlib.nullcontext():
-            await opened.rename(old, new)
 
 
 async def suppress_add(where: Path, addresses: Iterable[str], ledger: Path | None = None) -> int:
@@ -106,19 +88,19 @@ async def suppress_add(where: Path, addresses: Iterable[str], ledger: Path | Non
     """
     addresses = list(addresses)
     _insist_on_addresses(addresses)
-    async with writable_ledger(where, ledger) as opened:
+    async with writable(where, ledger) as opened:
         return await opened.suppress_add(addresses, "added by hand")
 
 
 async def suppress_remove(where: Path, addresses: Iterable[str], ledger: Path | None = None) -> int:
     """Take addresses off the list; how many were on it."""
-    async with writable_ledger(where, ledger) as opened:
+    async with writable(where, ledger) as opened:
         return await opened.suppress_remove(addresses)
 
 
 async def suppress_list(where: Path, ledger: Path | None = None) -> list[tuple[str, str, float]]:
     """The list: address, reason, and when it was added (epoch seconds)."""
-    async with _opened(where, None, ledger) as (opened, _):
+    async with readable(where, None, ledger) as (opened, _):
         return [
             (entry.address, entry.reason, entry.added_at) for entry in await opened.suppressed()
         ]
@@ -130,7 +112,7 @@ async def suppress_import(where: Path, files: Sequence[Path], ledger: Path | Non
     Raises `ConfigurationError` with every line that is no address; nothing was added then.
     """
     addresses = [address for file in files for address in read_suppressions(file)]
-    async with writable_ledger(where, ledger) as opened:
+    async with writable(where, ledger) as opened:
         return await opened.suppress_add(addresses, "imported")
 
 
@@ -156,39 +138,8 @@ async def _status(ledger: Ledger, record: CampaignRecord) -> CampaignStatus:
         updated_at=await ledger.updated_at(record.id),
         reasons=reasons,
         servers=servers,
+        halt=record.halt,
     )
-
-
-async def _known(ledger: Ledger, name: str) -> CampaignRecord:
-    record = await ledger.campaign(name)
-    if record is not None and record.generation:
-        return record
-    names = ", ".join(other.name for other in await ledger.campaigns() if other.generation)
-    there_are = f"It holds {names}." if names else "It holds none yet."
-    raise ConfigurationError(
-        Fault(message=f"the ledger {ledger.path} holds no campaign `{name}`. {there_are}")
-    )
-
-
-@contextlib.asynccontextmanager
-async def _opened(
-    where: Path, campaign: str | None, given: Path | None
-) -> AsyncIterator[tuple[Ledger, str | None]]:
-    """The ledger to read, and the campaign's name in it."""
-    path, name = _find(where, campaign, given)
-    _insist_on(path)
-    ledger = await Ledger.open(path, clock=SystemClock(), read_only=True)
-    try:
-        yield ledger, name
-    finally:
-        await ledger.close()
-
-
-def _insist_on(path: Path) -> None:
-    if not path.is_file():
-        raise ConfigurationError(
-            Fault(message=f"there is no ledger {path}: nothing was sent by it yet")
-        )
 
 
 def _insist_on_addresses(texts: Iterable[str]) -> None:
@@ -200,35 +151,3 @@ def _insist_on_addresses(texts: Iterable[str]) -> None:
             faults.append(Fault(message=f"`{printable(text)}` is not an address: {error}"))
     if faults:
         raise ConfigurationError(*faults)
-
-
-def _find(where: Path, campaign: str | None, given: Path | None) -> tuple[Path, str | None]:
-    """A campaign's file says where its ledger is; what is no file is a name in the ledger."""
-    if campaign is None:
-        return given or _project_ledger(where), None
-    try:
-        loaded = Campaign.load(find_campaign(campaign, where))
-    except ConfigurationError:
-        # A file that is gone or broken keeps nobody from reading what was sent by it.
-        name = Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign
-        return given or _project_ledger(where), name
-    return ledger_path(loaded, given), loaded.name
-
-
-def _project_ledger(where: Path) -> Path:
-    """The ledger of the project around `where`, whether or not it is there yet."""
-    root = nearest_project(where)
-    if root is None:
-        return nearest_ledger(where)
-    named = load_project(root).ledger.path
-    return (root / named).absolute() if named else root / HOME / LEDGER
-
-
-@contextlib.asynccontextmanager
-async def writable_ledger(where: Path, given: Path | None) -> AsyncIterator[Ledger]:
-    """The ledger of the project around `where`, or the one given, to write to."""
-    ledger = await Ledger.open(given or _project_ledger(where), clock=SystemClock())
-    try:
-        yield ledger
-    finally:
-        await ledger.close()

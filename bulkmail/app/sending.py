@@ -12,6 +12,7 @@ from bulkmail.app.assembly import Surroundings, engine, pools, transcribing, win
 from bulkmail.app.enrolling import Pass, inspect, skip_again
 from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
+from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
 from bulkmail.app.places import ledger_path
 from bulkmail.app.rehearsing import dry_run, send_test
@@ -20,10 +21,10 @@ from bulkmail.app.suppressing import Listed, Suppressions, suppressed_by
 from bulkmail.app.watch import Audience, Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, open_recipients
-from bulkmail.delivery.engine import RunResult, RunSettings
+from bulkmail.delivery.engine import PAUSED, Ending, RunResult, RunSettings
 from bulkmail.delivery.worker import Tally
 from bulkmail.errors import ConfigurationError
-from bulkmail.fate import Counts
+from bulkmail.fate import Counts, Halt
 from bulkmail.ledger import CampaignRecord, Ledger, MemoryLedger
 from bulkmail.message.composer import Composer
 from bulkmail.message.keyring import Keyring
@@ -78,20 +79,46 @@ async def _send(
     if options.ledger is None:
         await refuse_another_ledger(campaign, path.resolve(), surroundings.clock)
     surroundings.watch.announce(f"Ledger: {path}")
-    durability = campaign.project.ledger.durability
     async with contextlib.AsyncExitStack() as stack:
-        ledger = await Ledger.open(path, clock=surroundings.clock, durability=durability)
+        ledger = await open_ledger(path, campaign.project.ledger, surroundings.clock)
         stack.push_async_callback(ledger.close)
         stack.enter_context(ledger.lock(campaign.name))
         logger = stack.enter_context(configure_log(path.parent))
         watched = Audience(surroundings.watch, LogWatch(logger))
+        if paused := await _if_paused(campaign, ledger):
+            return paused
         transcript = await stack.enter_async_context(transcribing(options.transcript))
         recipients = open_recipients(campaign)
         listed = suppressed_by(campaign)
         await suppressions.learn(campaign, recipients, listed, ledger)
-        job = _Job(campaign, options, ledger, composer, replace(surroundings, watch=watched))
-        record = await job.enrol(recipients, listed)
+        job = _Job(
+            campaign,
+            options,
+            ledger,
+            composer=composer,
+            surroundings=replace(surroundings, watch=watched),
+            listed=listed,
+        )
+        record = await job.enrol(recipients)
         return await job.deliver(record, servers, transcript)
+
+
+async def _if_paused(campaign: Campaign, ledger: Ledger) -> Summary | None:
+    """The summary of a run that does not begin; None: it may begin."""
+    record = await ledger.campaign(campaign.name)
+    if record is None or record.halt is not Halt.PAUSED:
+        return None
+    return summary(
+        Run(
+            campaign=campaign.name,
+            result=RunResult(ending=Ending.WAITING, sentence=PAUSED),
+            counts=await ledger.counts(record.id),
+            tally=Tally(),
+            elapsed_seconds=0.0,
+        ),
+        ledger=ledger.path,
+        halt=record.halt,
+    )
 
 
 async def _prepared(
@@ -132,10 +159,13 @@ class _Job:
         campaign: Campaign,
         options: SendOptions,
         ledger: Ledger,
+        *,
         composer: Composer,
         surroundings: Surroundings,
+        listed: list[Listed],
     ) -> None:
         self._campaign = campaign
+        self._listed = listed
         self._options = options
         self._ledger = ledger
         self._composer = composer
@@ -176,6 +206,7 @@ class _Job:
                 elapsed_seconds=self._clock.monotonic() - began,
             ),
             ledger=self._ledger.path,
+            halt=(await self._record()).halt,
         )
 
     async def _run(
@@ -187,7 +218,7 @@ class _Job:
         run, tally = engine(
             pools(servers, self._clock, transcript),
             self._surroundings,
-            ledger=self._ledger.run(record.id, owner=self._owner),
+            ledger=self._ledger.run(record.id, owner=self._owner, listed=self._listed),
             compose=self._composer.compose,
             retry=retry_settings(self._campaign),
             shut_until=window_of(
@@ -199,7 +230,7 @@ class _Job:
         )
         return await self._surroundings.interrupts.cuttable(run.run()), tally
 
-    async def enrol(self, recipients: RecipientList, listed: list[Listed]) -> CampaignRecord:
+    async def enrol(self, recipients: RecipientList) -> CampaignRecord:
         """Bring the list into the ledger, checked; or see that nothing of it has changed.
 
         Raises `ConfigurationError` with everything that is wrong, or that would mail everybody
@@ -212,7 +243,7 @@ class _Job:
         fingerprint = self._composer.fingerprint()
         if record is not None and self._is_unchanged(record, recipients, fingerprint):
             self._watch.announce("List and templates are as they were checked.")
-            await self._ledger.rejudge(record.id, listed=listed)
+            await self._ledger.rejudge(record.id, listed=self._listed)
             await skip_again(self._ledger, record.id, self._composer, self._clock)
             return record
         if record is not None and record.fingerprint not in {None, fingerprint}:
@@ -220,7 +251,8 @@ class _Job:
         checking = Pass(
             self._campaign, self._composer, ledger=self._ledger, surroundings=self._surroundings
         )
-        counts = await checking.run(recipients, listed, skip_invalid=self._options.skip_invalid)
+        skip_invalid = self._options.skip_invalid
+        counts = await checking.run(recipients, self._listed, skip_invalid=skip_invalid)
         record = await self._record()
         if not checking.inspection.faults:
             await self._ledger.set_checked(record.id, fingerprint)

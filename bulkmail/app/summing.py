@@ -15,7 +15,7 @@ from bulkmail.errors import (
     EXIT_STOPPED,
     EXIT_WAITING,
 )
-from bulkmail.fate import Counts, State
+from bulkmail.fate import Counts, Halt, State
 from bulkmail.report.summary import Summary
 
 
@@ -36,6 +36,7 @@ def summary(
     ledger: Path | None = None,
     out: Path | None = None,
     test_to: str | None = None,
+    halt: Halt | None = None,
 ) -> Summary:
     """The run's summary."""
     return Summary(
@@ -54,6 +55,7 @@ def summary(
         out=out,
         waiting_until=run.result.until,
         test_to=test_to,
+        halt=halt,
     )
 
 

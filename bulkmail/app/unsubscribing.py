@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulkmail.app.records import writable_ledger
+from bulkmail.app.opening import writable
 from bulkmail.campaign.composer import read_document
 from bulkmail.campaign.project import PROJECT_FILE, nearest_project
 from bulkmail.campaign.secret_reference import secret_reference
@@ -52,7 +52,7 @@ async def suppress_tokens(
         except TokenRefused as refusal:
             result.refused.append((token, str(refusal)))
     if wanted:
-        async with writable_ledger(where, ledger) as opened:
+        async with writable(where, ledger) as opened:
             found = await _recipients(opened, wanted.keys(), secrets)
             leaving: defaultdict[str, list[str]] = defaultdict(list)
             for campaign, address in found.values():

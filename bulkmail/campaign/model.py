@@ -349,6 +349,11 @@ class LedgerModel(StrictModel):
         "power",
         description="What a result survives: a power cut, or (faster) the end of the process.",
     )
+    keep_fields: Literal["until_sent", "always"] = Field(
+        "until_sent",
+        description="How long a row's columns are kept: until it is sent or cancelled, or "
+        "`always` (until `bulkmail purge`).",
+    )
     path: FilledLine | None = Field(
         None, description="Its file, relative to bulkmail.yaml. Default: `.bulkmail/ledger.db`."
     )

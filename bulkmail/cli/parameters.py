@@ -38,6 +38,13 @@ CampaignArgument = Annotated[
     typer.Argument(metavar="CAMPAIGN", help="A campaign's file, or its name in campaigns/."),
 ]
 
+RecordArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CAMPAIGN", help="A campaign's file or name, or its name in the ledger."
+    ),
+]
+
 LedgerOption = Annotated[
     str | None,
     typer.Option(

@@ -8,14 +8,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from bulkmail.cli.cancel import cancel
 from bulkmail.cli.check import check
 from bulkmail.cli.demo import demo
 from bulkmail.cli.dkim import dkim
 from bulkmail.cli.init import init
+from bulkmail.cli.pause import pause
 from bulkmail.cli.preview import preview
 from bulkmail.cli.probe import probe
+from bulkmail.cli.purge import purge
 from bulkmail.cli.rename import rename
 from bulkmail.cli.report import report
+from bulkmail.cli.resolve import resolve
+from bulkmail.cli.resume import resume
+from bulkmail.cli.retry import retry
 from bulkmail.cli.schema import schema
 from bulkmail.cli.send import send
 from bulkmail.cli.sink import sink
@@ -31,9 +37,15 @@ ORDER = (
     "send",
     "status",
     "report",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "resolve",
     "suppress",
     "dkim",
     "rename",
+    "purge",
     "probe",
     "sink",
     "schema",
@@ -93,7 +105,13 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     send,
     status,
     report,
+    pause,
+    resume,
+    cancel,
+    retry,
+    resolve,
     rename,
+    purge,
     probe,
     sink,
     schema,

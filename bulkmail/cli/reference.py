@@ -18,7 +18,8 @@ _HEAD = """\
 Made from the help texts by `python -m bulkmail.cli.reference`; change those, not this page.
 
 CAMPAIGN is a campaign's file, or its name: `campaigns/NAME.yaml` in the project around the current
-folder. `status` and `report` also take a name as it stands in the ledger.
+folder. Commands that work on the ledger (`status`, `report`, `pause`, `resume`, `cancel`, `retry`,
+`resolve`, `rename`, `purge`) also take a name as it stands there.
 
 Results go to stdout; progress and errors go to stderr. Without a terminal there is no bar: a dated
 line now and then. `NO_COLOR` is respected. `--debug`, anywhere on the line, shows the traceback of
@@ -33,7 +34,7 @@ with `--limit` the rest stays pending |
 | 3 | stopped early: no server would work, or the ledger cannot be written; what was not sent \
 stays pending |
 | 70 | a fault of bulkmail's own |
-| 75 | something still waits (deferred, a quota, a window): run it again later |
+| 75 | something still waits (deferred, a quota, a window, paused): run it again later |
 | 130 | interrupted: messages in flight were finished, the ledger is whole, run it again to go on |
 
 `check` leaves with 0 or 2, `probe` with 0 or 3.
@@ -51,13 +52,13 @@ These keys stay; others may come. Moments are RFC 3339 in UTC with Z, or null.
 `deferred`, `pending`, `suppressed`, `in_doubt`, `duplicates` count the whole campaign (in a dry run
 `sent` counts files written; `duplicates` are not part of `total`). `elapsed_seconds`,
 `messages_per_second`, `sent_in_run`, `failed_in_run`, `exit_code`, `dry_run`, `test_to`,
-`limit_reached`, `interrupted`, `stopped` (why it stopped or what it waits for), `stopped_detail`,
-`waiting_until`, `ledger`, `out` are this run's.
+`limit_reached`, `interrupted`, `halt` (`paused`, `cancelled` or null), `stopped` (why it stopped or
+what it waits for), `stopped_detail`, `waiting_until`, `ledger`, `out` are this run's.
 
 `status --json`: with CAMPAIGN one object, without it a list of them. `campaign`, `total`,
 `pending`, `sending`, `sent`, `deferred`, `failed`, `suppressed`, `in_doubt`, `duplicates`,
-`updated_at`; `reasons`, a list of `state`, `count`, `code`, `enhanced_code`, `reason`, `sample`;
-`servers`, a list of `server`, `sent`, `other`.
+`updated_at`, `halt` (`paused`, `cancelled` or null); `reasons`, a list of `state`, `count`, `code`,
+`enhanced_code`, `reason`, `sample`; `servers`, a list of `server`, `sent`, `other`.
 
 `report`: `row`, `email`, `key`, `state`, `reason`, `attempts`, `server`, `stage`, `code`,
 `enhanced_code`, `reply`, `refused_recipients` (an object, address to reply), `message_id`,

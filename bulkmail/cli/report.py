@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from bulkmail.cli.output import say
-from bulkmail.cli.parameters import LedgerOption, ledger_path
+from bulkmail.cli.parameters import LedgerOption, RecordArgument, ledger_path
 from bulkmail.cli.running import run
 from bulkmail.fate import State
 from bulkmail.report.terminal import visible
@@ -26,12 +26,7 @@ class Format(enum.StrEnum):
 
 
 def report(
-    campaign: Annotated[
-        str,
-        typer.Argument(
-            metavar="CAMPAIGN", help="A campaign's file or name, or its name in the ledger."
-        ),
-    ],
+    campaign: RecordArgument,
     *,
     format: Annotated[  # noqa: A002  # the option's name is the contract's
         Format, typer.Option("--format", help="CSV, or one JSON object a line.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bulkmail.clock import rfc3339
-from bulkmail.fate import State
+from bulkmail.fate import Halt, State
 from bulkmail.report.terminal import visible
 from bulkmail.report.wording import counted, local, number
 
@@ -26,6 +26,7 @@ def standing_json(status: CampaignStatus) -> dict[str, Any]:
         **{str(state): getattr(counts, state) for state in State},
         "duplicates": counts.duplicates,
         "updated_at": None if status.updated_at is None else rfc3339(status.updated_at),
+        "halt": status.halt,
         "reasons": [_reason_json(reason) for reason in status.reasons],
         "servers": [
             {"server": tally.server, "sent": tally.sent, "other": tally.other}
@@ -57,7 +58,8 @@ def standing_lines(status: CampaignStatus, *, with_details: bool) -> Iterator[st
         [f"{counted(counts.duplicates, 'duplicate row')} left out"] if counts.duplicates else []
     )
     moment = [] if status.updated_at is None else [local(status.updated_at)]
-    parts = [status.name, counted(counts.total, "recipient"), *told, *duplicates, *moment]
+    halt = [str(status.halt)] if status.halt else []
+    parts = [status.name, *halt, counted(counts.total, "recipient"), *told, *duplicates, *moment]
     yield visible("   ".join(parts))
     if with_details:
         yield from _reason_lines(status.reasons)
@@ -82,13 +84,23 @@ def _reason_lines(reasons: Sequence[Reason]) -> Iterator[str]:
         yield f"  … and {number(len(reasons) - _REASONS)} more reasons"
 
 
-def next_command(status: CampaignStatus, who: str) -> tuple[str, str]:
+def next_commands(status: CampaignStatus, who: str) -> list[tuple[str, str]]:
     """What is worth typing next about this campaign: (label, command)."""
     counts = status.counts
+    report = f"bulkmail report {who}"
+    if status.halt is Halt.PAUSED:
+        return [("Lift the pause", f"bulkmail resume {who}")]
     if counts.pending or counts.deferred or counts.sending:
-        return ("Go on with", f"bulkmail send {who}")
+        return [("Go on with", f"bulkmail send {who}")]
     if counts.failed:
-        return ("Who failed, and why", f"bulkmail report {who} --state failed")
+        return [
+            ("Who failed, and why", f"{report} --state failed"),
+            ("Try them again", f"bulkmail retry {who}"),
+        ]
     if counts.in_doubt:
-        return ("Who is in doubt", f"bulkmail report {who} --state in_doubt")
-    return ("Everybody, row by row", f"bulkmail report {who}")
+        return [
+            ("Who is in doubt", f"{report} --state in_doubt"),
+            ("They have it", f"bulkmail resolve {who} --in-doubt sent"),
+            ("Send it once more", f"bulkmail resolve {who} --in-doubt resend"),
+        ]
+    return [("Everybody, row by row", report)]

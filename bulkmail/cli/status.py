@@ -52,7 +52,7 @@ async def _status(campaign: str | None, ledger: Path | None) -> list[CampaignSta
 
 def _show(found: list[CampaignStatus], campaign: str | None, ledger: Path | None) -> None:
     from bulkmail.cli.campaigns import again
-    from bulkmail.cli.standing import next_command, standing_lines
+    from bulkmail.cli.standing import next_commands, standing_lines
 
     if not found:
         say("The ledger holds no campaign yet.")
@@ -60,7 +60,9 @@ def _show(found: list[CampaignStatus], campaign: str | None, ledger: Path | None
         for line in standing_lines(one, with_details=campaign is not None):
             say(line)
     if campaign is not None:
-        label, command = next_command(found[0], again(campaign, ledger))
-        say(f"{label}:  {command}")
+        commands = next_commands(found[0], again(campaign, ledger))
+        width = max(len(label) for label, _ in commands) + 1
+        for label, command in commands:
+            say(f"{label + ':':<{width}}  {command}")
     elif found:
         say(f"More of one:  bulkmail status {again(found[0].name, ledger)}")

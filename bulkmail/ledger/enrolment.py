@@ -254,6 +254,18 @@ async def remove_unborn(driver: Driver, campaign_id: int) -> None:
         pass
 
 
+async def remove_unfinished(driver: Driver, campaign_id: int) -> None:
+    """Delete a campaign of which no pass was ever completed."""
+    await remove_unborn(driver, campaign_id)
+    parameters = {"campaign_id": campaign_id, "generation": 0}
+
+    def remove(connection: sqlite3.Connection) -> None:
+        connection.execute(load("enrolment")["remove other duplicates"], parameters)
+        connection.execute(load("enrolment")["forget"], parameters)
+
+    await driver.submit(remove)
+
+
 def rejudge(
     connection: sqlite3.Connection,
     campaign_id: int,

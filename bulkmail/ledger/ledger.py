@@ -90,7 +90,14 @@ class Ledger:
         return await self._driver.submit(lambda db: campaigns.by_path(db, path), Kind.READ)
 
     async def rename(self, old: str, new: str) -> None:
-        """Give a campaign another name. Raises `ConfigurationError` when that cannot be."""
+        """Give a campaign another name. Raises `ConfigurationError` when that cannot be.
+
+        For who holds the locks of both names. What a pass under the new name left, if none was
+        ever completed, is deleted.
+        """
+        taken = await self.campaign(new)
+        if taken is not None and not taken.generation and old != new:
+            await enrolment.remove_unfinished(self._driver, taken.id)
         await self._driver.submit(lambda db: campaigns.rename(db, old, new))
 
     async def set_checked(self, campaign_id: int, fingerprint: str) -> None:

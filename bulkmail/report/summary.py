@@ -9,7 +9,7 @@ from typing import Any
 
 from bulkmail.clock import rfc3339
 from bulkmail.errors import EXIT_STOPPED, EXIT_WAITING
-from bulkmail.fate import Counts
+from bulkmail.fate import Counts, Halt
 from bulkmail.report.wording import counted, local, number, rate, span
 
 
@@ -41,6 +41,8 @@ class Summary:
     waiting_until: float | None = None
     #: Where a test message went instead of to its recipient.
     test_to: str | None = None
+    #: What a person ordered of the campaign, and did not lift.
+    halt: Halt | None = None
 
     @property
     def messages_per_second(self) -> float:
@@ -79,6 +81,7 @@ class Summary:
             "test_to": self.test_to,
             "limit_reached": self.limit_reached,
             "interrupted": self.interrupted,
+            "halt": self.halt,
             "stopped": self.stopped or None,
             "stopped_detail": self.stopped_detail or None,
             "waiting_until": None if self.waiting_until is None else rfc3339(self.waiting_until),
@@ -101,6 +104,11 @@ class Summary:
             return f"Stopped after {took}."
         if self.exit_code == EXIT_WAITING:
             return (self.stopped or "Something still waits").rstrip(". ") + "."
+        if self.halt is Halt.CANCELLED:
+            return "Cancelled by `bulkmail cancel`."
+        return self._done(took)
+
+    def _done(self, took: str) -> str:
         if self.limit_reached and self.unsent:
             return f"{number(self.sent_in_run)} sent in this run, in {took}."
         if self.sent_in_run or self.failed_in_run:
@@ -120,7 +128,11 @@ class Summary:
         if self.test_to is not None:
             return [("Send it to everybody", send)]
         commands = []
-        if self.interrupted or (self.exit_code == EXIT_WAITING and self.unsent):
+        if self.halt is Halt.PAUSED:
+            commands.append(("Lift the pause", f"bulkmail resume {who}"))
+        elif self.halt is Halt.CANCELLED:
+            commands.append(("Take it back", f"bulkmail retry {who} --state suppressed"))
+        elif self.interrupted or (self.exit_code == EXIT_WAITING and self.unsent):
             commands.append(("Go on with", send))
         elif self.exit_code == EXIT_STOPPED:
             commands.append(("When that is mended", send))

@@ -9,7 +9,7 @@ from support.commandline import Cli, Fake, Recorder
 
 from bulkmail.app.records import CampaignStatus, Reason, ServerTally
 from bulkmail.errors import ConfigurationError, Fault
-from bulkmail.fate import Counts, State
+from bulkmail.fate import Counts, Halt, State
 from bulkmail.report.wording import local
 
 UPDATED_AT = 1_796_000_000.0
@@ -61,6 +61,7 @@ def test_one_campaign_is_shown_with_why_and_by_whom(cli: Cli, status: Recorder) 
         r"  failed       1  a bad row\x1b[2J   zhao@example.org",
         "  primary  1,996 accepted, 4 other answers",
         "Who failed, and why:  bulkmail report offer-letter --state failed",
+        "Try them again:       bulkmail retry offer-letter",
     ]
     assert status.calls[0][0] == (Path.cwd(), "offer-letter", None)
 
@@ -99,7 +100,7 @@ def test_an_empty_ledger_is_an_empty_list(cli: Cli, status: Recorder) -> None:
     ("counts", "command"),
     [
         (Counts(pending=1, failed=1), "bulkmail send offer-letter"),
-        (Counts(sent=1, in_doubt=1), "bulkmail report offer-letter --state in_doubt"),
+        (Counts(sent=1, in_doubt=1), "bulkmail resolve offer-letter --in-doubt resend"),
         (Counts(sent=1), "bulkmail report offer-letter"),
     ],
 )
@@ -109,6 +110,16 @@ def test_the_next_command_is_the_one_worth_typing(
     status.result = [standing(counts=counts)]
 
     assert cli("status", "offer-letter").out.splitlines()[-1].endswith(f":  {command}")
+
+
+def test_a_halt_is_told_and_how_to_lift_it(cli: Cli, status: Recorder) -> None:
+    status.result = [standing(counts=Counts(sent=1, pending=1), halt=Halt.PAUSED)]
+
+    lines = cli("status", "offer-letter").out.splitlines()
+
+    assert lines[0].startswith("offer-letter   paused   2 recipients")
+    assert lines[-1] == "Lift the pause:  bulkmail resume offer-letter"
+    assert json.loads(cli("status", "offer-letter", "--json").out)["halt"] == "paused"
 
 
 def test_many_reasons_are_cut(cli: Cli, status: Recorder) -> None:

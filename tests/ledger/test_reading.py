@@ -131,6 +131,19 @@ async def test_rename_keeps_everything_else(book: Book) -> None:
     assert await book.ledger.campaign("offer") is None
 
 
+async def test_a_pass_that_was_never_completed_keeps_no_name(book: Book) -> None:
+    await book.enrol("ann")
+    offer = book.id
+    unfinished = await book.ledger.begin("letter", path="p", key_column="")
+    await unfinished.add([new_row(1, "ann"), new_row(2, "bob"), new_row(3, "ann")])
+
+    await book.ledger.rename("offer", "letter")
+
+    assert [record.id for record in await book.ledger.campaigns()] == [offer]
+    assert (await book.ledger.counts(offer)).total == 1
+    assert (await book.ledger.counts(unfinished.campaign_id)).total == 0
+
+
 async def test_rename_refuses_what_is_not_there_or_is_taken(book: Book) -> None:
     await book.enrol("ann", campaign="one")
     await book.enrol("ann", campaign="two")

@@ -1,0 +1,134 @@
+"""The ledger and the campaign in it that a command line means, opened to be read or written to.
+
+A campaign's file says where its ledger is and how it is called there; what is no file is a name in
+the ledger of the project around the current folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
+from bulkmail.campaign.find import find_campaign
+from bulkmail.campaign.load import Campaign, load_project
+from bulkmail.campaign.model import LedgerModel
+from bulkmail.campaign.project import nearest_project
+from bulkmail.clock import Clock, SystemClock
+from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.ledger import CampaignRecord, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a ledger is, and what bulkmail.yaml says of it."""
+
+    path: Path
+    model: LedgerModel
+
+
+@contextlib.asynccontextmanager
+async def readable(
+    where: Path, campaign: str | None = None, given: Path | None = None
+) -> AsyncIterator[tuple[Ledger, str | None]]:
+    """The ledger to read, and the campaign's name in it. Nothing is made or changed.
+
+    Raises `ConfigurationError` where there is none.
+    """
+    place, name = _find(where, campaign, given)
+    _insist_on(place.path)
+    ledger = await Ledger.open(place.path, clock=SystemClock(), read_only=True)
+    try:
+        yield ledger, name
+    finally:
+        await ledger.close()
+
+
+@contextlib.asynccontextmanager
+async def writable(where: Path, given: Path | None = None) -> AsyncIterator[Ledger]:
+    """The ledger of the project around `where`, or the one given; made where there is none."""
+    place = _project_place(where, given)
+    ledger = await open_ledger(place.path, place.model, SystemClock())
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+@contextlib.asynccontextmanager
+async def to_order(
+    where: Path, campaign: str, given: Path | None = None
+) -> AsyncIterator[tuple[Ledger, str]]:
+    """The ledger to write to, which has to be there, and the campaign's name in it.
+
+    Raises `ConfigurationError` where there is none.
+    """
+    place, name = _find(where, campaign, given)
+    _insist_on(place.path)
+    ledger = await open_ledger(place.path, place.model, SystemClock())
+    try:
+        yield ledger, name or campaign
+    finally:
+        await ledger.close()
+
+
+async def open_ledger(path: Path, model: LedgerModel, clock: Clock) -> Ledger:
+    """The ledger as bulkmail.yaml wants it kept, to be written to. Raises `LedgerError`."""
+    return await Ledger.open(
+        path,
+        clock=clock,
+        durability=model.durability,
+        keeps_fields=model.keep_fields == "always",
+    )
+
+
+async def known(ledger: Ledger, name: str) -> CampaignRecord:
+    """The campaign of that name. Raises `ConfigurationError` with those there are."""
+    record = await ledger.campaign(name)
+    if record is not None and record.generation:
+        return record
+    names = ", ".join(other.name for other in await ledger.campaigns() if other.generation)
+    there_are = f"It holds {names}." if names else "It holds none yet."
+    raise ConfigurationError(
+        Fault(message=f"the ledger {ledger.path} holds no campaign `{name}`. {there_are}")
+    )
+
+
+def _insist_on(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigurationError(
+            Fault(message=f"there is no ledger {path}: nothing was sent by it yet")
+        )
+
+
+def _find(where: Path, campaign: str | None, given: Path | None) -> tuple[_Place, str | None]:
+    if campaign is None:
+        return _project_place(where, given), None
+    try:
+        loaded = Campaign.load(find_campaign(campaign, where))
+    except ConfigurationError:
+        # A file that is gone or broken keeps nobody from reading what was sent by it.
+        name = Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign
+        return _project_place(where, given), name
+    return _Place(ledger_path(loaded, given), loaded.project.ledger), loaded.name
+
+
+def _project_place(where: Path, given: Path | None) -> _Place:
+    """The ledger of the project around `where`, whether or not it is there yet."""
+    root = nearest_project(where)
+    if root is None:
+        return _Place(given.absolute() if given else nearest_ledger(where), LedgerModel())
+    if given is not None:
+        return _Place(given.absolute(), _ledger_model(root))
+    model = load_project(root).ledger
+    return _Place((root / model.path).absolute() if model.path else root / HOME / LEDGER, model)
+
+
+def _ledger_model(root: Path) -> LedgerModel:
+    """What bulkmail.yaml says of the ledger; a broken one is in nobody's way where one is given."""
+    try:
+        return load_project(root).ledger
+    except ConfigurationError:
+        return LedgerModel()
