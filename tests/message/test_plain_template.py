@@ -17,7 +17,11 @@ VALUES = st.text() | st.integers() | st.booleans() | st.none() | st.floats(allow
 
 
 @given(
-    st.lists(st.sampled_from(["{{ name }}", "{{city}}", "{{- name -}}", " <", "a\n", "{# x #}"])),
+    st.lists(
+        st.sampled_from(
+            ["{{ name }}", "{{city}}", "{{ name | safe }}", "{{- name -}}", " <", "a\n", "{# x #}"]
+        )
+    ),
     st.dictionaries(st.sampled_from(["name", "city", "range"]), VALUES),
 )
 def test_it_is_filled_in_as_jinja2_does(pieces: list[str], row: dict[str, Any]) -> None:
@@ -43,6 +47,7 @@ def test_text_and_whole_numbers_need_no_engine() -> None:
     "source",
     [
         "{{ name | upper }}",
+        "{{ name | upper | safe }}",
         "{% if a %}{{ a }}{% endif %}",
         "{{ a.b }}",
         "{{ self }}",
