@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from bulkmail.clock import moment
 from bulkmail.delivery import classify
@@ -82,7 +83,9 @@ class Worker:
     def _write(
         self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None = None
     ) -> None:
-        self._writing.append(asyncio.create_task(self._record(tried, attempt, mark)))
+        writing = asyncio.create_task(self._record(tried, attempt, mark))
+        writing.add_done_callback(_hear)
+        self._writing.append(writing)
 
     async def _record(
         self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None
@@ -154,6 +157,7 @@ class Worker:
         self._count(mail)
         # Asked for now, awaited before the end of data: it is durable while the server answers.
         mark = asyncio.ensure_future(self._shared.ledger.mark(tried.delivery, tried.started_at))
+        mark.add_done_callback(_hear)
         try:
             outcome = await self._send(session, tried, mail, mark)
             self._write(tried, self._judged(tried, outcome), mark)
@@ -202,3 +206,9 @@ class Worker:
             self._shared.observer.attempted(tried.delivery, attempt)
         else:
             await self._shared.ledger.release([tried.delivery])
+
+
+def _hear(done: asyncio.Future[Any]) -> None:
+    """Take note of an error that nobody waits for where the run ends by another one."""
+    if not done.cancelled():
+        done.exception()

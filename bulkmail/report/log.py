@@ -54,6 +54,11 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
         """Lose the line: a log that cannot be written stops nobody's letter, the ledger does."""
 
+    def close(self) -> None:
+        """Close the file; what a full disk does not take is lost as well."""
+        with contextlib.suppress(OSError):
+            super().close()
+
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
         descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

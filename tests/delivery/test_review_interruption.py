@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -153,3 +154,33 @@ async def test_a_row_given_back_behind_an_empty_claim_is_not_taken_for_one_that_
 
     assert result.ending is Ending.DONE
     assert await bench.states() == {"sent": 1}
+
+
+async def test_a_disk_that_fails_under_every_worker_is_told_once(
+    bench_of: BenchOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = await bench_of(40)
+    disk = on_a_slow_disk(bench)
+    marks = 0
+
+    async def fails(delivery: Delivery, started_at: float) -> bool:
+        nonlocal marks
+        marks += 1
+        if marks > 20:
+            await asyncio.sleep(0)
+            raise LedgerError("the disk is full")
+        return await disk.run.mark(delivery, started_at)
+
+    async def keeps_some_waiting(mail: MailObject, mark: Mark) -> TransactionResult:
+        if marks > 20 and marks % 2:
+            await asyncio.sleep(60)
+        return await accepts(mail, mark)
+
+    disk.mark = fails  # type: ignore[method-assign]  # a disk that fails
+    disk.commits.set()
+
+    with pytest.raises(LedgerError):
+        await bench.send(FakeTransport("primary", keeps_some_waiting), connections=8)
+    gc.collect()
+
+    assert [record for record in caplog.records if record.name == "asyncio"] == []

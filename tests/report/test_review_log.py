@@ -14,3 +14,10 @@ def test_a_log_that_cannot_be_opened_stops_nobody(tmp_path: Path) -> None:
         LogWatch(logger).announce("a letter goes out all the same")
 
     assert [entry.name for entry in (tmp_path / NAME).iterdir()] == []
+
+
+def test_a_log_on_a_full_disk_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / NAME).symlink_to("/dev/full")
+
+    with configure_log(tmp_path) as logger:
+        LogWatch(logger).announce("a letter goes out all the same")
