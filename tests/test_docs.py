@@ -34,6 +34,7 @@ WALKS = [
             "tutorial",
             "recipients",
             "templates",
+            "cookbook",
             "library",
             "reliability",
             "dkim",

@@ -11,6 +11,7 @@ import hashlib
 import os
 import sqlite3
 import weakref
+from functools import lru_cache
 from pathlib import Path
 
 _SCHEMA = """
@@ -44,7 +45,7 @@ class FileOwners:
         `entry` is the number of the attachment. Raises `OSError` when there is no such file.
         """
         status = path.stat()
-        digest = hashlib.blake2b(os.fsencode(path.resolve()), digest_size=16).digest()
+        digest = hashlib.blake2b(os.fsencode(_real(path)), digest_size=16).digest()
         found = self._notes.execute(
             "SELECT path, size, changed_at FROM noted WHERE entry = ? AND row = ?", (entry, row)
         ).fetchone()
@@ -73,3 +74,15 @@ class FileOwners:
             f"is also for row {other[0]}, {other[1]}: two people would get the same file "
             "(`unique: false` where that is meant)"
         )
+
+
+def _real(path: Path) -> str:
+    """The file's one name, links followed; quick for the many files of one folder."""
+    if path.is_symlink():
+        return os.path.realpath(path)
+    return os.path.join(_real_folder(os.path.dirname(path)), path.name)  # noqa: PTH118, PTH120  # for each row
+
+
+@lru_cache(maxsize=256)
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
