@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,45 @@ def test_git_is_told_to_ignore_what_is_personal(cli: Cli, tmp_path: Path) -> Non
     lines = (tmp_path / ".gitignore").read_text("utf-8").splitlines()
 
     assert {".bulkmail/", "outbox/", "sink/"} <= set(lines)
+
+
+WHOLE = files("bulkmail.cli").joinpath("sample", "gitignore").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verb"),
+    [
+        (
+            "*.log",
+            f"*.log\n{WHOLE}",
+            "added to",
+        ),
+        (
+            "/.bulkmail\noutbox/\n",
+            "/.bulkmail\noutbox/\nsink/\n",
+            "added to",
+        ),
+        ("sink\r\noutbox\r\n.bulkmail\r\n", "sink\r\noutbox\r\n.bulkmail\r\n", "kept"),
+    ],
+    ids=["none of them", "one is missing", "all are there"],
+)
+def test_a_gitignore_that_is_there_gets_the_lines_it_lacks(
+    cli: Cli, tmp_path: Path, before: str, after: str, verb: str
+) -> None:
+    (tmp_path / ".gitignore").write_bytes(before.encode())
+
+    result = cli("init", str(tmp_path))
+
+    assert result.code == 0
+    assert (tmp_path / ".gitignore").read_bytes() == after.encode()
+    assert f"{verb} {tmp_path / '.gitignore'}" in result.out
+
+
+def test_a_gitignore_is_left_alone_where_another_file_is_in_the_way(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / ".gitignore").write_text("*.log\n", "utf-8")
+    (tmp_path / "bulkmail.yaml").touch()
+
+    assert cli("init", str(tmp_path)).code == 2
+    assert (tmp_path / ".gitignore").read_text("utf-8") == "*.log\n"
