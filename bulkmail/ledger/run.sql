@@ -1,15 +1,17 @@
 -- claim --
 -- Lease the next due deliveries to one owner: fresh ones and those that were tried before in turn, so
--- that neither waits for the end of the other; of each the oldest due first, by its index. What the
--- owner still holds is not claimed again, however old its lease. `among` is a JSON list of the ids to
+-- that neither waits for the end of the other; of each the oldest due first, by its index. Doubts
+-- come last: one that is cut a second time is held for a person, and a long run is cut more often
+-- than its end. What the owner still holds is not claimed again, however old its lease. `among` is a JSON list of the ids to
 -- choose from, or NULL; `scope` the domain limit whose rows are meant, '' those under none.
 UPDATE delivery SET owner = :owner, epoch = epoch + 1, lease_until = :lease_until
 WHERE id IN (
     SELECT id FROM (
-        SELECT id, is_again, row_number() OVER (PARTITION BY is_again ORDER BY due_at, id) AS place
+        SELECT id, is_again, is_doubt,
+            row_number() OVER (PARTITION BY is_again, is_doubt ORDER BY due_at, id) AS place
         FROM (
             SELECT * FROM (
-                SELECT id, due_at, 0 AS is_again FROM delivery
+                SELECT id, due_at, 0 AS is_again, 0 AS is_doubt FROM delivery
                 WHERE campaign_id = :campaign_id AND state = 'pending' AND scope = :scope
                     AND due_at <= :now
                     AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
@@ -18,7 +20,7 @@ WHERE id IN (
             ) AS fresh
             UNION ALL
             SELECT * FROM (
-                SELECT id, due_at, 1 AS is_again FROM delivery
+                SELECT id, due_at, 1 AS is_again, 0 AS is_doubt FROM delivery
                 WHERE campaign_id = :campaign_id AND state = 'deferred' AND scope = :scope
                     AND due_at <= :now
                     AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
@@ -27,7 +29,7 @@ WHERE id IN (
             ) AS again
             UNION ALL
             SELECT * FROM (
-                SELECT id, due_at, 1 AS is_again FROM delivery
+                SELECT id, due_at, 1 AS is_again, 1 AS is_doubt FROM delivery
                 WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND scope = :scope
                     AND due_at <= :now
                     AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
@@ -37,7 +39,7 @@ WHERE id IN (
             ) AS resend
         ) AS due
     ) AS placed
-    ORDER BY place, is_again <> :again_first LIMIT :limit
+    ORDER BY is_doubt, place, is_again <> :again_first LIMIT :limit
 )
 AND EXISTS (
     SELECT 1 FROM campaign

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.ledger_book import Book
+from support.ledger_book import Book, names
 
 from bulkmail.fate import State
 
@@ -77,3 +77,15 @@ async def test_a_try_that_came_to_nothing_leaves_the_row_in_its_state_and_due(
     assert await book.states() == {"ann": f"{before}: {reason}"}
     (again,) = await book.run().claim(1)
     assert again.attempts == 1
+
+
+async def test_doubts_come_last_as_a_second_cut_would_hold_them(book: Book) -> None:
+    await book.enrol("ann", "bob", "cid", "dan")
+    await book.end("ann", State.IN_DOUBT, is_doubt=True, due_at=book.clock.now - 50)
+    await book.end("bob", State.DEFERRED, due_at=book.clock.now)
+    run = book.run()
+
+    claimed = [names(await run.claim(1))[0] for _ in range(4)]
+
+    assert sorted(claimed[:3]) == ["bob", "cid", "dan"]
+    assert claimed[3] == "ann"
