@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bulkmail.errors import LedgerError
 from bulkmail.ledger.connection import BULK_PRAGMAS, Durability, pragmas
 from bulkmail.ledger.trouble import ledger_error
 
@@ -60,6 +62,7 @@ class Conductor:
         self._connection = connection
         self._path = path
         self._pragmas = pragmas(durability)
+        self._file = None if path is None else path.stat()
 
     def run(self, group: Sequence[Job]) -> None:
         """Run the jobs in their order: neighbours that write share a transaction."""
@@ -113,6 +116,7 @@ class Conductor:
             return
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._insist_on_file()
             for job in group:
                 job.result = job.work(self._connection)
             self._connection.execute("COMMIT")
@@ -127,6 +131,20 @@ class Conductor:
                 return
             for job in group:
                 self._transact([job])
+
+    def _insist_on_file(self) -> None:
+        """Raise where the file was removed or replaced: what is written now, nobody would find."""
+        if self._path is None or self._file is None:
+            return
+        try:
+            is_there = os.path.samestat(self._path.stat(), self._file)
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise LedgerError(
+                f"The ledger {self._path}: the file was removed or replaced under way. Put it back "
+                "before anything more is sent: a new one would mail everybody again"
+            )
 
     def _roll_back(self) -> None:
         # A full disk ends the transaction by itself (sqlite.org/lang_transaction.html); and where
