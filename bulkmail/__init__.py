@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bulkmail.app.options import SendOptions
     from bulkmail.app.sending import send
     from bulkmail.campaign.load import Campaign
+    from bulkmail.fate import State
     from bulkmail.ledger import Ledger, MemoryLedger
     from bulkmail.report.summary import Summary
     from bulkmail.secret import Secret
@@ -37,6 +38,7 @@ __all__ = [
     "SMTPClient",
     "Secret",
     "SendOptions",
+    "State",
     "Summary",
     "TransactionResult",
     "__version__",
@@ -50,6 +52,7 @@ _HOMES = {
     "SMTPClient": "bulkmail.transport.client",
     "Secret": "bulkmail.secret",
     "SendOptions": "bulkmail.app.options",
+    "State": "bulkmail.fate",
     "Summary": "bulkmail.report.summary",
     "TransactionResult": "bulkmail.smtp.transaction",
     "send": "bulkmail.app.sending",
