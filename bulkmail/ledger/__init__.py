@@ -5,12 +5,14 @@ from bulkmail.ledger.enrolment import Enrolment, NewRow
 from bulkmail.ledger.ledger import Ledger, MemoryLedger
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.orders import CampaignOrders, PutBack
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.suppression import Suppressed
 
 __all__ = [
     "CampaignLock",
+    "CampaignOrders",
     "CampaignRecord",
     "CampaignRun",
     "Duplicate",
@@ -19,6 +21,7 @@ __all__ = [
     "MemoryLedger",
     "NewRow",
     "Permit",
+    "PutBack",
     "ReasonCount",
     "ReportRow",
     "Suppressed",
