@@ -18,6 +18,8 @@ CHUNK = 50
 #: Seconds ahead beyond which a slot is not the ledger's word any more, but that of a clock which
 #: was set back since: two of the widest spacing, one message a minute.
 FURTHEST = 125.0
+#: A slot further away than this is waited for without holding a session: servers close idle ones.
+LONG_WAIT = 2.0
 #: Seconds that are waited for another limit's turn without leaving the place to somebody else.
 MOMENT = 0.05
 
@@ -38,6 +40,13 @@ class Slot:
     void_at: float
     #: What it was taken for, where that is more than the server: to be given back with it.
     demands: tuple[Demand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else waits for the next slot, which opens far away, at `until` (epoch seconds)."""
+
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,8 @@ class Limiter:
         self._slots: deque[Slot] = deque()
         self._lock = asyncio.Lock()
         self._slowed_until = 0.0
+        #: When the last slot opens that was taken and handed on.
+        self._taken_until = 0.0
         #: How many messages go to the server.
         self.meter = Meter()
 
@@ -78,7 +89,7 @@ class Limiter:
         allowed = [rate.count / rate.window for rate in self._rates if rate.is_pace]
         return min([self.meter.pace(now), *allowed])
 
-    async def next(self, control: Control) -> Slot | QuotaSpent | Stopped | None:
+    async def next(self, control: Control) -> Slot | QuotaSpent | Busy | Stopped | None:
         """The next slot of the paces, for one message; None: there are no limits.
 
         The caller waits for the slot and does not use it past `void_at`. A spent quota is returned
@@ -89,7 +100,9 @@ class Limiter:
         async with self._lock:
             while control.may_begin:
                 if (slot := await self._left_over()) is not None:
-                    return slot
+                    return self._handed(slot)
+                if (busy := await self._wait_for_others(control, ())) is not None:
+                    return busy
                 permit = await self._ledger.take(self._server, self._rates, CHUNK)
                 self._slots.extend(
                     Slot(opens_at, opens_at + permit.valid_for) for opens_at in permit.slots
@@ -102,13 +115,16 @@ class Limiter:
 
     async def together(
         self, control: Control, others: Sequence[Demand]
-    ) -> Slot | QuotaSpent | Shut | Stopped:
+    ) -> Slot | QuotaSpent | Busy | Shut | Stopped:
         """One slot under this server's limits and `others`, as `next` gives it."""
         demands = (Demand(self._server, self._rates), *others)
         while control.may_begin:
-            permit = await self._ledger.take_together(demands)
-            for opens_at in permit.slots:
-                return Slot(opens_at, opens_at + permit.valid_for, demands)
+            async with self._lock:
+                if (busy := await self._wait_for_others(control, others)) is not None:
+                    return busy
+                permit = await self._ledger.take_together(demands)
+                for opens_at in permit.slots:
+                    return self._handed(Slot(opens_at, opens_at + permit.valid_for, demands))
             is_ours = permit.scope == self._server
             if is_ours and permit.spent is not None:
                 return QuotaSpent(permit.spent, permit.again_at)
@@ -116,6 +132,24 @@ class Limiter:
                 return Shut(permit.scope or "", permit.again_at, permit.spent)
             await control.pause(permit.again_at)
         return Stopped()
+
+    def _handed(self, slot: Slot) -> Slot:
+        self._taken_until = max(self._taken_until, slot.opens_at)
+        return slot
+
+    async def _wait_for_others(self, control: Control, others: Sequence[Demand]) -> Busy | None:
+        """Of a quota, take no more before the last that was taken is used: a kill would waste it.
+
+        A pace wastes nothing, and is taken as far ahead as there are workers.
+        """
+        rates = [rate for rates in (self._rates, *(d.rates for d in others)) for rate in rates]
+        wait = self._taken_until - self._clock.time()
+        if wait <= 0 or wait > FURTHEST or all(rate.is_pace for rate in rates):
+            return None
+        if wait > LONG_WAIT:
+            return Busy(self._taken_until)
+        await control.pause(self._taken_until)
+        return None
 
     async def put_back(self, *slots: Slot) -> None:
         """Slots that were taken and not used, and never will be: no quota counts them."""

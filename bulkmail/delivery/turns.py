@@ -8,14 +8,12 @@ from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.limiter import QuotaSpent, Shut, Slot, Stopped
+from bulkmail.delivery.limiter import LONG_WAIT, Busy, QuotaSpent, Shut, Slot, Stopped
 from bulkmail.delivery.ports import Session
 from bulkmail.errors import SessionError
 from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
 
-#: A slot further away than this is waited for without holding a session: servers close idle ones.
-LONG_WAIT = 2.0
 #: Seconds before its slot at which a worker wants to have its session again.
 LEAD = 0.5
 #: Seconds it may take to open one, as far as that is made up for; a slot that is missed is void.
@@ -62,21 +60,35 @@ class Turns:
             slot = await self._slot(session, behind)
             if slot is None:
                 return session
+            if isinstance(slot, Busy):
+                session = await self._another(session, slot.until)
+                continue
             if not isinstance(slot, Slot):
                 await self._lane.transport.release(session)
                 return await self._without(slot, behind, delivery)
-            if slot.opens_at - self._shared.clock.time() > LONG_WAIT:
-                await self._lane.transport.release(session)
-                lead = LEAD + self._lane.opening_seconds
-                going_on = await self._shared.control.pause(slot.opens_at - lead)
-                session = await self._acquire_for(slot) if going_on else None
-            if session is not None and await self._reach(slot, session):
+            session, is_now = await self._at(slot, session)
+            if is_now:
                 return session
-            await self._lane.limiter.put_back(slot)
-            if session is not None and not self._may_begin():
-                await self._lane.transport.release(session)
-                return None
         return None
+
+    async def _at(self, slot: Slot, session: Session | None) -> tuple[Session | None, bool]:
+        """The session to go on with, and whether it is now the slot's time.
+
+        A slot that is missed is given back; so is the session, where nothing more may begin.
+        """
+        if session is not None and slot.opens_at - self._shared.clock.time() > LONG_WAIT:
+            try:
+                session = await self._another(session, slot.opens_at)
+            except SessionError:
+                await self._lane.limiter.put_back(slot)
+                raise
+        if session is not None and await self._reach(slot, session):
+            return session, True
+        await self._lane.limiter.put_back(slot)
+        if session is not None and not self._may_begin():
+            await self._lane.transport.release(session)
+            session = None
+        return session, False
 
     def _may_begin(self) -> bool:
         now = self._shared.clock.time()
@@ -88,7 +100,7 @@ class Turns:
 
     async def _slot(
         self, session: Session, behind: dict[Gate, int]
-    ) -> Slot | QuotaSpent | Shut | Stopped | None:
+    ) -> Slot | QuotaSpent | Busy | Shut | Stopped | None:
         """When the limits let one message go; where that fails the session is given back."""
         limiter, control = self._lane.limiter, self._shared.control
         try:
@@ -135,12 +147,12 @@ class Turns:
         self._lane.opening_seconds = min(longest, LONGEST_OPENING)
         return session
 
-    async def _acquire_for(self, slot: Slot) -> Session | None:
-        try:
-            return await self._acquire()
-        except SessionError:
-            await self._lane.limiter.put_back(slot)
-            raise
+    async def _another(self, session: Session, until: float) -> Session | None:
+        """A session for then, which is far: until shortly before, none is held."""
+        await self._lane.transport.release(session)
+        lead = LEAD + self._lane.opening_seconds
+        going_on = await self._shared.control.pause(until - lead)
+        return await self._acquire() if going_on else None
 
     async def _reach(self, slot: Slot, session: Session) -> bool:
         """Wait for the slot. False: it is void, or the run is stopping."""
