@@ -72,6 +72,10 @@ class Lane:
         """The next delivery of the backlog; whoever takes it calls `done` for it."""
         return await self._backlog.get()
 
+    def hold(self) -> None:
+        """A delivery in its hands is in there twice: more is to be done behind its result."""
+        self.in_hand += 1
+
     def done(self) -> None:
         """A delivery has left its hands."""
         self.in_hand -= 1

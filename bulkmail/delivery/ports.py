@@ -21,8 +21,13 @@ Mark = Callable[[], Awaitable[None]]
 class Session(Protocol):
     """One connection to a server, greeting to QUIT; many transactions, one at a time."""
 
-    async def send(self, mail: MailObject, mark: Mark) -> TransactionResult:
+    async def send(
+        self, mail: MailObject, mark: Mark, *, first_decides: bool = True
+    ) -> TransactionResult:
         """Run one transaction.
+
+        Where the first recipient is refused nobody gets the message, unless `first_decides` is
+        false: then whoever was accepted does.
 
         Refusals are in the result. Raises `SessionError` when the session ended under way: its
         `stage` is `end of data` if and only if the final dot may have gone out (in doubt);
@@ -129,6 +134,10 @@ class Ledger(Protocol):
 
     async def record(self, attempt: Attempt) -> bool:
         """Write what a try came to, and end its claim. False: the claim was no longer ours."""
+        ...
+
+    async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:
+        """Tell more of a delivery of ours that is `sent`: who of its cc and bcc was refused."""
         ...
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:

@@ -71,6 +71,14 @@ class Turns:
                 return session
         return None
 
+    def count(self, mail: MailObject) -> None:
+        """A message goes out: the meters are told."""
+        now = self._shared.clock.time()
+        self._lane.limiter.meter.tick(now)
+        for gate, recipients in self._shared.gates.of(mail.envelope.forward_paths).items():
+            for _ in range(recipients):
+                gate.meter.tick(now)
+
     async def _at(self, slot: Slot, session: Session | None) -> tuple[Session | None, bool]:
         """The session to go on with, and whether it is now the slot's time.
 

@@ -12,6 +12,7 @@ from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Session
+from bulkmail.delivery.splitting import Splitting, too_many
 from bulkmail.delivery.turns import Later, Turns
 from bulkmail.delivery.verdict import Try, gave_up, verdict
 from bulkmail.errors import (
@@ -23,7 +24,7 @@ from bulkmail.errors import (
 from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.message.faults import RowSkipped
 from bulkmail.message.mail_object import MailObject
-from bulkmail.outcome import Blame, InDoubt, Outcome, PermanentFailure
+from bulkmail.outcome import Accepted, Blame, InDoubt, Outcome, PermanentFailure
 
 __all__ = ["ClaimLost", "Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
 
@@ -46,7 +47,8 @@ class Worker:
         self._shared = shared
         self._judging = Judging(lane, shared)
         self._turns = Turns(lane, shared, self._judging)
-        self._writing: deque[asyncio.Task[None]] = deque()
+        self._splitting = Splitting(lane, shared, self._turns)
+        self._writing: deque[asyncio.Task[bool]] = deque()
 
     async def run(self) -> None:
         """Work until cancelled. What the ledger raises ends it; results are written first."""
@@ -82,19 +84,22 @@ class Worker:
 
     def _write(
         self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None = None
-    ) -> None:
+    ) -> asyncio.Task[bool]:
         writing = asyncio.create_task(self._record(tried, attempt, mark))
         writing.add_done_callback(_hear)
         self._writing.append(writing)
+        return writing
 
     async def _record(
         self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None
-    ) -> None:
+    ) -> bool:
+        """Write it; whether the claim was ours."""
         try:
-            is_ours = mark is None or await mark
-            if is_ours and await self._shared.ledger.record(attempt):
+            is_ours = (mark is None or await mark) and await self._shared.ledger.record(attempt)
+            if is_ours:
                 self._shared.tally.book(attempt)
                 self._shared.observer.attempted(tried.delivery, attempt)
+            return is_ours
         finally:
             self._done(tried.delivery)
 
@@ -154,25 +159,34 @@ class Worker:
         if session is None or isinstance(session, Later):
             await self._shared.ledger.release([tried.delivery])
             return
-        self._count(mail)
+        self._turns.count(mail)
         # Asked for now, awaited before the end of data: it is durable while the server answers.
         mark = asyncio.ensure_future(self._shared.ledger.mark(tried.delivery, tried.started_at))
         mark.add_done_callback(_hear)
         try:
             outcome = await self._send(session, tried, mail, mark)
-            self._write(tried, self._judged(tried, outcome), mark)
+            is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
+            if is_split:
+                self._lane.hold()
+            writing = self._write(tried, self._judged(tried, outcome), mark)
         except ClaimLost:
             return
         finally:
             await self._lane.transport.release(session)
         await self._judging.outcome(tried.delivery, outcome, began_in)
+        if is_split and isinstance(outcome, Accepted):
+            await self._send_rest(tried.delivery, mail, outcome, writing)
 
-    def _count(self, mail: MailObject) -> None:
-        now = self._shared.clock.time()
-        self._lane.limiter.meter.tick(now)
-        for gate, recipients in self._shared.gates.of(mail.envelope.forward_paths).items():
-            for _ in range(recipients):
-                gate.meter.tick(now)
+    async def _send_rest(
+        self, delivery: Delivery, mail: MailObject, first: Accepted, writing: asyncio.Task[bool]
+    ) -> None:
+        """Cc and bcc that were too many, once the row itself is on record."""
+        try:
+            await asyncio.wait([writing])
+            if writing.result():
+                await self._splitting.send_rest(delivery, mail, first)
+        finally:
+            self._done(delivery)
 
     def _judged(self, tried: Try, outcome: Outcome) -> Attempt:
         return verdict(tried, outcome, self._shared.policy, self._shared.clock.time())

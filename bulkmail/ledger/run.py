@@ -125,6 +125,19 @@ class CampaignRun:
         parameters = self._parameters(attempt)
         return await self._driver.submit(lambda connection: _record(connection, parameters))
 
+    async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:
+        """Tell more of a delivery of ours that is `sent`: who of its cc and bcc was refused."""
+        parameters = {
+            "id": delivery.id,
+            "epoch": delivery.epoch,
+            "reason": reason,
+            "refused": json.dumps(dict(refused), ensure_ascii=False) if refused else None,
+            "now": self._clock.time(),
+        }
+        await self._driver.submit(
+            lambda connection: connection.execute(load("run")["amend"], parameters).rowcount
+        )
+
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Give claims back untried, as they were before; also those already marked."""
         await self._driver.submit(lambda connection: self._release(connection, deliveries))

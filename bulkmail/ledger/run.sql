@@ -89,6 +89,11 @@ UPDATE delivery SET
     updated_at = :at
 WHERE id = :id AND epoch = :epoch AND owner = :owner;
 
+-- amend --
+-- What became of cc and bcc behind the first transaction of a message that was accepted.
+UPDATE delivery SET refused_recipients = :refused, reason = :reason, updated_at = :now
+WHERE id = :id AND epoch = :epoch AND state = 'sent';
+
 -- note attempt --
 -- The history of what did not end in `sent`.
 INSERT INTO attempt (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from unittest.mock import patch
 
 from simulation import invariants
 from simulation.story import tell
 from simulation.trace import Trace
 from simulation.world import Broken, World
+
+from bulkmail.delivery import engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +35,18 @@ class Verdict:
     lines: tuple[str, ...] = ()
 
 
+#: Seconds between two looks at the switches of a run. A run takes one each second, and a wait of
+#: hours would be little else.
+_ATTENTION = 20.0
+
+
 def play(seed: int, *, is_kept: bool = False) -> Verdict:
     """Let a seed happen, and hold the invariants against it."""
+    with patch.object(engine, "ATTENTION", _ATTENTION):
+        return _play(seed, is_kept=is_kept)
+
+
+def _play(seed: int, *, is_kept: bool) -> Verdict:
     story = tell(seed)
     trace = Trace(is_kept=is_kept)
     world = World(story, trace)

@@ -58,7 +58,10 @@ class FakeSession:
     def __init__(self, transport: FakeTransport) -> None:
         self._transport = transport
 
-    async def send(self, mail: MailObject, mark: Mark) -> TransactionResult:
+    async def send(
+        self, mail: MailObject, mark: Mark, *, first_decides: bool = True
+    ) -> TransactionResult:
+        del first_decides
         await asyncio.sleep(0)
         result = await self._transport.behaviour(mail, mark)
         if result.is_accepted:

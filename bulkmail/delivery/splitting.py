@@ -1,0 +1,99 @@
+"""A message with more recipients than a server takes at once: further transactions for the rest.
+
+The first transaction holds the row's own address, and what became of it is recorded before
+anything else is done. The others hold cc and bcc that were refused for being too many; whom they
+do not reach either stays in the report as refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bulkmail.delivery import classify
+from bulkmail.delivery.blame import wants_fewer
+from bulkmail.delivery.engagement import Engagement
+from bulkmail.delivery.lane import Lane
+from bulkmail.delivery.ports import Session
+from bulkmail.delivery.turns import Later, Turns
+from bulkmail.errors import MessageRefusedLocally, SessionError
+from bulkmail.fate import Delivery
+from bulkmail.message.mail_object import MailObject
+from bulkmail.outcome import Accepted
+from bulkmail.smtp.envelope import Envelope
+from bulkmail.smtp.reply import Reply
+
+
+def too_many(refused: Mapping[str, Reply]) -> tuple[str, ...]:
+    """Those who were one too many in their transaction."""
+    return tuple(path for path, reply in refused.items() if wants_fewer(reply))
+
+
+class Splitting:
+    """Sends the rest of a message; for one worker."""
+
+    def __init__(self, lane: Lane, shared: Engagement, turns: Turns) -> None:
+        self._lane = lane
+        self._shared = shared
+        self._turns = turns
+
+    async def send_rest(self, delivery: Delivery, mail: MailObject, first: Accepted) -> None:
+        """Give the message to those of cc and bcc who were too many for its first transaction.
+
+        The row is `sent` by then, and stays so whatever happens here.
+        """
+        refused, transactions = dict(first.refused), 1
+        while left := too_many(refused):
+            envelope = Envelope(mail.envelope.reverse_path, left)
+            replies = await self._transaction(delivery, replace(mail, envelope=envelope))
+            if replies is None:
+                return
+            transactions += 1
+            refused = {path: reply for path, reply in refused.items() if path not in left}
+            refused |= {path: reply for path, reply in replies.items() if not reply.is_positive}
+            told = {path: str(reply) for path, reply in refused.items()}
+            told |= dict.fromkeys(first.left_out, "suppressed")
+            reason = f"accepted, in {transactions} transactions"
+            if told:
+                reason += f", but not for {len(told)} of cc and bcc"
+            await self._shared.ledger.amend(delivery, reason, told)
+            if set(too_many(refused)) >= set(left):
+                # Not even one of them was taken: asking again changes nothing.
+                return
+
+    async def _transaction(
+        self, delivery: Delivery, mail: MailObject
+    ) -> Mapping[str, Reply] | None:
+        """What the server said to each; None: it came to no transaction, or to none that is known.
+
+        A session that breaks is its pool's affair; the next delivery finds it out.
+        """
+        try:
+            session = await self._turns.next(delivery, mail)
+        except SessionError:
+            return None
+        if session is None or isinstance(session, Later):
+            return None
+        self._turns.count(mail)
+        try:
+            return await self._handed_over(session, mail)
+        finally:
+            await self._lane.transport.release(session)
+
+    async def _handed_over(self, session: Session, mail: MailObject) -> Mapping[str, Reply] | None:
+        try:
+            result = await session.send(mail, _nothing_to_mark, first_decides=False)
+        except (SessionError, MessageRefusedLocally):
+            return None
+        if isinstance(classify.of_result(result), Accepted):
+            return result.recipients
+        decisive = result.decisive
+        if decisive is None:
+            return None
+        _, reply = decisive
+        refused = dict.fromkeys(mail.envelope.forward_paths, reply)
+        return refused | {p: r for p, r in result.recipients.items() if not r.is_positive}
+
+
+async def _nothing_to_mark() -> None:
+    """The row was marked, and is recorded."""

@@ -1,0 +1,126 @@
+"""Too many recipients for one transaction: cc and bcc that are left go in later ones."""
+
+from __future__ import annotations
+
+import pytest
+from support.mail_project import PEOPLE, MailProject
+from support.scripted_server import Answer, Rule, Turn, on, scripted
+
+ADA, *_ = PEOPLE
+COPIES = [f"c{n}@x.example" for n in range(5)]
+
+
+def at_most(count: int, reply: str) -> Rule:
+    """So many recipients a transaction; more are refused with `reply`."""
+    taken: dict[int, int] = {}
+
+    def rule(turn: Turn) -> Answer | None:
+        if turn.stage == "mail":
+            taken[turn.connection] = 0
+        if turn.stage != "rcpt":
+            return None
+        taken[turn.connection] += 1
+        return reply if taken[turn.connection] > count else None
+
+    return rule
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "452 4.5.3 Error: too many recipients",
+        "552 5.5.3 Maximum limit of 3 recipients reached",
+        "452 4.5.3 please try this recipient in a separate transaction",
+    ],
+)
+async def test_the_rest_goes_in_further_transactions(project: MailProject, reply: str) -> None:
+    async with scripted(at_most(3, reply)) as server:
+        project.people([ADA])
+        project.servers(server.url())
+        project.save(cc=COPIES[:2], bcc=COPIES[2:])
+
+        summary = await project.send()
+        row = (await project.report())[ADA]
+
+    assert summary.exit_code == 0
+    assert [arrival.recipients for arrival in server.accepted] == [
+        (ADA, *COPIES[:2]),
+        tuple(COPIES[2:]),
+    ]
+    assert len({arrival.content for arrival in server.accepted}) == 1
+    assert (row["state"], row["reason"]) == ("sent", "accepted, in 2 transactions")
+    assert row["refused_recipients"] == {}
+
+
+async def test_each_transaction_counts_against_the_limits(project: MailProject) -> None:
+    async with scripted(at_most(2, "452 4.5.3 too many recipients")) as server:
+        project.people([ADA])
+        project.servers(server.url(rate="2/h"))
+        project.save(cc=COPIES)
+
+        summary = await project.send(no_wait=True)
+        row = (await project.report())[ADA]
+
+    assert server.count("MAIL") == 2
+    assert summary.counts.sent == 1
+    assert set(row["refused_recipients"]) == set(COPIES[3:])
+
+
+async def test_a_copy_that_is_refused_for_itself_is_not_asked_again(project: MailProject) -> None:
+    async with scripted(
+        on("rcpt", "550 5.1.1 no such user", to=COPIES[0]),
+        on("rcpt", "550 5.1.1 no such user", to=COPIES[4]),
+        at_most(3, "452 4.5.3 too many recipients"),
+    ) as server:
+        project.people([ADA])
+        project.servers(server.url())
+        project.save(cc=COPIES)
+
+        await project.send()
+        row = (await project.report())[ADA]
+
+    received = [path for arrival in server.accepted for path in arrival.recipients]
+    assert sorted(received) == sorted([ADA, *COPIES[1:4]])
+    assert set(row["refused_recipients"]) == {COPIES[0], COPIES[4]}
+    assert row["reason"] == "accepted, in 2 transactions, but not for 2 of cc and bcc"
+
+
+async def test_a_server_that_takes_one_and_never_more_is_not_asked_for_ever(
+    project: MailProject,
+) -> None:
+    def stubborn(turn: Turn) -> Answer | None:
+        is_copy = turn.stage == "rcpt" and turn.address != ADA
+        return "452 4.5.3 too many recipients" if is_copy else None
+
+    async with scripted(stubborn) as server:
+        project.people([ADA])
+        project.servers(server.url())
+        project.save(cc=COPIES)
+
+        summary = await project.send()
+        row = (await project.report())[ADA]
+
+    assert summary.exit_code == 0
+    assert server.count("MAIL") == 2
+    assert (row["state"], set(row["refused_recipients"])) == ("sent", set(COPIES))
+
+
+async def test_a_lost_connection_behind_the_first_transaction_leaves_the_row_sent(
+    project: MailProject,
+) -> None:
+    async with scripted(
+        on("data", "421 4.3.2 going down", times=1, after=1),
+        at_most(3, "452 4.5.3 too many recipients"),
+    ) as server:
+        project.people([ADA])
+        project.servers(server.url())
+        project.save(cc=COPIES)
+
+        summary = await project.send()
+        again = await project.send()
+        row = (await project.report())[ADA]
+
+    assert (summary.exit_code, again.exit_code) == (0, 0)
+    assert [arrival.recipients for arrival in server.accepted] == [(ADA, *COPIES[:2])]
+    assert row["state"] == "sent"
+    assert set(row["refused_recipients"]) == set(COPIES[2:])
