@@ -105,6 +105,8 @@ RULES: tuple[Rule, ...] = (
     # Sizes and mailboxes, before their quotas are taken for ours.
     Rule(blame=Blame.MESSAGE, stages=_MAIL | _CONTENT, enhanced=("3.4", "2.3")),
     Rule(blame=Blame.MESSAGE, stages=_MAIL, codes=frozenset({552})),
+    # SMTPUTF8 or 8BITMIME that this message needs (RFC 6531, 3.5): others may do without.
+    Rule(blame=Blame.MESSAGE, stages=_MAIL, enhanced=("6.",)),
     Rule(blame=Blame.RECIPIENT, stages=_RCPT | _CONTENT, enhanced=("2.2",)),
     Rule(blame=Blame.RECIPIENT, stages=_RCPT, enhanced=_THEIR_SENDERS),
     # A mailbox that gets too much, from whomever. QQ says 550 and means "later".

@@ -243,7 +243,9 @@ class CampaignRun:
     def _parameters(self, attempt: Attempt) -> dict[str, object]:
         due_at = attempt.due_at
         if due_at is None and attempt.state in {State.PENDING, State.DEFERRED}:
-            due_at = 0.0
+            # At once, and behind those that were not even begun: a message that no server begins
+            # to take must not stand before all others for ever.
+            due_at = attempt.at
         refused = attempt.refused_recipients
         return {
             "id": attempt.delivery_id,

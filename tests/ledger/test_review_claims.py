@@ -89,3 +89,11 @@ async def test_doubts_come_last_as_a_second_cut_would_hold_them(book: Book) -> N
 
     assert sorted(claimed[:3]) == ["bob", "cid", "dan"]
     assert claimed[3] == "ann"
+
+
+async def test_who_could_not_be_begun_stands_behind_those_who_were_not_tried(book: Book) -> None:
+    await book.enrol("ann", "bob", "cat")
+    await book.end("ann", State.PENDING, is_counted=False)
+
+    assert names(await book.run().claim(2)) == ["bob", "cat"]
+    assert names(await book.run().claim(1)) == ["ann"]
