@@ -10,7 +10,7 @@ from pathlib import Path
 from bulkmail.address import parse_address, printable
 from bulkmail.app.opening import known, readable, writable
 from bulkmail.campaign.suppression import read_suppressions
-from bulkmail.clock import rfc3339
+from bulkmail.clock import SystemClock, rfc3339
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Counts, Halt, State
 from bulkmail.ledger import CampaignRecord, Ledger
@@ -40,6 +40,22 @@ class ServerTally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slowed:
+    """A server, or the mailboxes of some domains, that said it was too much."""
+
+    #: The server's name, or "domain:" and the group's.
+    scope: str
+    #: Messages per second, now.
+    pace: float
+    #: Messages per second before.
+    full: float
+    #: Epoch seconds at which it is back there.
+    until: float
+    #: What was said.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignStatus:
     """How a campaign stands."""
 
@@ -51,6 +67,8 @@ class CampaignStatus:
     servers: tuple[ServerTally, ...]
     #: What a person ordered; None: nothing.
     halt: Halt | None = None
+    #: Servers, and groups of recipient domains, that get less for now: of the whole ledger.
+    slowed: tuple[Slowed, ...] = ()
 
 
 async def status(
@@ -132,6 +150,17 @@ async def _status(ledger: Ledger, record: CampaignRecord) -> CampaignStatus:
         ServerTally(server=server, sent=counts.sent, other=counts.total - counts.sent)
         for server, counts in (await ledger.by_server(record.id)).items()
     )
+    now = SystemClock().time()
+    slowed = tuple(
+        Slowed(
+            scope=slow.scope,
+            pace=slow.pace_at(now) or slow.full,
+            full=slow.full,
+            until=slow.until,
+            reason=slow.reason,
+        )
+        for slow in await ledger.slowdowns()
+    )
     return CampaignStatus(
         name=record.name,
         counts=await ledger.counts(record.id),
@@ -139,6 +168,7 @@ async def _status(ledger: Ledger, record: CampaignRecord) -> CampaignStatus:
         reasons=reasons,
         servers=servers,
         halt=record.halt,
+        slowed=slowed,
     )
 
 

@@ -32,6 +32,16 @@ def standing_json(status: CampaignStatus) -> dict[str, Any]:
             {"server": tally.server, "sent": tally.sent, "other": tally.other}
             for tally in status.servers
         ],
+        "slowed": [
+            {
+                "scope": slow.scope,
+                "per_second": round(slow.pace, 3),
+                "full_per_second": round(slow.full, 3),
+                "until": rfc3339(slow.until),
+                "reason": slow.reason,
+            }
+            for slow in status.slowed
+        ],
     }
 
 
@@ -66,6 +76,19 @@ def standing_lines(status: CampaignStatus, *, with_details: bool) -> Iterator[st
         for tally in status.servers:
             other = f", {number(tally.other)} other answers" if tally.other else ""
             yield f"  {visible(tally.server)}  {number(tally.sent)} accepted{other}"
+        for slow in status.slowed:
+            who = visible(slow.scope.removeprefix("domain:"))
+            yield (
+                f"  {who}  slowed down to {_pace(slow.pace)} of {_pace(slow.full)} "
+                f"until {local(slow.until)}: {visible(slow.reason)}"
+            )
+
+
+def _pace(per_second: float) -> str:
+    """Messages per second, or per minute where that is less than one."""
+    if per_second >= 1:
+        return f"{per_second:.3g}/s"
+    return f"{per_second * 60:.3g}/min"
 
 
 def _reason_lines(reasons: Sequence[Reason]) -> Iterator[str]:

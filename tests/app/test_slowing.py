@@ -6,6 +6,7 @@ import pytest
 from support.mail_project import MailProject
 from support.scripted_server import on, scripted
 
+from bulkmail.app import records
 from bulkmail.delivery import health
 
 TOO_MUCH = "450 4.7.1 Error: too much mail from 192.0.2.1"
@@ -50,10 +51,15 @@ async def test_the_next_run_goes_on_slowly(project: MailProject) -> None:
         project.save(retry={"backoff": "20ms"})
 
         await project.send(limit=10)
+        (standing,) = await records.status(project.root, ledger=project.ledger)
         before = len(server.mails_at)
         await project.send()
 
     later = server.mails_at[before:]
+    (slowed,) = standing.slowed
+    assert slowed.scope == f"127.0.0.1:{server.port}"
+    assert 0 < slowed.pace < slowed.full
+    assert "too much mail" in slowed.reason
     assert len(later) == 10
     assert later[-1] - later[0] > 1.2, "ten at five a second"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.commandline import Cli, Fake, Recorder
 
-from bulkmail.app.records import CampaignStatus, Reason, ServerTally
+from bulkmail.app.records import CampaignStatus, Reason, ServerTally, Slowed
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Counts, Halt, State
 from bulkmail.report.wording import local
@@ -120,6 +120,20 @@ def test_a_halt_is_told_and_how_to_lift_it(cli: Cli, status: Recorder) -> None:
     assert lines[0].startswith("offer-letter   paused   2 recipients")
     assert lines[-1] == "Lift the pause:  bulkmail resume offer-letter"
     assert json.loads(cli("status", "offer-letter", "--json").out)["halt"] == "paused"
+
+
+def test_who_was_slowed_down_is_told(cli: Cli, status: Recorder) -> None:
+    slow = Slowed(
+        scope="domain:gmail", pace=0.25, full=12.0, until=UPDATED_AT, reason="421 slow\x1b[2J down"
+    )
+    status.result = [standing(slowed=(slow,))]
+
+    shown = cli("status", "offer-letter").out
+    told = json.loads(cli("status", "offer-letter", "--json").out)["slowed"]
+
+    assert f"  gmail  slowed down to 15/min of 12/s until {local(UPDATED_AT)}: 421 slow" in shown
+    assert "\x1b" not in shown
+    assert [(one["scope"], one["per_second"]) for one in told] == [("domain:gmail", 0.25)]
 
 
 def test_many_reasons_are_cut(cli: Cli, status: Recorder) -> None:
