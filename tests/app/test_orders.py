@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from support.scripted_server import CUT, on, scripted
 from support.watching import Announcements
 
 from bulkmail.app import orders, records
-from bulkmail.delivery.engine import PAUSED
+from bulkmail.app.summing import Run, summary
+from bulkmail.delivery.engine import PAUSED, Ending, RunResult
+from bulkmail.delivery.worker import Tally
 from bulkmail.errors import CampaignBusy, ConfigurationError
-from bulkmail.fate import Halt, State
+from bulkmail.fate import Counts, Halt, State
 from bulkmail.ledger import CampaignLock
 
 ADA, BOB, EVE = PEOPLE
@@ -173,6 +176,49 @@ async def test_who_was_suppressed_since_is_not_retried(project: MailProject) -> 
 
     assert summary.counts.suppressed == 2
     assert server.got == {}
+
+
+async def test_a_run_under_way_asks_the_campaigns_own_list_before_it_tries_again(
+    project: MailProject,
+) -> None:
+    watch = Announcements()
+    full = on("rcpt", "552 5.2.2 mailbox full", to=BOB)
+    async with scripted(full, on("rcpt", "450 4.2.1 later", to=EVE)) as server:
+        project.servers(server.url())
+        project.save(retry={"backoff": "1h"})
+        await project.send(no_wait=True)
+        project.write("campaigns/left.txt", f"{BOB}\n")
+        project.save(suppress=["left.txt"])
+        run = asyncio.create_task(project.send(watch=watch))
+        await watch.waited.wait()
+
+        ordered = await orders.retry(project.root, LETTER)
+        for _ in range(400):
+            if (await project.states())[BOB] != "pending":
+                break
+            await asyncio.sleep(0.05)
+        run.cancel()
+        await asyncio.wait([run])
+
+    assert (ordered.count, ordered.is_running) == (1, True)
+    assert (await project.report())[BOB]["reason"] == "in a suppression file of the campaign"
+    assert server.count(f"RCPT TO:<{BOB}>") == 1
+
+
+def test_a_run_that_leaves_somebody_put_back_waiting_says_so() -> None:
+    counts = Counts(sent=1, pending=1)
+    run = Run(
+        campaign=LETTER,
+        result=RunResult(ending=Ending.DONE),
+        counts=counts,
+        tally=Tally(),
+        elapsed_seconds=1.0,
+    )
+
+    told = summary(run)
+
+    assert told.exit_code == 75
+    assert told.next_commands()[0] == ("Go on with", f"bulkmail send {LETTER}")
 
 
 @pytest.mark.parametrize("resend", [False, True], ids=["sent", "resend"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from support.engine import Bench, FakeTransport, accepts, refused_at_rcpt
@@ -13,7 +13,7 @@ from bulkmail.delivery import engine
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.engine import CANCELLED, PAUSED, Ending
 from bulkmail.delivery.ports import Mark
-from bulkmail.fate import Halt, Orders, State
+from bulkmail.fate import Delivery, Halt, Orders, State
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.transaction import TransactionResult
 
@@ -84,6 +84,31 @@ async def test_a_paused_run_holds_no_claims(bench_of: BenchOf) -> None:
     assert claimable == 20
     with pytest.raises(asyncio.CancelledError):
         await run
+
+
+async def test_a_paused_run_gives_back_what_waits_behind_a_slow_server(
+    bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, server = await bench_of(20), Gate()
+    released: list[Delivery] = []
+    release = bench.run.release
+
+    async def remember(deliveries: Sequence[Delivery]) -> None:
+        released.extend(deliveries)
+        await release(deliveries)
+
+    monkeypatch.setattr(bench.run, "release", remember)
+    monkeypatch.setattr("bulkmail.delivery.lane.Lane.room", lambda lane, now: 5 - lane.in_hand)
+    run = asyncio.create_task(bench.send(server, connections=1))
+    await until(lambda: server.held == 1)
+
+    await bench.ledger.orders(bench.campaign_id).pause()
+    await until(lambda: len(released) == 4)
+    server.opened_wide.set()
+    bench.control.stop()
+
+    assert (await run).ending is Ending.INTERRUPTED
+    assert await bench.states() == {"sent": 1, "pending": 19}
 
 
 async def test_a_paused_run_that_is_not_to_wait_leaves(bench_of: BenchOf) -> None:

@@ -87,12 +87,11 @@ async def test_what_a_run_has_in_its_hands_is_cancelled_when_it_comes_back(book:
     assert await waiting(book) == []
 
 
-async def test_later_passes_are_cancelled_too_and_a_judge_brings_nobody_back(book: Book) -> None:
+async def test_later_passes_are_cancelled_too(book: Book) -> None:
     await book.enrol("ann", "bob")
     await book.ledger.orders(book.id).cancel()
 
     await book.enrol("ann", "cat")
-    await book.ledger.rejudge(book.id)
 
     assert await book.states() == {
         "ann": "suppressed: cancelled",
@@ -100,6 +99,28 @@ async def test_later_passes_are_cancelled_too_and_a_judge_brings_nobody_back(boo
         "cat": "suppressed: cancelled",
     }
     assert not any((await fields_of(book)).values())
+
+
+async def test_who_is_taken_off_a_list_is_cancelled_instead(book: Book) -> None:
+    await book.ledger.suppress_add(["ann@x.example"], "asked")
+    await book.enrol("ann")
+    await book.ledger.orders(book.id).cancel()
+    listed = await book.states()
+
+    await book.ledger.suppress_remove(["ann@x.example"])
+    await book.ledger.rejudge(book.id)
+
+    assert listed == {"ann": "suppressed: on the suppression list"}
+    assert await book.states() == {"ann": "suppressed: cancelled"}
+
+
+async def test_a_row_that_turned_bad_stays_cancelled(book: Book) -> None:
+    await book.enrol("ann")
+    await book.ledger.orders(book.id).cancel()
+
+    await book.enrol(new_row(1, "ann", invalid="no address"))
+
+    assert await book.states() == {"ann": "suppressed: cancelled"}
 
 
 async def test_who_was_cancelled_left_the_list_and_came_back_stays_cancelled(book: Book) -> None:
@@ -156,11 +177,15 @@ async def test_a_doubt_that_a_cancellation_held_follows_its_own_rule_again(book:
     assert await waiting(book) == ["ann"]
 
 
-async def test_a_doubt_freed_of_a_cancellation_is_still_gone_from_the_list(book: Book) -> None:
+@pytest.mark.parametrize("later", ["gone", "bad"])
+async def test_a_doubt_freed_of_a_cancellation_is_held_by_what_the_list_says(
+    book: Book, later: str
+) -> None:
     await book.enrol("ann", "bob")
     await book.end("ann", State.IN_DOUBT, is_doubt=True)
     await book.ledger.orders(book.id).cancel()
-    await book.enrol("bob")
+    bad = [new_row(2, "ann", invalid="no address")] if later == "bad" else []
+    await book.enrol("bob", *bad)
     await book.ledger.orders(book.id).resume()
     await book.ledger.recover(book.id, resend=True, due_at=book.clock.now)
 
@@ -219,7 +244,14 @@ async def test_retry_leaves_bad_rows_those_gone_and_those_in_hand(book: Book) ->
     put_back = await book.ledger.orders(book.id).retry(State.FAILED)
 
     assert (put_back.count, put_back.left) == (1, 2)
-    assert await book.ledger.orders(book.id).retry(State.DEFERRED) == orders.PutBack(0, 0)
+
+
+async def test_retry_takes_nobody_out_of_a_runs_hands(book: Book) -> None:
+    await book.enrol("ann", "bob")
+    await book.end("ann", State.DEFERRED, due_at=book.clock.now)
+    await book.claim("ann")
+
+    assert await book.ledger.orders(book.id).retry(State.DEFERRED) == orders.PutBack(0, 1)
 
 
 async def test_who_was_put_back_and_is_on_a_list_by_now_is_suppressed(book: Book) -> None:
