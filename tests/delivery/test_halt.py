@@ -141,6 +141,23 @@ async def test_a_paused_run_under_a_limit_still_owes_its_second_tries(bench_of: 
     assert await bench.states() == {"sent": 1, "pending": 4}
 
 
+async def test_a_second_try_that_cannot_be_claimed_for_a_pause_is_still_owed(
+    bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def greylists(mail: MailObject, mark: Mark) -> TransactionResult:
+        await bench.ledger.orders(bench.campaign_id).pause()
+        return refused_at_rcpt(mail, 450, "4.2.0 greylisted")
+
+    monkeypatch.setattr(engine, "ATTENTION", 3600.0)
+    bench, server = await bench_of(5), FakeTransport("primary", greylists)
+    run = asyncio.create_task(bench.send(server, limit=1))
+    await until(lambda: PAUSED in bench.recorder.waits or run.done())
+    bench.control.stop()
+
+    assert (await run).ending is Ending.INTERRUPTED
+    assert await bench.states() == {"deferred": 1, "pending": 4}
+
+
 async def test_a_stop_ends_a_paused_run(bench_of: BenchOf) -> None:
     bench, server = await bench_of(5), FakeTransport("primary")
     await bench.ledger.orders(bench.campaign_id).pause()
