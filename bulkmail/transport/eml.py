@@ -74,13 +74,18 @@ class EmlTransport:
         """Nothing is open."""
 
     async def send(
-        self, mail: MailObject, mark: Callable[[], Awaitable[None]]
+        self,
+        mail: MailObject,
+        mark: Callable[[], Awaitable[None]],
+        *,
+        first_decides: bool = True,
     ) -> TransactionResult:
-        """Write the message's file, exactly its content's bytes, and accept it.
+        """Write the message's file, exactly its content's bytes, and accept it for everybody.
 
         What `mark` raises is passed on, and there is no file then. Raises `ConfigurationError`
         when the disk does not take it. Cancelled, it leaves the whole file or none.
         """
+        del first_decides
         path = self.folder / eml_name(mail.row, mail.address or mail.envelope.forward_paths[0])
         await mark()
         loop = asyncio.get_running_loop()

@@ -41,7 +41,11 @@ class PooledSession(Protocol):
     """What the pool needs of a session, beyond what its users do."""
 
     async def send(
-        self, mail: MailObject, mark: Callable[[], Awaitable[None]]
+        self,
+        mail: MailObject,
+        mark: Callable[[], Awaitable[None]],
+        *,
+        first_decides: bool = True,
     ) -> TransactionResult:
         """Run one transaction; the pool never does."""
         ...

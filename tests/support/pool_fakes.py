@@ -46,7 +46,11 @@ class FakeSession:
         self.did: list[str] = []
 
     async def send(
-        self, mail: MailObject, mark: Callable[[], Awaitable[None]]
+        self,
+        mail: MailObject,
+        mark: Callable[[], Awaitable[None]],
+        *,
+        first_decides: bool = True,
     ) -> TransactionResult:
         raise NotImplementedError
 
