@@ -22,10 +22,17 @@ class Session(Protocol):
     """One connection to a server, greeting to QUIT; many transactions, one at a time."""
 
     async def send(
-        self, mail: MailObject, mark: Mark, *, first_decides: bool = True
+        self,
+        mail: MailObject,
+        mark: Mark,
+        *,
+        check: Callable[[], None] | None = None,
+        first_decides: bool = True,
     ) -> TransactionResult:
         """Run one transaction.
 
+        `check` is called just before MAIL's bytes are handed to the connection; what it raises is
+        passed on, nothing having been said.
         Where the first recipient is refused nobody gets the message, unless `first_decides` is
         false: then whoever was accepted does.
 

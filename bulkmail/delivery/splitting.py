@@ -15,7 +15,7 @@ from bulkmail.delivery.blame import wants_fewer
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Session
-from bulkmail.delivery.turns import Later, Turns
+from bulkmail.delivery.turns import Later, SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
@@ -82,7 +82,12 @@ class Splitting:
 
     async def _handed_over(self, session: Session, mail: MailObject) -> Mapping[str, Reply] | None:
         try:
-            result = await session.send(mail, _nothing_to_mark, first_decides=False)
+            result = await session.send(
+                mail, _nothing_to_mark, check=self._turns.check, first_decides=False
+            )
+        except SlotMissed:
+            await self._turns.missed()
+            return None
         except (SessionError, MessageRefusedLocally):
             return None
         if isinstance(classify.of_result(result), Accepted):

@@ -10,7 +10,7 @@ from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.limiter import LONG_WAIT, Busy, QuotaSpent, Shut, Slot, Stopped
 from bulkmail.delivery.ports import Session
-from bulkmail.errors import SessionError
+from bulkmail.errors import BulkmailError, SessionError
 from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
 
@@ -24,6 +24,10 @@ OPENING_DECAY = 0.95
 FULL = 1.0
 #: Seconds before its turn at which a group's next row is claimed and made ready.
 EARLY = 0.03
+
+
+class SlotMissed(BulkmailError):
+    """The slot was void by the time MAIL was to go out: nothing was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,18 @@ class Turns:
         self._lane = lane
         self._shared = shared
         self._judging = judging
+        self._slot_in_use: Slot | None = None
+
+    def check(self) -> None:
+        """Raise `SlotMissed` where the slot of the last turn is void: called as MAIL goes out."""
+        slot = self._slot_in_use
+        if slot is not None and self._shared.clock.time() > slot.void_at:
+            raise SlotMissed("the slot was void before MAIL went out")
+
+    async def missed(self) -> None:
+        """The slot of the last turn was not used."""
+        if self._slot_in_use is not None:
+            await self._lane.limiter.put_back(self._slot_in_use)
 
     async def next(self, delivery: Delivery, mail: MailObject) -> Session | Later | None:
         """A session for this message, now; None: not by this server, or not in this run.
@@ -55,6 +71,7 @@ class Turns:
             return Later(now + FULL, is_own=False)
         for gate in behind:
             gate.enter(delivery.id)
+        self._slot_in_use = None
         session = await self._acquire()
         while session is not None:
             slot = await self._slot(session, behind)
@@ -91,6 +108,7 @@ class Turns:
                 await self._lane.limiter.put_back(slot)
                 raise
         if session is not None and await self._reach(slot, session):
+            self._slot_in_use = slot
             return session, True
         await self._lane.limiter.put_back(slot)
         if session is not None and not self._may_begin():

@@ -13,7 +13,7 @@ from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Session
 from bulkmail.delivery.splitting import Splitting, too_many
-from bulkmail.delivery.turns import Later, Turns
+from bulkmail.delivery.turns import Later, SlotMissed, Turns
 from bulkmail.delivery.verdict import Try, gave_up, verdict
 from bulkmail.errors import (
     BulkmailError,
@@ -159,17 +159,21 @@ class Worker:
         if session is None or isinstance(session, Later):
             await self._shared.ledger.release([tried.delivery])
             return
-        self._turns.count(mail)
         # Asked for now, awaited before the end of data: it is durable while the server answers.
         mark = asyncio.ensure_future(self._shared.ledger.mark(tried.delivery, tried.started_at))
         mark.add_done_callback(_hear)
         try:
             outcome = await self._send(session, tried, mail, mark)
+            self._turns.count(mail)
             is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
             if is_split:
                 self._lane.hold()
             writing = self._write(tried, self._judged(tried, outcome), mark)
         except ClaimLost:
+            return
+        except SlotMissed:
+            await self._shared.ledger.release([tried.delivery])
+            await self._turns.missed()
             return
         finally:
             await self._lane.transport.release(session)
@@ -203,7 +207,9 @@ class Worker:
             may_be_out = True
 
         try:
-            return classify.of_result(await session.send(mail, mark), mail.left_out)
+            return classify.of_result(
+                await session.send(mail, mark, check=self._turns.check), mail.left_out
+            )
         except SessionError as error:
             return classify.of_session_error(error)
         except MessageRefusedLocally as error:

@@ -78,14 +78,18 @@ class EmlTransport:
         mail: MailObject,
         mark: Callable[[], Awaitable[None]],
         *,
+        check: Callable[[], None] | None = None,
         first_decides: bool = True,
     ) -> TransactionResult:
         """Write the message's file, exactly its content's bytes, and accept it for everybody.
 
-        What `mark` raises is passed on, and there is no file then. Raises `ConfigurationError`
-        when the disk does not take it. Cancelled, it leaves the whole file or none.
+        What `check` or `mark` raises is passed on, and there is no file then. Raises
+        `ConfigurationError` when the disk does not take it. Cancelled, it leaves the whole file or
+        none.
         """
         del first_decides
+        if check is not None:
+            check()
         path = self.folder / eml_name(mail.row, mail.address or mail.envelope.forward_paths[0])
         await mark()
         loop = asyncio.get_running_loop()

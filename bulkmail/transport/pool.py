@@ -45,6 +45,7 @@ class PooledSession(Protocol):
         mail: MailObject,
         mark: Callable[[], Awaitable[None]],
         *,
+        check: Callable[[], None] | None = None,
         first_decides: bool = True,
     ) -> TransactionResult:
         """Run one transaction; the pool never does."""

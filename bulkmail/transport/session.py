@@ -117,13 +117,15 @@ class Session:
         mark: Mark,
         *,
         is_8bit: bool = False,
+        check: Callable[[], None] | None = None,
         first_decides: bool = True,
     ) -> TransactionResult:
         """Run one transaction.
 
         Refusals are in the result; the session outlives them. Where the first recipient is
         refused nobody gets the message, unless `first_decides` is false: then whoever was accepted
-        does. `mark` is awaited when the server waits for the content, before any of it goes out.
+        does. `check` is called just before MAIL goes out, and nothing is said where it raises.
+        `mark` is awaited when the server waits for the content, before any of it goes out.
 
         Raises `SessionError` when the session ended under way: its `stage` is ``end of data`` if
         and only if the final dot may have gone out (in doubt); `MessageRefusedLocally` when this
@@ -134,6 +136,8 @@ class Session:
             mail.envelope, size=mail.size, extensions=self.extensions, is_8bit=is_8bit
         )
         replies = TransactionReplies(first_decides=first_decides)
+        if check is not None:
+            check()
         self.transactions += 1
         try:
             await self._ask_for_content(replies, envelope)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from support.engine import Bench, FakeTransport
 from support.ledger_book import StoppedClock
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.engine import Ending
 from bulkmail.delivery.limiter import Busy, Limiter, QuotaSpent, Shut, Slot
+from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.ledger.limits import Permit
 
 NOW = 1_800_000_000.0
@@ -161,3 +164,25 @@ async def test_nobody_waits_when_nothing_may_begin(ledger: Permits, clock: Stopp
     control.stop()
 
     assert not isinstance(await waiting, Slot)
+
+
+async def test_a_slot_that_is_missed_at_the_last_moment_is_not_used(
+    bench_of: Callable[[int], Awaitable[Bench]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process was held up between the slot and MAIL: the row waits for another slot."""
+    misses = 3
+
+    def late(turns: Turns) -> None:
+        nonlocal misses
+        if misses:
+            misses -= 1
+            raise SlotMissed("late")
+
+    monkeypatch.setattr(Turns, "check", late)
+    bench, server = await bench_of(5), FakeTransport("primary")
+
+    result = await bench.send(server, rates=(Rate(5, 3600.0),), is_waiting=False)
+
+    assert result.ending is Ending.DONE
+    assert len(server.received) == 5
+    assert await bench.states() == {"sent": 5}

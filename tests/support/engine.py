@@ -59,9 +59,16 @@ class FakeSession:
         self._transport = transport
 
     async def send(
-        self, mail: MailObject, mark: Mark, *, first_decides: bool = True
+        self,
+        mail: MailObject,
+        mark: Mark,
+        *,
+        check: Callable[[], None] | None = None,
+        first_decides: bool = True,
     ) -> TransactionResult:
         del first_decides
+        if check is not None:
+            check()
         await asyncio.sleep(0)
         result = await self._transport.behaviour(mail, mark)
         if result.is_accepted:

@@ -50,6 +50,7 @@ class FakeSession:
         mail: MailObject,
         mark: Callable[[], Awaitable[None]],
         *,
+        check: Callable[[], None] | None = None,
         first_decides: bool = True,
     ) -> TransactionResult:
         raise NotImplementedError

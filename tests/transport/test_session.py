@@ -187,6 +187,22 @@ async def test_a_refused_recipient_does_not_stop_the_others_where_nobody_decides
     assert result.is_accepted
 
 
+async def test_what_the_check_before_mail_raises_leaves_the_session_as_it_was(
+    script: ScriptedStream, pipelined: Opened, mail_object: Make, mark: Marks
+) -> None:
+    def too_late() -> None:
+        raise RuntimeError("too late")
+
+    session = await pipelined()
+    said = len(script.writes)
+
+    with pytest.raises(RuntimeError, match="too late"):
+        await session.send(mail_object(), mark, check=too_late)
+
+    assert len(script.writes) == said
+    assert (session.transactions, mark.count, session.is_reusable) == (0, 0, True)
+
+
 async def test_a_354_behind_a_refused_rcpt_gets_a_lone_dot_and_stays_refused(
     script: ScriptedStream, pipelined: Opened, mail_object: Make, mark: Marks
 ) -> None:
