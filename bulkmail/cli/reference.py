@@ -58,7 +58,9 @@ what it waits for), `stopped_detail`, `waiting_until`, `ledger`, `out` are this 
 `status --json`: with CAMPAIGN one object, without it a list of them. `campaign`, `total`,
 `pending`, `sending`, `sent`, `deferred`, `failed`, `suppressed`, `in_doubt`, `duplicates`,
 `updated_at`, `halt` (`paused`, `cancelled` or null); `reasons`, a list of `state`, `count`, `code`,
-`enhanced_code`, `reason`, `sample`; `servers`, a list of `server`, `sent`, `other`.
+`enhanced_code`, `reason`, `sample`; `servers`, a list of `server`, `sent`, `other`; `slowed`, the
+servers and domains that asked for a slower pace, a list of `scope`, `per_second`,
+`full_per_second`, `until`, `reason`.
 
 `report`: `row`, `email`, `key`, `state`, `reason`, `attempts`, `server`, `stage`, `code`,
 `enhanced_code`, `reply`, `refused_recipients` (an object, address to reply), `message_id`,
