@@ -332,4 +332,5 @@ class Engine:
 
     async def _close(self) -> None:
         for lane in self._lanes:
+            lane.limiter.abandon()
             await lane.transport.close()

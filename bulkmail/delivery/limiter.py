@@ -11,7 +11,7 @@ from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.meter import Meter
-from bulkmail.delivery.ports import Ledger
+from bulkmail.delivery.ports import Ledger, Permit
 
 #: Most slots asked for at once; the ledger gives at most 1 % of the smallest limit.
 CHUNK = 50
@@ -77,6 +77,8 @@ class Limiter:
         self._slowed_until = 0.0
         #: When the last slot opens that was taken and handed on.
         self._taken_until = 0.0
+        #: The next chunk, asked for while the last slot is waited for.
+        self._asked: asyncio.Task[Permit] | None = None
         #: How many messages go to the server.
         self.meter = Meter()
 
@@ -100,10 +102,11 @@ class Limiter:
         async with self._lock:
             while control.may_begin:
                 if (slot := await self._left_over()) is not None:
+                    self._ask_ahead(slot)
                     return self._handed(slot)
                 if (busy := await self._wait_for_others(control, ())) is not None:
                     return busy
-                permit = await self._ledger.take(self._server, self._rates, CHUNK)
+                permit = await self._permit()
                 self._slots.extend(
                     Slot(opens_at, opens_at + permit.valid_for) for opens_at in permit.slots
                 )
@@ -165,6 +168,34 @@ class Limiter:
         self._slots.clear()
         await self.put_back(*left)
 
+    def abandon(self) -> None:
+        """Ask for nothing more: the run is over."""
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
+
+    async def _permit(self) -> Permit:
+        """A chunk of slots, or when to ask again. Cancelled, it keeps what was asked for."""
+        asked = self._asked or self._ask()
+        self._asked = asked
+        await asyncio.wait([asked])
+        self._asked = None
+        return asked.result()
+
+    def _ask(self) -> asyncio.Task[Permit]:
+        asked = asyncio.create_task(self._ledger.take(self._server, self._rates, CHUNK))
+        asked.add_done_callback(_hear)
+        return asked
+
+    def _ask_ahead(self, slot: Slot) -> None:
+        """Have the next chunk at hand, where the pace is what holds us up, and it wastes nothing.
+
+        Else the ledger's commit would come on top of each message's time on the wire.
+        """
+        is_waited_for = slot.opens_at > self._clock.time()
+        if is_waited_for and not self._slots and all(rate.is_pace for rate in self._rates):
+            self._asked = self._asked or self._ask()
+
     async def _left_over(self) -> Slot | None:
         """A slot in hand that may still be used; those that are void are given back."""
         now = self._clock.time()
@@ -174,3 +205,9 @@ class Limiter:
                 return slot
             await self.put_back(slot)
         return None
+
+
+def _hear(asked: asyncio.Task[Permit]) -> None:
+    """Take note of an error that nobody waits for where the run ends by another one."""
+    if not asked.cancelled():
+        asked.exception()

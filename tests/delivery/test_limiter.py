@@ -130,6 +130,21 @@ async def test_a_pace_is_taken_ahead(ledger: Permits, clock: StoppedClock) -> No
     assert all(isinstance(slot, Slot) for slot in slots)
 
 
+@pytest.mark.parametrize(("rates", "asked"), [((PACE,), 2), ((PACE, HOURLY), 1)])
+async def test_the_next_slot_of_a_pace_is_asked_for_while_this_one_is_waited_for(
+    ledger: Permits, clock: StoppedClock, rates: tuple[Rate, ...], asked: int
+) -> None:
+    """But not of a quota: a kill would waste it."""
+    ledger.permits = [Permit(slots=(NOW + n / 10,), valid_for=0.018) for n in (1, 2)]
+    ours = limiter(ledger, *rates)
+
+    await ours.next(Control(clock))
+    await asyncio.sleep(0)
+
+    assert ledger.taken == asked
+    ours.abandon()
+
+
 async def test_who_is_in_the_way_is_named(ledger: Permits, clock: StoppedClock) -> None:
     ledger.permits = [
         Permit(again_at=NOW + 60, scope="domain:gmail"),
