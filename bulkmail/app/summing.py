@@ -67,7 +67,7 @@ def _exit_code(run: Run) -> int:
             return EXIT_STOPPED
         case Ending.WAITING:
             return EXIT_WAITING
-        case Ending.DONE if run.counts.pending or run.counts.deferred:
+        case Ending.DONE | Ending.CANCELLED if run.counts.pending or run.counts.deferred:
             # Put back by a person since the run looked last.
             return EXIT_WAITING
         case Ending.DONE | Ending.LIMIT | Ending.CANCELLED:

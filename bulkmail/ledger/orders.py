@@ -58,11 +58,18 @@ class CampaignOrders:
     async def cancel(self) -> int:
         """Suppress who was not sent to, now and in later passes; how many were.
 
-        What a run has in its hands is suppressed when it comes back unsent.
+        What a run has in its hands is suppressed when it comes back unsent. A run that heeds the
+        order suppresses whom it finds as well: its counts are whole however far this has come.
         """
-        await self._halt(Halt.CANCELLED)
-        before = await self.cancelled()
-        await self._in_batches(partial(cancel, limit=BATCH))
+        parameters = self._parameters() | {"halt": Halt.CANCELLED}
+
+        def begin(connection: sqlite3.Connection) -> int:
+            before = _number(connection, "cancelled count", parameters)
+            connection.execute(load("orders")["set halt"], parameters)
+            return before
+
+        before = await self._driver.submit(begin)
+        await end_cancelled(self._driver, parameters)
         return await self.cancelled() - before
 
     async def cancelled(self) -> int:
@@ -138,23 +145,12 @@ class CampaignOrders:
             connection.execute(load("orders")["free doubts"], parameters)
             return _number(connection, "matching", parameters)
 
-        def some(connection: sqlite3.Connection, _: Mapping[str, object]) -> int:
+        def some(connection: sqlite3.Connection) -> int:
             return connection.execute(load("orders")["put back"], parameters).rowcount
 
         matching = await self._driver.submit(begin)
-        count = await self._in_batches(some)
+        count = await _in_batches(self._driver, some)
         return PutBack(count, max(0, matching - count))
-
-    async def _in_batches(
-        self, some: Callable[[sqlite3.Connection, Mapping[str, object]], int]
-    ) -> int:
-        parameters = self._parameters()
-        done = 0
-        while count := await self._driver.submit(lambda db: some(db, parameters)):
-            done += count
-            if count < BATCH:
-                break
-        return done
 
     def _drop_page(self, connection: sqlite3.Connection, after: int) -> tuple[int, int] | None:
         sql = load("orders")
@@ -188,6 +184,20 @@ def cancel(
     `parameters` are `campaign_id`, `keep_fields` and `now`. What is in doubt counts as well.
     """
     return connection.execute(load("orders")["cancel"], {**parameters, "limit": limit}).rowcount
+
+
+async def end_cancelled(driver: Driver, parameters: Mapping[str, object]) -> int:
+    """Suppress all who wait in a cancelled campaign, some thousands in one commit; how many."""
+    return await _in_batches(driver, partial(cancel, parameters=parameters, limit=BATCH))
+
+
+async def _in_batches(driver: Driver, some: Callable[[sqlite3.Connection], int]) -> int:
+    done = 0
+    while count := await driver.submit(some):
+        done += count
+        if count < BATCH:
+            break
+    return done
 
 
 def _number(

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
-from bulkmail.fate import Attempt, Delivery, Orders, State
+from bulkmail.fate import Attempt, Delivery, Halt, Orders, State
 from bulkmail.ledger import enrolment, limits, orders, slowdown
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.enrolment import Listed
@@ -165,13 +165,23 @@ class CampaignRun:
         return await self._driver.submit(work)
 
     async def heed(self) -> Orders:
-        """What a person ordered meanwhile; whom they put back is due by this."""
+        """What a person ordered meanwhile; whom they put back is due by this.
+
+        Where they cancelled, nobody waits any more by this: whoever cancels tells the run first,
+        and may not have come to the end of a long list when the run has.
+        """
         found, has_put_back = await self._driver.submit(
             lambda db: orders.read(db, self._campaign_id), Kind.READ
         )
+        now = self._clock.time()
+        if found.halt is Halt.CANCELLED:
+            parameters = {"campaign_id": self._campaign_id, "now": now}
+            await orders.end_cancelled(
+                self._driver, parameters | {"keep_fields": self._keeps_fields}
+            )
+            return found
         if not has_put_back:
             return found
-        now = self._clock.time()
         count = await self._driver.submit(
             lambda db: enrolment.admit(db, self._campaign_id, self._listed, now), Kind.ALONE
         )

@@ -205,11 +205,12 @@ async def test_a_run_under_way_asks_the_campaigns_own_list_before_it_tries_again
     assert server.count(f"RCPT TO:<{BOB}>") == 1
 
 
-def test_a_run_that_leaves_somebody_put_back_waiting_says_so() -> None:
+@pytest.mark.parametrize("ending", [Ending.DONE, Ending.CANCELLED])
+def test_a_run_that_leaves_somebody_put_back_waiting_says_so(ending: Ending) -> None:
     counts = Counts(sent=1, pending=1)
     run = Run(
         campaign=LETTER,
-        result=RunResult(ending=Ending.DONE),
+        result=RunResult(ending=ending),
         counts=counts,
         tally=Tally(),
         elapsed_seconds=1.0,

@@ -184,6 +184,21 @@ async def test_a_cancelled_run_finishes_what_is_on_the_wire_and_ends(bench_of: B
     assert await bench.states() == {"sent": 1, "suppressed": 39}
 
 
+async def test_a_run_ends_a_cancellation_that_has_only_been_said(bench_of: BenchOf) -> None:
+    """The process that cancels a long list may be slower than the run, or be killed."""
+    bench, server = await bench_of(40), Gate()
+    run = asyncio.create_task(bench.send(server, connections=2))
+    await until(lambda: server.held == 1)
+
+    said = "UPDATE campaign SET halt = 'cancelled'"
+    await bench.ledger._driver.submit(lambda db: db.execute(said))
+    await until(lambda: bench.control.halt is Halt.CANCELLED)
+    server.opened_wide.set()
+
+    assert (await run).ending is Ending.CANCELLED
+    assert await bench.states() == {"sent": 1, "suppressed": 39}
+
+
 async def test_who_is_put_back_while_a_run_waits_is_sent_to_by_it(bench_of: BenchOf) -> None:
     refusing = True
 

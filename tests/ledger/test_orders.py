@@ -35,6 +35,12 @@ async def waiting(book: Book) -> list[str]:
     return names(claimed)
 
 
+async def said_and_no_more(book: Book) -> None:
+    """The first commit of a cancellation, as another process leaves it."""
+    sql = "UPDATE campaign SET halt = 'cancelled'"
+    await book.ledger._driver.submit(lambda db: db.execute(sql))
+
+
 async def test_nothing_is_claimed_while_a_campaign_is_paused(book: Book) -> None:
     await book.enrol("ann", "bob")
 
@@ -85,6 +91,38 @@ async def test_what_a_run_has_in_its_hands_is_cancelled_when_it_comes_back(book:
     }
     await book.ledger.orders(book.id).resume()
     assert await waiting(book) == []
+
+
+async def test_a_run_that_heeds_a_cancellation_leaves_nobody_waiting(book: Book) -> None:
+    """Whoever cancels has said so, and has not come further: it was slow, or was killed."""
+    await book.enrol("ann", "bob", "cat", "dan")
+    await book.end("ann", State.IN_DOUBT, due_at=book.clock.now + 60, is_doubt=True)
+    claimed = await book.claim("bob")
+    await said_and_no_more(book)
+
+    heeded = await book.run().heed()
+    await book.run().release([claimed])
+
+    assert heeded.halt is Halt.CANCELLED
+    assert await book.states() == {
+        "ann": "in_doubt: so it went",
+        "bob": "suppressed: cancelled",
+        "cat": "suppressed: cancelled",
+        "dan": "suppressed: cancelled",
+    }
+    assert await book.run().next_due_at() is None
+
+
+async def test_a_long_list_is_cancelled_to_its_end(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "BATCH", 2)
+    await book.enrol("ann", "bob", "cat", "dan", "eve")
+
+    count = await book.ledger.orders(book.id).cancel()
+
+    assert count == 5
+    assert set((await book.states()).values()) == {"suppressed: cancelled"}
 
 
 async def test_later_passes_are_cancelled_too(book: Book) -> None:
