@@ -3,6 +3,8 @@
 BulkmailError
   ConfigurationError            a file or an option is wrong; carries a Fault for each place
     CampaignBusy                another run of the campaign holds its lock
+    NobodyToSendTo              the list is empty
+    SourceUnavailable           a database, web server or command gave no list: worth another try
   SessionError                  this session is over; the delivery is not to blame
     ConnectFailed
     StageTimeout                names its stage
@@ -82,6 +84,18 @@ class ConfigurationError(BulkmailError):
 
 class CampaignBusy(ConfigurationError):
     """Another run of this campaign is under way on this ledger."""
+
+
+class NobodyToSendTo(ConfigurationError):
+    """The list of recipients is there, whole, and empty."""
+
+
+class SourceUnavailable(ConfigurationError):
+    """Where the recipients are to come from gave no list, or not all of it.
+
+    Nothing of the campaign is wrong as far as is known, and nothing was changed: another try later
+    may do. `send` ends with it; a scheduler tries again.
+    """
 
 
 class SessionError(BulkmailError):

@@ -22,7 +22,7 @@ from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
 from bulkmail.clock import Clock, moment
-from bulkmail.errors import ConfigurationError
+from bulkmail.errors import ConfigurationError, NobodyToSendTo
 from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import Enrolment, Ledger, NewRow
 from bulkmail.message.composer import Composer
@@ -108,7 +108,7 @@ class Pass:
             self.inspection.rows += len(batch)
             self._watch.checking(self.inspection.rows, None)
         if not self.inspection.rows:
-            raise ConfigurationError(
+            raise NobodyToSendTo(
                 self._campaign.fault(("recipients",), "the list is empty: nobody to send to")
             )
 

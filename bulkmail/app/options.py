@@ -8,6 +8,16 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """Which time of a series this is: what a list that is looked up anew may ask for."""
+
+    #: The ledger's name of the series: that of the campaign's file, without the instant.
+    series: str
+    #: Epoch seconds at which the list was read for the occurrence before; None: it is the first.
+    last_run: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
     """The contract's options of `send`, by their names. Aware datetimes only."""
 
@@ -26,6 +36,8 @@ class SendOptions:
     as_new: bool = False
     transcript: Path | None = None
     ledger: Path | None = None
+    #: The occurrence of a series that is sent; None for a plain `send`.
+    occasion: Occasion | None = None
     #: Whether SIGINT and SIGTERM end the run gracefully: for a program that is nothing but the
     #: run. A second signal cuts.
     handle_signals: bool = False

@@ -25,7 +25,7 @@ from bulkmail.campaign.recipients.source import (
 )
 from bulkmail.campaign.recipients.understand import FaultMaker, Understanding
 from bulkmail.campaign.text_file import displayed, is_utf8_after_all, text_encoding
-from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.errors import ConfigurationError, Fault, NobodyToSendTo
 
 _LOC: Loc = ("recipients",)
 
@@ -80,7 +80,7 @@ def open_recipients(campaign: Campaign) -> RecipientList:
     email_column = _email_column(campaign, options, reader, name)
     _check_key_column(campaign, options, reader)
     if next(reader.records(), None) is None:
-        raise ConfigurationError(Fault(path=name, message="is empty: there is nobody to send to"))
+        raise NobodyToSendTo(Fault(path=name, message="is empty: there is nobody to send to"))
     return RecipientList(
         columns=reader.columns,
         email_column=email_column,
