@@ -103,6 +103,8 @@ class Attempt:
     reply: str | None = None
     #: cc and bcc the server refused: address to reply.
     refused_recipients: Mapping[str, str] | None = None
+    #: A gateway's own name for the message it took.
+    gateway_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,9 +41,12 @@ class Overload(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A server answered 2yz to the end of data."""
+    """A server answered 2yz to the end of data; a gateway said that it took the text."""
 
     reply: Reply
+    stage: enum.StrEnum = Stage.END_OF_DATA
+    #: The gateway's own name for the message, where it gave one.
+    gateway_id: str | None = None
     #: cc and bcc it refused, with the reply to each.
     refused: Mapping[str, Reply] = field(default_factory=dict)
     #: cc and bcc that were left out because they are suppressed.
@@ -55,7 +58,8 @@ class Failure:
     """What failed, where, and what came back."""
 
     blame: Blame
-    stage: Stage | None
+    #: The step at which it failed: SMTP's, or the transport's own.
+    stage: enum.StrEnum | None
     #: What the server said; None where it said nothing (a timeout, a lost connection).
     reply: Reply | None
     #: Why, in a few words.
@@ -64,6 +68,10 @@ class Failure:
     is_counted: bool = False
     #: Whose pace was too high for the server; None: nobody's.
     overload: Overload | None = None
+    #: Seconds for which the server asked to be left alone; None: it did not say.
+    retry_after: float | None = None
+    #: Whether the server is of no more use in this run: our account is refused there.
+    ends_use: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +86,10 @@ class PermanentFailure(Failure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InDoubt:
-    """The connection was lost between the end of data and its reply."""
+    """All was sent, and no answer came that says what became of it."""
 
     reason: str
+    stage: enum.StrEnum = Stage.END_OF_DATA
 
 
 Outcome: TypeAlias = Accepted | TransientFailure | PermanentFailure | InDoubt

@@ -20,7 +20,7 @@ from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
 from bulkmail.delivery.engine import Engine, RunSettings
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.ports import Ledger, Transport
+from bulkmail.delivery.ports import Ledger, Terms, Transport
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.schedule.window import Window
 from bulkmail.settings import DomainLimit, RetrySettings, ServerSettings, StopSettings
@@ -29,8 +29,8 @@ from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Session
 from bulkmail.transport.transcript import Transcript, transcript_file
 
-#: A server's settings and the way to it.
-End = tuple[ServerSettings, Transport]
+#: What a server may be given, and the way to it.
+End = tuple[Terms, Transport]
 
 
 def pools(

@@ -21,11 +21,15 @@ from bulkmail.smtp.transaction import TransactionResult
 _COUNTED = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
 
 
-def of_result(result: TransactionResult, left_out: tuple[str, ...] = ()) -> Outcome:
+def of_result(result: TransactionResult | Outcome, left_out: tuple[str, ...] = ()) -> Outcome:
     """The outcome of a transaction that came to an end with the session whole.
+
+    What is one already is nobody's to judge but its session's.
 
     `left_out`: cc and bcc that were not even asked for.
     """
+    if not isinstance(result, TransactionResult):
+        return result
     if result.end_of_data is not None and result.is_accepted:
         return Accepted(reply=result.end_of_data, refused=result.refused, left_out=left_out)
     if result.decisive is None:

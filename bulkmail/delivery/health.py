@@ -54,7 +54,7 @@ class Health:
         self.sentence = ""
         #: What else there is to say: what the provider wants as a password.
         self.hint = ""
-        #: Whether it rests for a spent quota, and not because it failed.
+        #: Whether it rests for a spent quota or because it asked, and not because it failed.
         self.is_out_of_quota = False
         #: Whether it is out of use for the rest of the run.
         self.is_stopped = False
@@ -128,7 +128,7 @@ class Health:
             self._rest(now, is_busy=is_busy)
 
     def rest(self, until: float, sentence: str) -> None:
-        """Leave it alone until then for a reason that is no failure: a quota is spent."""
+        """Leave it alone until then for a reason that is no failure: a quota is spent, it asks."""
         self.is_out_of_quota = True
         self.rests_until = max(self.rests_until, until)
         self.sentence = sentence

@@ -40,8 +40,12 @@ class Judging:
         match outcome:
             case Accepted():
                 health.accepted()
-            case PermanentFailure(blame=Blame.MESSAGE, stage=Stage()):
+            case PermanentFailure(ends_use=True):
+                health.stop(f"{self._lane.name}: {outcome.reason}")
+            case PermanentFailure(blame=Blame.MESSAGE) if outcome.stage is not None:
                 health.refused_message(outcome.reason)
+            case TransientFailure(blame=Blame.SERVER, retry_after=float(seconds)):
+                health.rest(self._shared.clock.time() + seconds, outcome.reason)
             case TransientFailure(blame=Blame.SESSION | Blame.SERVER) | InDoubt():
                 self._failed(outcome.reason, began_in)
             case PermanentFailure(blame=Blame.SERVER, reply=reply) if reply is not None:

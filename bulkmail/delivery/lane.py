@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from bulkmail.clock import Clock
 from bulkmail.delivery.health import Health
 from bulkmail.delivery.limiter import Limiter
-from bulkmail.delivery.ports import Ledger, Transport
+from bulkmail.delivery.ports import Ledger, Terms, Transport
 from bulkmail.fate import Delivery
-from bulkmail.settings import ServerSettings, StopSettings
+from bulkmail.settings import StopSettings
 
 #: Deliveries claimed ahead for each connection: enough that no worker waits for the ledger, few
 #: enough that a stop has little to give back.
@@ -24,7 +24,7 @@ class Lane:
     def __init__(
         self,
         transport: Transport,
-        settings: ServerSettings,
+        settings: Terms,
         ledger: Ledger,
         clock: Clock,
         *,

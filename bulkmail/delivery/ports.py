@@ -11,6 +11,7 @@ from typing import Protocol
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.fate import Attempt, Delivery, Orders
 from bulkmail.message.mail_object import MailObject
+from bulkmail.outcome import Outcome
 from bulkmail.smtp.transaction import TransactionResult
 
 #: Awaited by a session just before the end of data goes out. It returns when the `sending` mark is
@@ -28,8 +29,10 @@ class Session(Protocol):
         *,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
-    ) -> TransactionResult:
+    ) -> TransactionResult | Outcome:
         """Run one transaction.
+
+        A session that does not speak SMTP says itself what its try came to: an `Outcome`.
 
         `check` is called just before MAIL's bytes are handed to the connection; what it raises is
         passed on, nothing having been said.
@@ -42,6 +45,30 @@ class Session(Protocol):
         Whatever `mark` raises is passed on, the session being aborted first when the server waits
         for content. A cancellation aborts the connection.
         """
+        ...
+
+
+class Terms(Protocol):
+    """How much a server, or whatever else stands at the end of a way, may be given."""
+
+    @property
+    def name(self) -> str:
+        """Reports and limits hang on it."""
+        ...
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """At most so many messages in any window."""
+        ...
+
+    @property
+    def connections(self) -> int:
+        """At most so many sessions at once."""
+        ...
+
+    @property
+    def weight(self) -> int | None:
+        """Its share, where all have one; None: in order of preference."""
         ...
 
 

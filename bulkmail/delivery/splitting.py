@@ -22,6 +22,7 @@ from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Accepted
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.transaction import TransactionResult
 
 
 def too_many(refused: Mapping[str, Reply]) -> tuple[str, ...]:
@@ -89,6 +90,8 @@ class Splitting:
             await self._turns.missed()
             return None
         except (SessionError, MessageRefusedLocally):
+            return None
+        if not isinstance(result, TransactionResult):
             return None
         if isinstance(classify.of_result(result), Accepted):
             return result.recipients

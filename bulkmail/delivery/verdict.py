@@ -16,7 +16,6 @@ from bulkmail.outcome import (
     PermanentFailure,
     TransientFailure,
 )
-from bulkmail.smtp.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,12 @@ def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
         reason=f"accepted, but not for {len(refused)} of cc and bcc" if refused else "accepted",
         is_counted=True,
         server=tried.server,
-        stage=Stage.END_OF_DATA,
+        stage=outcome.stage,
         code=outcome.reply.code,
         enhanced_code=str(outcome.reply.enhanced) if outcome.reply.enhanced else None,
         reply=outcome.reply.text,
         refused_recipients=refused or None,
+        gateway_id=outcome.gateway_id,
     )
 
 
@@ -100,7 +100,7 @@ def _in_doubt(tried: Try, outcome: InDoubt, policy: RetryPolicy, now: float) -> 
         is_counted=True,
         is_doubt=True,
         server=tried.server,
-        stage=Stage.END_OF_DATA,
+        stage=outcome.stage,
     )
 
 
@@ -118,7 +118,8 @@ def _try_again(tried: Try, outcome: Failure, policy: RetryPolicy, now: float) ->
     if isinstance(decision, GiveUp):
         reason = f"{decision.reason}: {outcome.reason}"
         return _failure(tried, outcome, now, _end_of(tried.delivery), reason)
-    return _failure(tried, outcome, now, State.DEFERRED, outcome.reason, due_at=decision.at)
+    due_at = max(decision.at, now + (outcome.retry_after or 0))
+    return _failure(tried, outcome, now, State.DEFERRED, outcome.reason, due_at=due_at)
 
 
 def _failure(

@@ -34,6 +34,8 @@ class ReportRow:
     #: cc and bcc the server refused: address to reply. Empty: none.
     refused_recipients: Mapping[str, str]
     message_id: str
+    #: A gateway's own name for the message; None: it gave none, or it was mail.
+    gateway_id: str | None
     #: Epoch seconds.
     updated_at: float
 
@@ -173,7 +175,7 @@ def read_delivery(columns: Collection[Any]) -> Delivery:
 
 def _report_row(columns: tuple[Any, ...]) -> ReportRow:
     row, _, address, key, state, reason, attempts, server, stage, *answer = columns
-    code, enhanced_code, reply, refused, message_id, updated_at = answer
+    code, enhanced_code, reply, refused, message_id, gateway_id, updated_at = answer
     return ReportRow(
         row=row,
         email=address,
@@ -188,6 +190,7 @@ def _report_row(columns: tuple[Any, ...]) -> ReportRow:
         reply=reply,
         refused_recipients=json.loads(refused) if refused else {},
         message_id=message_id,
+        gateway_id=gateway_id,
         updated_at=updated_at,
     )
 

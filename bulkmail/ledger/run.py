@@ -277,6 +277,7 @@ class CampaignRun:
             "refused_recipients": json.dumps(dict(refused), ensure_ascii=False)
             if refused
             else None,
+            "gateway_id": attempt.gateway_id,
             "keep_fields": self._keeps_fields,
         }
 

@@ -84,7 +84,7 @@ UPDATE delivery SET
         first_attempt_at, CASE WHEN :state NOT IN ('pending', 'suppressed') THEN :started_at END
     ),
     server = :server, stage = :stage, code = :code, enhanced_code = :enhanced_code,
-    reply = :reply, refused_recipients = :refused_recipients,
+    reply = :reply, refused_recipients = :refused_recipients, gateway_id = :gateway_id,
     fields = CASE WHEN :state <> 'sent' OR :keep_fields THEN fields END,
     updated_at = :at
 WHERE id = :id AND epoch = :epoch AND owner = :owner;

@@ -29,6 +29,7 @@ KEYS = (
     "reply",
     "refused_recipients",
     "message_id",
+    "gateway_id",
     "updated_at",
 )
 

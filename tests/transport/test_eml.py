@@ -12,6 +12,7 @@ from bulkmail.errors import ConfigurationError
 from bulkmail.message.eml_name import NAME_MAX, eml_name, folder_name, is_eml_name
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.envelope import Envelope
+from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.transport.eml import EmlTransport
 
 CONTENT = (b"Subject: hi\r\n\r\n", b".dot\r\n", b"bye\r\n")
@@ -47,6 +48,7 @@ async def test_it_is_a_transport_and_a_session(transport: EmlTransport) -> None:
 
     result = await session.send(mail(1, "li.wei@example.com", "boss@example.com"), nothing)
 
+    assert isinstance(result, TransactionResult)
     assert result.is_accepted
     assert list(result.recipients) == ["li.wei@example.com", "boss@example.com"]
     assert result.refused == {}

@@ -18,6 +18,7 @@ from bulkmail.errors import (
 )
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.stage import Stage
+from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.transport.session import Session
 
 Opened = Callable[[], Awaitable[Session]]
@@ -46,6 +47,7 @@ async def test_a_message_for_one_is_two_round_trips_with_pipelining(
 
     result = await session.send(mail_object(content=b"Subject: hi\r\n\r\n.dot\r\n"), mark)
 
+    assert isinstance(result, TransactionResult)
     assert result.is_accepted
     assert str(result.end_of_data) == "250 2.0.0 queued"
     assert mark.count == 1
