@@ -64,6 +64,7 @@ servers and domains that asked for a slower pace, a list of `scope`, `per_second
 
 `report`: `row`, `email`, `key`, `state`, `reason`, `attempts`, `server`, `stage`, `code`,
 `enhanced_code`, `reply`, `refused_recipients` (an object, address to reply), `message_id`,
+`gateway_id` (a gateway's own name for a text message),
 `updated_at`. In CSV, what is not known is empty, and a cell that a spreadsheet would run as a
 formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return, and is no plain number) has
 an apostrophe in front; JSON is exact.
