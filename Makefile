@@ -57,9 +57,11 @@ $(BIN)/python:
 $(RUN): pyproject.toml | $(BIN)/python
 	@echo 'Installing bulkmail into $(VENV)'
 	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q bulkmail  # once, and not by the first command
 	@touch $@
 
 $(TEST): pyproject.toml | $(BIN)/python
 	@echo 'Installing bulkmail and what its tests need into $(VENV)'
 	@$(PIP) --editable '.[test]'
+	@$(BIN)/python -m compileall -q bulkmail
 	@touch $(RUN) $@

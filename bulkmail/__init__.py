@@ -15,20 +15,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bulkmail.errors import BulkmailError
+from bulkmail.version import __version__
 
 if TYPE_CHECKING:
     from bulkmail.app.options import SendOptions
     from bulkmail.app.sending import send
     from bulkmail.campaign.load import Campaign
+    from bulkmail.errors import BulkmailError
     from bulkmail.fate import State
     from bulkmail.ledger import Ledger, MemoryLedger
     from bulkmail.report.summary import Summary
     from bulkmail.secret import Secret
     from bulkmail.smtp.transaction import TransactionResult
     from bulkmail.transport.client import SMTPClient
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BulkmailError",
@@ -46,6 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BulkmailError": "bulkmail.errors",
     "Campaign": "bulkmail.campaign.load",
     "Ledger": "bulkmail.ledger",
     "MemoryLedger": "bulkmail.ledger",

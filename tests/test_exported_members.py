@@ -1,3 +1,5 @@
+from importlib.metadata import version
+
 import pytest
 
 import bulkmail
@@ -14,4 +16,8 @@ def test_what_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_every_name_is_found_where_type_checkers_look() -> None:
-    assert set(bulkmail._HOMES) | {"BulkmailError", "__version__"} == set(bulkmail.__all__)
+    assert set(bulkmail._HOMES) | {"__version__"} == set(bulkmail.__all__)
+
+
+def test_the_version_is_the_one_that_is_installed() -> None:
+    assert bulkmail.__version__ == version("bulkmail")

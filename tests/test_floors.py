@@ -10,7 +10,7 @@ import bulkmail
 PACKAGE = Path(bulkmail.__file__).parent
 
 FLOORS = [
-    {"errors", "clock", "address", "secret", "fate"},
+    {"errors", "clock", "address", "secret", "fate", "version"},
     {"smtp", "campaign"},
     {"message", "outcome", "settings"},
     {"transport", "gateway", "delivery", "ledger", "report", "schedule", "cluster", "sink"},

@@ -1,35 +1,22 @@
-"""The program: its commands in the order of a first day, and what they all share."""
+"""The program: its commands in the order of a first day, and what they all share.
+
+A command is imported and built when it is asked for: who sends one letter does not wait for twenty
+commands. All of them are there for the help.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
-from bulkmail.cli.cancel import cancel
-from bulkmail.cli.check import check
-from bulkmail.cli.demo import demo
-from bulkmail.cli.dkim import dkim
-from bulkmail.cli.init import init
-from bulkmail.cli.pause import pause
-from bulkmail.cli.preview import preview
-from bulkmail.cli.probe import probe
-from bulkmail.cli.purge import purge
-from bulkmail.cli.rename import rename
-from bulkmail.cli.report import report
-from bulkmail.cli.resolve import resolve
-from bulkmail.cli.resume import resume
-from bulkmail.cli.retry import retry
-from bulkmail.cli.schema import schema
-from bulkmail.cli.send import send
-from bulkmail.cli.sink import sink
-from bulkmail.cli.status import status
-from bulkmail.cli.suppress import suppress
 from bulkmail.cli.version import print_version
 
-#: Their order in the help, once more with the groups, which typer puts behind all others.
+#: The commands, and groups of commands, in their order in the help. Each is a module of this
+#: package with a function, or a `typer.Typer`, of that name.
 ORDER = (
     "init",
     "check",
@@ -53,25 +40,65 @@ ORDER = (
 )
 
 
-class InOrder(TyperGroup):
-    """The commands in the order of a first day."""
+#: Not shown in the help.
+HIDDEN = frozenset({"demo"})
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Names of the commands, as the help shows them."""
-        return sorted(super().list_commands(ctx), key=ORDER.index)
+#: What the program and each of its commands have in common.
+_STYLE: dict[str, Any] = {
+    "add_completion": False,
+    # Plain help: it costs a tenth of a second less, and reads the same in a pipe.
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "pretty_exceptions_show_locals": False,
+}
+
+
+class Commands(Mapping[str, Any]):
+    """The commands by name, each built when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in ORDER:
+            raise KeyError(name)
+        if name not in self._built:
+            self._built[name] = _built(name)
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ORDER)
+
+    def __len__(self) -> int:
+        return len(ORDER)
+
+
+def _built(name: str) -> Any:
+    work = getattr(importlib.import_module(f"bulkmail.cli.{name}"), name)
+    if not isinstance(work, typer.Typer):
+        alone = typer.Typer(**_STYLE)
+        alone.command(name, hidden=name in HIDDEN)(work)
+        work = alone
+    command = typer.main.get_command(work)
+    command.name = name
+    return command
+
+
+class Program(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast("Any", Commands())
 
 
 program = typer.Typer(
     name="bulkmail",
-    cls=InOrder,
+    cls=Program,
     help="Send mail campaigns over SMTP, and know every recipient's fate.",
     no_args_is_help=True,
-    add_completion=False,
-    # Plain help: it costs a tenth of a second less, and reads the same in a pipe.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    **_STYLE,
 )
 
 
@@ -96,28 +123,3 @@ def options(
     ] = False,
 ) -> None:
     """Send mail campaigns over SMTP, and know every recipient's fate."""
-
-
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    init,
-    check,
-    preview,
-    send,
-    status,
-    report,
-    pause,
-    resume,
-    cancel,
-    retry,
-    resolve,
-    rename,
-    purge,
-    probe,
-    sink,
-    schema,
-)
-for _command in _COMMANDS:
-    program.command()(_command)
-program.add_typer(suppress, name="suppress")
-program.add_typer(dkim, name="dkim")
-program.command(hidden=True)(demo)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from bulkmail.version import __version__
+
 
 def print_version() -> None:
     """Print ``bulkmail 0.1.0``."""
-    import importlib.metadata
-
-    sys.stdout.write(f"bulkmail {importlib.metadata.version('bulkmail')}\n")
+    sys.stdout.write(f"bulkmail {__version__}\n")

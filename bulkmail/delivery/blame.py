@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from bulkmail.outcome import Blame, Overload
 from bulkmail.smtp.reply import Reply
@@ -30,7 +31,8 @@ class Rule:
     codes: frozenset[int] = frozenset()
     #: Enhanced status codes without their class, ``7.8``; or a subject, ``7.``.
     enhanced: tuple[str, ...] = ()
-    words: re.Pattern[str] | None = None
+    #: A regular expression; the text is searched for it in any case. None: no matter.
+    words: str | None = None
 
     def fits(self, stage: Stage, reply: Reply) -> bool:
         """Whether this row speaks of `reply` at `stage`."""
@@ -39,7 +41,7 @@ class Rule:
             (not self.stages or stage in self.stages)
             and (not self.codes or reply.code in self.codes)
             and (not self.enhanced or self._names(detail))
-            and (self.words is None or self.words.search(reply.text) is not None)
+            and (self.words is None or _search(self.words, reply.text))
         )
 
     def _names(self, detail: str) -> bool:
@@ -60,8 +62,18 @@ class Judgement:
     overload: Overload | None = None
 
 
-def _words(*alternatives: str) -> re.Pattern[str]:
-    return re.compile("|".join(alternatives), re.IGNORECASE)
+def _words(*alternatives: str) -> str:
+    return "|".join(alternatives)
+
+
+def _search(words: str, text: str) -> bool:
+    return _compiled(words).search(text) is not None
+
+
+@cache
+def _compiled(words: str) -> re.Pattern[str]:
+    """Compiled when a server refuses something: most runs need none of the table."""
+    return re.compile(words, re.IGNORECASE)
 
 
 #: It is not this recipient, it is one too many: in another transaction it may be taken.
@@ -228,4 +240,4 @@ def judge(stage: Stage, reply: Reply) -> Judgement:
 
 def wants_fewer(reply: Reply) -> bool:
     """Whether a recipient was refused for being one too many in its transaction."""
-    return not reply.is_positive and _FEWER.search(reply.text) is not None
+    return not reply.is_positive and _search(_FEWER, reply.text)

@@ -12,9 +12,12 @@ import base64
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from bulkmail.message.dkim_canonical import BodyHash, relaxed_fields, relaxed_value
-from bulkmail.message.dkim_key import DkimKey
+
+if TYPE_CHECKING:  # cryptography is slow to import: only for who has keys
+    from bulkmail.message.dkim_key import DkimKey
 
 #: What is signed where it is there: RFC 6376, 5.4.1, and what the big providers look at. Bulk
 #: senders are asked for List-Unsubscribe-Post (RFC 8058, 4) and Feedback-ID under the signature.

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bulkmail.address import parse_mailbox
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.secret_reference import SecretReference
 from bulkmail.errors import ConfigurationError, Fault
-from bulkmail.message.dkim_key import DkimKey
 from bulkmail.secret import Secret
+
+if TYPE_CHECKING:
+    from bulkmail.message.dkim_key import DkimKey
 
 
 def key_notices(campaign: Campaign, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -78,6 +81,9 @@ class Keyring:
             pem = look_up(written.key, loc)
             if pem is None:
                 continue
+            # cryptography is a tenth of a second: only for who signs.
+            from bulkmail.message.dkim_key import DkimKey  # noqa: PLC0415
+
             try:
                 keys.append(DkimKey.parse(written.domain, written.selector, pem))
             except ValueError as error:
