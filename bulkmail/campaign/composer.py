@@ -35,6 +35,7 @@ from bulkmail.errors import ConfigurationError, Fault
 NodeStart = ScalarEvent | SequenceStartEvent | MappingStartEvent
 
 MAX_DEPTH = 100
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 MAX_ALIASED = 100_000
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,99})(\.[0-9]{1,99}(?:[eE][+-]?[0-9]{1,2})?)?")
@@ -152,7 +153,7 @@ class _Composer:
         node = _node(event)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            self.fail(event, f"nested more than {MAX_DEPTH} levels deep")
+            self.fail(event, _TOO_DEEP)
         value = self._untagged(node, loc)
         self._depth -= 1
         if node.anchor is not None:
@@ -259,6 +260,9 @@ class _Composer:
             sentence = "a tab, @, ` or % that begins a value; indent by spaces, quote text"
         elif "tab character" in (error.problem or ""):
             sentence = "a tab where YAML is indented; indent by spaces"
+        elif "nesting depth" in (error.problem or ""):
+            # libyaml reads ahead, and newer ones have a bound of their own, beyond ours.
+            return self._fault((), place, _TOO_DEEP)
         else:
             sentence = ", ".join(part for part in (error.context, error.problem) if part)
         return self._fault((), place, f"not YAML: {sentence}")

@@ -171,11 +171,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers.clear()
         # A `finally` that awaits refuses to be closed, and Python would print that.
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        # What it would still begin becomes a task, which is closed in turn: the list grows under
+        # way. Without a loop it would be a coroutine that nobody awaited, told at whatever runs
+        # when it is collected.
+        events._set_running_loop(self)
         try:
             for task in self._tasks:
                 if not task.done():
                     _close(task)
         finally:
+            events._set_running_loop(None)
             sys.unraisablehook = hook
         self._next.clear()
         self._timers.clear()

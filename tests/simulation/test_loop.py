@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Coroutine, Iterator
+from inspect import CORO_CLOSED, getcoroutinestate
+from typing import Any
 
 import pytest
 from simulation.loop import NeverEnds, VirtualLoop
@@ -102,3 +105,29 @@ def test_what_spins_and_what_waits_for_ever_is_told(loop: VirtualLoop) -> None:
     Process("a").context.run(loop.create_task, spin())
     with pytest.raises(NeverEnds, match="steps"):
         loop.run(lambda: False)
+
+
+def test_what_the_dead_would_still_begin_is_no_task_of_another_loop(loop: VirtualLoop) -> None:
+    """It would stay there, never begun, and be told at whichever test it is collected in."""
+
+    async def farewell() -> None:
+        raise AssertionError("a dead process took leave")
+
+    begun: list[Coroutine[Any, Any, None]] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            begun.append(farewell())
+            await asyncio.shield(begun[0])
+
+    Process("a").context.run(loop.create_task, work())
+    passes(loop, 10)
+    with contextlib.closing(asyncio.new_event_loop()) as other:
+        asyncio.set_event_loop(other)
+        loop.dispose()
+        asyncio.set_event_loop(None)
+
+        assert not asyncio.all_tasks(other)
+    assert [getcoroutinestate(coroutine) for coroutine in begun] == [CORO_CLOSED]
