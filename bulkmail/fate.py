@@ -7,7 +7,7 @@ the contract's seven and no more; a claim (owner, epoch, lease) is not a state.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,28 @@ class Orders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileNote:
+    """A row's own file as it was when the row was checked."""
+
+    #: The campaign's entry that names it: ``attachments[1]``, ``inline.photo``.
+    entry: str
+    #: From the project root where it lies below it; in the file system's own octets.
+    path: bytes
+    #: Of its content, in hex.
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """What tells the message that went out from any other one."""
+
+    #: Of the message, in hex: see docs/reliability.md.
+    message_sha256: str
+    #: A mapping a file: ``name``, ``size`` in octets, ``sha256`` in hex. In the message's order.
+    attachments: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A claimed row: what is needed to make one attempt."""
 
@@ -72,6 +94,8 @@ class Delivery:
     message_id: str
     #: The server that asked to come again (greylisting): it knows the sender by now.
     greylisted_by: str | None = None
+    #: Its own files as they were checked; None: not known, and any will do.
+    files: tuple[FileNote, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.enrolling import inspect
 from bulkmail.app.faults import FaultList
+from bulkmail.app.personal_check import not_noted, notebook
 from bulkmail.app.probing import Finding, look_at
 from bulkmail.app.scratch import scratch_ledger
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import open_recipients
 from bulkmail.campaign.salvage import Salvage
-from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.clock import SystemClock
+from bulkmail.errors import ConfigurationError, Fault, LedgerError
+from bulkmail.ledger import Ledger
 from bulkmail.message.keyring import key_notices
 from bulkmail.report.silence import Silence
 from bulkmail.report.wording import size
@@ -46,14 +49,40 @@ async def check(
     online: bool = False,
     watch: Watch | None = None,
     environ: Mapping[str, str] | None = None,
+    ledger: Path | None = None,
 ) -> CheckReport:
-    """Read the whole list and render every row. Never raises for what is wrong with them."""
+    """Read the whole list and render every row. Never raises for what is wrong with them.
+
+    The ledger, which is made where there is none, keeps that this was checked, for
+    `send --require-check`; nothing else in it is changed.
+    """
+    try:
+        clock = SystemClock()
+        async with notebook(campaign, ledger, clock) as notes:
+            return await _check(campaign, online=online, watch=watch, environ=environ, notes=notes)
+    except LedgerError as error:
+        found = await _check(campaign, online=online, watch=watch, environ=environ, notes=None)
+        return replace(found, notices=(*found.notices, not_noted(error)))
+
+
+async def _check(
+    campaign: Campaign,
+    *,
+    online: bool,
+    watch: Watch | None,
+    environ: Mapping[str, str] | None,
+    notes: Ledger | None,
+) -> CheckReport:
     environ = os.environ if environ is None else environ
     surroundings = Surroundings.ordinary(watch or Silence())
+    if notes is not None:
+        await notes.checks(campaign.name).begin()
     async with scratch_ledger(surroundings.clock) as ledger:
         inspection, _ = await inspect(
-            campaign, ledger=ledger, surroundings=surroundings, skip_invalid=True
+            campaign, ledger=ledger, surroundings=surroundings, skip_invalid=True, notes=notes
         )
+        if notes is not None and not inspection.faults:
+            await notes.checks(campaign.name).passed(inspection.facts)
         record = await ledger.campaign(campaign.name)
         counts = None if record is None else await ledger.counts(record.id)
     faults = list(inspection.faults)

@@ -16,8 +16,10 @@ from typing import Any
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.faults import FaultList
+from bulkmail.app.file_notes import FileNotes
 from bulkmail.app.identity import from_domain, ledger_name_of_file
 from bulkmail.app.linting import Linting
+from bulkmail.app.personal_check import facts
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
@@ -44,6 +46,8 @@ class Inspection:
     rows: int = 0
     largest_bytes: int = 0
     linting: Linting = field(default_factory=Linting)
+    #: Where a person checks: each part of the campaign and its digest, from before it was read.
+    facts: dict[str, str] = field(default_factory=dict)
     #: Ledger ids of rows that cannot be rendered, with the reason.
     unfit: list[tuple[int, str]] = field(default_factory=list)
     #: Ledger ids of rows for which `skip_if` holds, with the reason.
@@ -61,8 +65,14 @@ class Pass:
         ledger: Ledger,
         surroundings: Surroundings,
         domain: str | None = None,
+        notes: Ledger | None = None,
+        is_strict: bool = False,
     ) -> None:
-        """`domain` is the one Message-IDs end in, where it is not that of From."""
+        """`domain` is the one Message-IDs end in, where it is not that of From.
+
+        With `notes` a person checks: that ledger keeps what rows' own files are, not `ledger`. A
+        strict pass takes no files of rows but those that a person checked.
+        """
         self._campaign = campaign
         self._composer = composer
         #: Where the list goes.
@@ -70,6 +80,8 @@ class Pass:
         self._clock = surroundings.clock
         self._watch = surroundings.watch
         self._domain = from_domain(campaign) if domain is None else domain
+        checks = (notes or ledger).checks(campaign.name)
+        self._files = FileNotes(checks, by_person=notes is not None, is_strict=is_strict)
         self.inspection = Inspection()
 
     async def run(
@@ -131,12 +143,14 @@ class Pass:
     async def _check(self, enrolment: Enrolment) -> None:
         if self._composer is None:
             return
+        await self._files.begin(self._composer)
         done = 0
-        async for delivery in _enrolled(enrolment):
+        async for delivery in _enrolled(enrolment, self._files):
             await self._check_row(delivery, self._composer)
             done += 1
             if done % STEP == 0:
                 self._watch.checking(done, self.inspection.rows)
+        await self._files.end()
 
     async def _check_row(self, delivery: Delivery, composer: Composer) -> None:
         try:
@@ -150,13 +164,14 @@ class Pass:
         else:
             self.inspection.largest_bytes = max(self.inspection.largest_bytes, mail.size)
             self.inspection.linting.look(mail)
+            await self._files.note(delivery, mail)
 
 
-async def _enrolled(enrolment: Enrolment) -> AsyncIterator[Delivery]:
+async def _enrolled(enrolment: Enrolment, files: FileNotes) -> AsyncIterator[Delivery]:
     """The pass's rows that are to be sent, in batches."""
     after = 0
     while batch := await enrolment.rows(after=after, limit=BATCH):
-        for delivery in batch:
+        for delivery in await files.expected(batch):
             yield delivery
         after = batch[-1].id
 
@@ -184,24 +199,33 @@ async def enrolled_id(campaign: Campaign, ledger: Ledger) -> int:
 
 
 async def inspect(
-    campaign: Campaign, *, ledger: Ledger, surroundings: Surroundings, skip_invalid: bool
+    campaign: Campaign,
+    *,
+    ledger: Ledger,
+    surroundings: Surroundings,
+    skip_invalid: bool,
+    notes: Ledger | None = None,
 ) -> tuple[Inspection, Composer | None]:
     """Look at everything that a send would use, with `ledger` as scratch paper.
 
     Faults are in the result, all of them; the composer is None where templates are at fault. With
-    `skip_invalid` the rows are enrolled all the same, and those at fault are failed.
+    `skip_invalid` the rows are enrolled all the same, and those at fault are failed. With `notes`
+    a person checks, and that ledger keeps it.
     """
     faults = FaultList()
     composer = None
     with faults.collecting():
         composer = Composer(campaign)
     checker = _composer_of_the_rest(campaign) if faults else composer
-    checking = Pass(campaign, checker, ledger=ledger, surroundings=surroundings)
+    checking = Pass(campaign, checker, ledger=ledger, surroundings=surroundings, notes=notes)
     listed: list[Listed] = []
     with faults.collecting():
         listed = suppressed_by(campaign)
     with faults.collecting():
-        await checking.run(open_recipients(campaign), listed, skip_invalid=skip_invalid)
+        recipients = open_recipients(campaign)
+        if notes is not None and (made := composer) is not None:
+            checking.inspection.facts = facts(campaign, made, recipients)
+        await checking.run(recipients, listed, skip_invalid=skip_invalid)
     faults.add(checking.inspection.faults)
     checking.inspection.faults = faults
     return checking.inspection, composer

@@ -34,6 +34,8 @@ class SendOptions:
     ignore_window: bool = False
     skip_invalid: bool = False
     as_new: bool = False
+    #: Refuse where anything changed since a person last ran `check`.
+    require_check: bool = False
     transcript: Path | None = None
     ledger: Path | None = None
     #: The occurrence of a series that is sent; None for a plain `send`.

@@ -153,6 +153,7 @@ async def purge(where: Path, campaign: str, ledger: Path | None = None) -> Order
         record = await known(opened, name)
         with opened.lock(name):
             await opened.cut_off(record.id)
+            await opened.checks(name).forget()
             count = await opened.orders(record.id).purge()
         return Ordered(
             campaign=name,

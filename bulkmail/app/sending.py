@@ -14,6 +14,7 @@ from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
+from bulkmail.app.personal_check import facts, insist
 from bulkmail.app.places import ledger_path
 from bulkmail.app.rehearsing import dry_run, send_test
 from bulkmail.app.summing import Run, summary
@@ -241,7 +242,11 @@ class _Job:
             await refuse_new_name(self._ledger, self._campaign)
             refuse_new_key(self._campaign, record, recipients.key_column)
         fingerprint = self._composer.fingerprint()
-        if record is not None and self._is_unchanged(record, recipients, fingerprint):
+        is_strict = self._options.require_check
+        if is_strict:
+            check = await self._ledger.checks(self._campaign.name).by_person()
+            insist(self._campaign, check, facts(self._campaign, self._composer, recipients))
+        elif record is not None and self._is_unchanged(record, recipients, fingerprint):
             self._watch.announce("List and templates are as they were checked.")
             await self._ledger.rejudge(record.id, listed=self._listed)
             await skip_again(self._ledger, record.id, self._composer, self._clock)
@@ -249,7 +254,11 @@ class _Job:
         if record is not None and record.fingerprint not in {None, fingerprint}:
             await self._tell_of_former_text(record)
         checking = Pass(
-            self._campaign, self._composer, ledger=self._ledger, surroundings=self._surroundings
+            self._campaign,
+            self._composer,
+            ledger=self._ledger,
+            surroundings=self._surroundings,
+            is_strict=is_strict,
         )
         skip_invalid = self._options.skip_invalid
         counts = await checking.run(recipients, self._listed, skip_invalid=skip_invalid)

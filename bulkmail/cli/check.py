@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkmail.cli.faults import fault_json, fault_lines
 from bulkmail.cli.output import complain, say, say_json
-from bulkmail.cli.parameters import CampaignArgument, JsonOption
+from bulkmail.cli.parameters import CampaignArgument, JsonOption, LedgerOption, ledger_path
 from bulkmail.cli.running import run
 from bulkmail.errors import EXIT_OK, EXIT_USAGE, ConfigurationError, Fault
 from bulkmail.report.terminal import visible
@@ -26,16 +27,18 @@ def check(
         bool, typer.Option("--online", help="Also connect, log in and ask the DNS.")
     ] = False,
     json: JsonOption = False,
+    ledger: LedgerOption = None,
 ) -> None:
     """Find every fault before anything is sent.
 
     Renders the message of every recipient and looks up every attachment, without a network.
     Exit code 0: it can be sent. 2: something is wrong, and each fault is named with its place.
+    What was checked is kept in the ledger, for `send --require-check`.
 
     Example: bulkmail check offer-letter
     """
     try:
-        result = run(_check(campaign, online=online, quiet=json))
+        result = run(_check(campaign, online=online, quiet=json, ledger=ledger_path(ledger)))
     except ConfigurationError as error:
         if not json:
             raise
@@ -48,14 +51,14 @@ def check(
     raise typer.Exit(EXIT_OK if _is_well(result) else EXIT_USAGE)
 
 
-async def _check(text: str, *, online: bool, quiet: bool) -> CheckReport:
+async def _check(text: str, *, online: bool, quiet: bool, ledger: Path | None) -> CheckReport:
     from bulkmail.app import checking
     from bulkmail.cli.campaigns import open_whole
     from bulkmail.report.progress import display
 
     opened = await open_whole(text)
     with display(sys.stderr, quiet=quiet) as watch:
-        return await checking.check(opened, online=online, watch=watch)
+        return await checking.check(opened, online=online, watch=watch, ledger=ledger)
 
 
 def _is_well(report: CheckReport) -> bool:

@@ -64,10 +64,11 @@ servers and domains that asked for a slower pace, a list of `scope`, `per_second
 
 `report`: `row`, `email`, `key`, `state`, `reason`, `attempts`, `server`, `stage`, `code`,
 `enhanced_code`, `reply`, `refused_recipients` (an object, address to reply), `message_id`,
-`gateway_id` (a gateway's own name for a text message),
-`updated_at`. In CSV, what is not known is empty, and a cell that a spreadsheet would run as a
-formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return, and is no plain number) has
-an apostrophe in front; JSON is exact.
+`gateway_id` (a gateway's own name for a text message), `updated_at`, `attachments` (a list of
+`name`, `size`, `sha256`) and `message_sha256` of what went out or may have ([the
+rule](reliability.md#what-went-out)). In CSV, what is not known is empty, and a cell that a
+spreadsheet would run as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return,
+and is no plain number) has an apostrophe in front; JSON is exact.
 
 `check --json`: one object. `campaign` (null where the files cannot be read), `ok`, `total`,
 `duplicates`, `largest_bytes`; `faults`, a list of `message`, `path`, `line`, `column`, `key`,

@@ -73,6 +73,14 @@ AsNew = Annotated[
     typer.Option("--as-new", help="Send to everybody although the name or key changed."),
 ]
 
+RequireCheck = Annotated[
+    bool,
+    typer.Option(
+        "--require-check",
+        help="Refuse where anything has changed since a person last ran `bulkmail check`.",
+    ),
+]
+
 TranscriptFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Append the SMTP dialogue, C: and S: lines, secrets masked."),
@@ -96,6 +104,8 @@ def refuse_contradictions(options: SendOptions) -> None:
         raise wrong_usage("--row and --email both choose the recipient; give one of them.")
     if (options.row is not None or options.email is not None) and options.test_to is None:
         raise wrong_usage("--row and --email choose whose message --test-to gets; give --test-to.")
+    if options.require_check and (options.dry_run or options.test_to is not None):
+        raise wrong_usage("--require-check is about a campaign that is sent; leave it out here.")
     if options.dry_run and options.test_to is not None:
         raise wrong_usage("--dry-run writes files and --test-to sends; give one of them.")
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from bulkmail.campaign.units import Demand, Rate
-from bulkmail.fate import Attempt, Delivery, Orders
+from bulkmail.fate import Attempt, Delivery, Digests, Orders
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Outcome
 from bulkmail.smtp.transaction import TransactionResult
@@ -157,8 +157,10 @@ class Ledger(Protocol):
         """
         ...
 
-    async def mark(self, delivery: Delivery, started_at: float) -> bool:
-        """Make the row `sending`, durably. False: do not send.
+    async def mark(
+        self, delivery: Delivery, started_at: float, digests: Digests | None = None
+    ) -> bool:
+        """Make the row `sending`, durably, and keep what is sent. False: do not send.
 
         The claim is no longer ours then, or its address was suppressed since it was claimed.
         `started_at` (epoch seconds) is the instant the message was composed for; the ledger keeps

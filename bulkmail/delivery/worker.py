@@ -160,7 +160,9 @@ class Worker:
             await self._shared.ledger.release([tried.delivery])
             return
         # Asked for now, awaited before the end of data: it is durable while the server answers.
-        mark = asyncio.ensure_future(self._shared.ledger.mark(tried.delivery, tried.started_at))
+        mark = asyncio.ensure_future(
+            self._shared.ledger.mark(tried.delivery, tried.started_at, mail.digests())
+        )
         mark.add_done_callback(_hear)
         try:
             outcome = await self._send(session, tried, mail, mark)

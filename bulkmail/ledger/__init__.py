@@ -1,6 +1,7 @@
 """The ledger: one row a recipient, and every recipient's fate in it."""
 
 from bulkmail.ledger.campaigns import CampaignRecord
+from bulkmail.ledger.checked import Checks, PersonalCheck
 from bulkmail.ledger.enrolment import Enrolment, NewRow
 from bulkmail.ledger.ledger import Ledger, MemoryLedger
 from bulkmail.ledger.limits import Permit
@@ -15,12 +16,14 @@ __all__ = [
     "CampaignOrders",
     "CampaignRecord",
     "CampaignRun",
+    "Checks",
     "Duplicate",
     "Enrolment",
     "Ledger",
     "MemoryLedger",
     "NewRow",
     "Permit",
+    "PersonalCheck",
     "PutBack",
     "ReasonCount",
     "ReportRow",

@@ -6,6 +6,7 @@ of the library and for tests. One object serves one event loop.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from functools import partial
 from itertools import islice
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.fate import Counts, Delivery, State
-from bulkmail.ledger import campaigns, enrolment, reading, run, slowdown, suppression
+from bulkmail.ledger import campaigns, checked, enrolment, reading, run, slowdown, suppression
 from bulkmail.ledger.campaigns import CampaignRecord
+from bulkmail.ledger.checked import Checks
 from bulkmail.ledger.connection import Durability
 from bulkmail.ledger.driver import Driver, InlineDriver, ThreadDriver
 from bulkmail.ledger.enrolment import Enrolment, Listed
@@ -98,7 +100,17 @@ class Ledger:
         taken = await self.campaign(new)
         if taken is not None and not taken.generation and old != new:
             await enrolment.remove_unfinished(self._driver, taken.id)
-        await self._driver.submit(lambda db: campaigns.rename(db, old, new))
+
+        def work(connection: sqlite3.Connection) -> None:
+            campaigns.rename(connection, old, new)
+            if old != new:
+                checked.rename(connection, old, new)
+
+        await self._driver.submit(work)
+
+    def checks(self, name: str) -> Checks:
+        """What was checked of the campaign of that name, enrolled or not."""
+        return Checks(self._driver, self._clock, name)
 
     async def set_checked(self, campaign_id: int, fingerprint: str) -> None:
         """Remember what was checked, in the caller's own words."""

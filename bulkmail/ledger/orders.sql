@@ -87,7 +87,8 @@ SELECT id FROM delivery WHERE id > :after AND +campaign_id = :campaign_id ORDER 
 
 -- drop fields --
 -- Nothing but the outcome is left of a delivery.
-UPDATE delivery SET fields = NULL WHERE id = ? AND fields IS NOT NULL;
+UPDATE delivery SET fields = NULL, attachments = NULL
+WHERE id = ? AND (fields IS NOT NULL OR attachments IS NOT NULL);
 
 -- forget list --
 -- The list is to be read again before anybody is sent to.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,10 @@ class ReportRow:
     gateway_id: str | None
     #: Epoch seconds.
     updated_at: float
+    #: Of the message that went out, or may have: a mapping each (`Digests.attachments`), and the
+    #: message's digest in hex. None before, and where it was sent by an earlier version.
+    attachments: Sequence[Mapping[str, Any]] | None
+    message_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +179,8 @@ def read_delivery(columns: Collection[Any]) -> Delivery:
 
 def _report_row(columns: tuple[Any, ...]) -> ReportRow:
     row, _, address, key, state, reason, attempts, server, stage, *answer = columns
-    code, enhanced_code, reply, refused, message_id, gateway_id, updated_at = answer
+    code, enhanced_code, reply, refused, message_id, gateway_id, updated_at, *sent = answer
+    files, digest = sent
     return ReportRow(
         row=row,
         email=address,
@@ -192,6 +197,8 @@ def _report_row(columns: tuple[Any, ...]) -> ReportRow:
         message_id=message_id,
         gateway_id=gateway_id,
         updated_at=updated_at,
+        attachments=(json.loads(files) if files else []) if digest else None,
+        message_sha256=digest.hex() if digest else None,
     )
 
 

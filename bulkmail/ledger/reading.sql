@@ -54,7 +54,9 @@ ORDER BY row_number LIMIT 1;
 -- report --
 -- A page of the report, in the list's order.
 SELECT row_number, id, address, key, state, reason, attempts, server, stage, code, enhanced_code,
-    reply, refused_recipients, message_id, gateway_id, updated_at
+    reply, refused_recipients, message_id, gateway_id, updated_at,
+    CASE WHEN state IN ('sent', 'sending', 'in_doubt') THEN attachments END,
+    CASE WHEN state IN ('sent', 'sending', 'in_doubt') THEN message_sha256 END
 FROM delivery
 WHERE campaign_id = :campaign_id AND (row_number, id) > (:row_number, :id)
     AND (:state IS NULL OR state = :state)

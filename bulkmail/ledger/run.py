@@ -12,11 +12,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
-from bulkmail.fate import Attempt, Delivery, Halt, Orders, State
-from bulkmail.ledger import enrolment, limits, orders, slowdown
+from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders, State
+from bulkmail.ledger import checked, enrolment, limits, orders, slowdown
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.enrolment import Listed
 from bulkmail.ledger.groups import Kind
@@ -93,7 +94,8 @@ class CampaignRun:
         def work(connection: sqlite3.Connection) -> list[Delivery]:
             # In the order of RETURNING, which is no order: due_at and id come first.
             claimed = sorted(connection.execute(load("run")["claim"], parameters).fetchall())
-            return [read_delivery(columns) for _, *columns in claimed]
+            deliveries = [read_delivery(columns) for _, *columns in claimed]
+            return checked.with_files(connection, self._campaign_id, deliveries)
 
         claiming = self._driver.submit(work)
         try:
@@ -102,8 +104,10 @@ class CampaignRun:
             claiming.add_done_callback(self._give_back_claims)
             raise
 
-    async def mark(self, delivery: Delivery, started_at: float) -> bool:
-        """Make the row `sending`. False: do not send.
+    async def mark(
+        self, delivery: Delivery, started_at: float, digests: Digests | None = None
+    ) -> bool:
+        """Make the row `sending`, and keep what is sent. False: do not send.
 
         Then the claim is no longer ours, or the address was put on the suppression list since it
         was claimed, and the row is suppressed now. `started_at` is the instant of the message: the
@@ -117,6 +121,8 @@ class CampaignRun:
             "started_at": started_at,
             "now": now,
             "lease_until": now + self._lease,
+            "message_sha256": bytes.fromhex(digests.message_sha256) if digests else None,
+            "attachments": _as_json(digests.attachments) if digests else None,
         }
         return await self._driver.submit(lambda connection: _mark(connection, parameters))
 
@@ -131,7 +137,7 @@ class CampaignRun:
             "id": delivery.id,
             "epoch": delivery.epoch,
             "reason": reason,
-            "refused": json.dumps(dict(refused), ensure_ascii=False) if refused else None,
+            "refused": _as_json(refused),
             "now": self._clock.time(),
         }
         await self._driver.submit(
@@ -274,9 +280,7 @@ class CampaignRun:
             "code": attempt.code,
             "enhanced_code": attempt.enhanced_code,
             "reply": attempt.reply,
-            "refused_recipients": json.dumps(dict(refused), ensure_ascii=False)
-            if refused
-            else None,
+            "refused_recipients": _as_json(refused),
             "gateway_id": attempt.gateway_id,
             "keep_fields": self._keeps_fields,
         }
@@ -301,6 +305,11 @@ class CampaignRun:
         if not claiming.cancelled() and claiming.exception() is None:
             deliveries = claiming.result()
             self._driver.submit(lambda connection: self._release(connection, deliveries))
+
+
+def _as_json(values: Mapping[str, str] | Sequence[Mapping[str, Any]] | None) -> str | None:
+    """NULL for nothing."""
+    return json.dumps(values, ensure_ascii=False) if values else None
 
 
 def _mark(connection: sqlite3.Connection, parameters: dict[str, object]) -> bool:

@@ -54,7 +54,7 @@ RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
 -- The end of data may go out from here on; not to who was put on the suppression list meanwhile.
 UPDATE delivery SET
     before_mark = state, state = 'sending', started_at = :started_at, lease_until = :lease_until,
-    updated_at = :now
+    message_sha256 = :message_sha256, attachments = :attachments, updated_at = :now
 WHERE id = :id AND epoch = :epoch AND owner = :owner
     AND state IN ('pending', 'deferred', 'in_doubt')
     AND NOT EXISTS (

@@ -11,7 +11,8 @@ from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.model import AttachmentModel
 from bulkmail.errors import ConfigurationError
-from bulkmail.message.file_choice import FileChoice, Ownership
+from bulkmail.fate import FileNote
+from bulkmail.message.file_choice import FileChoice, Ownership, changed
 from bulkmail.message.file_owners import FileOwners
 from bulkmail.message.file_part import file_part
 from bulkmail.message.file_reader import FileBody, FileReader
@@ -36,8 +37,11 @@ class Attachment:
         *,
         filename: Renderer | None = None,
         media_type: Renderer | None = None,
+        entry: str = "",
         content_id: str = "",
     ) -> None:
+        #: Its name in the campaign: ``attachments[1]``.
+        self.entry = entry
         self._choice = choice
         self._path = path
         self._filename = filename
@@ -49,6 +53,15 @@ class Attachment:
     def shared_path(self) -> Path | None:
         """The file, where it is the same for all rows."""
         return self._choice.shared_path
+
+    @property
+    def owns(self) -> bool:
+        """Whether each row has a file of its own."""
+        return self._choice.owns
+
+    def note_owner(self, path: bytes, key: str, row: int, address: str) -> None:
+        """A row has that file, whose path is as a note has it."""
+        self._choice.note_owner(path, key, row, address)
 
     async def part(self, row: Row, reader: FileReader) -> Part | None:
         """The part for `row`; None when there is a fault, which `row` then holds."""
@@ -62,13 +75,13 @@ class Attachment:
         file = await self._body(row, path, media_type.partition("/")[0].lower(), reader)
         if file is None:
             return None
-        return file_part(
-            filename,
-            media_type,
-            file,
-            content_id=self._content_id,
-            is_shared=self.shared_path is not None,
-        )
+        note = None
+        if self.shared_path is None:
+            note = FileNote(entry=self.entry, path=self._choice.known_as(path), sha256=file.sha256)
+            if problem := changed(note, row.delivery.files):
+                row.add(self._path.fault(f"{path.name} {problem}"))
+                return None
+        return file_part(filename, media_type, file, content_id=self._content_id, note=note)
 
     def _name(self, row: Row, path: Path) -> str | None:
         """The name to show. A separator in it becomes ``_``: readers cut a name at the last one."""
@@ -132,7 +145,11 @@ class _Compiler:
         loc = ("inline", name)
         renderer = self._templates.inline(path, loc)
         choice = self._choice(loc, renderer, path)
-        return Attachment(choice, renderer, content_id=name) if choice else None
+        return (
+            Attachment(choice, renderer, entry=f"inline.{name}", content_id=name)
+            if choice
+            else None
+        )
 
     def file(self, number: int, model: AttachmentModel) -> Attachment | PdfLetter | None:
         def optional(text: str | None, key: str) -> Renderer | None:
@@ -156,7 +173,7 @@ class _Compiler:
             loc,
             path,
             model.path,
-            ownership=Ownership(owners=self._owners, entry=number, is_unique=model.unique),
+            ownership=Ownership(owners=self._owners, is_unique=model.unique),
             must_contain=optional(model.must_contain, "must_contain"),
         )
         if choice is None:
@@ -164,6 +181,7 @@ class _Compiler:
         return Attachment(
             choice,
             path,
+            entry=f"attachments[{number}]",
             filename=optional(model.filename, "filename"),
             media_type=optional(model.type, "type"),
         )

@@ -12,12 +12,12 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from bulkmail.campaign.load import Campaign
-from bulkmail.fate import Delivery
+from bulkmail.fate import Delivery, FileNote
 from bulkmail.message.addressees import AddressBook, IsSuppressed
 from bulkmail.message.contents import Contents
 from bulkmail.message.dkim import DkimSigner
 from bulkmail.message.faults import RowSkipped
-from bulkmail.message.fingerprint import fingerprint
+from bulkmail.message.fingerprint import digests, fingerprint
 from bulkmail.message.heading import Heading
 from bulkmail.message.keyring import Keyring
 from bulkmail.message.mail_object import MailObject
@@ -106,6 +106,7 @@ class Composer:
             left_out=addressees.left_out,
             row=delivery.row,
             address=delivery.address,
+            files=tuple([part.file for part in parts if part.file is not None]),
         )
 
     def _row(self, delivery: Delivery, sent_at: datetime, way_out: WayOut) -> Row:
@@ -118,6 +119,19 @@ class Composer:
         ledger's content hash) and each row's own files (looked at when the message is made).
         """
         return fingerprint(self._campaign, self._templates.sources(), self._contents.shared_paths)
+
+    def parts(self) -> dict[str, str]:
+        """Templates and shared files, from the project root where they lie below it, to digests."""
+        return digests(self._campaign, self._templates.sources(), self._contents.shared_paths)
+
+    @property
+    def has_own_files(self) -> bool:
+        """Whether rows have attachments of their own that were not made for them."""
+        return self._contents.has_own_files
+
+    def note_owner(self, note: FileNote, key: str, row: int, address: str) -> None:
+        """Somebody has, or had, this file: where it is to be one person's own, nobody else may."""
+        self._contents.note_owner(note, key, row, address)
 
     @property
     def may_skip(self) -> bool:

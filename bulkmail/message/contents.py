@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bulkmail.campaign.load import Campaign
+from bulkmail.fate import FileNote
 from bulkmail.message.attachments import Attachment, attachments, inline_images
 from bulkmail.message.bodies import Bodies
 from bulkmail.message.file_reader import FileReader
@@ -32,6 +33,17 @@ class Contents:
         """The files that are the same in every message."""
         files = (*self._inline, *self._files)
         return [file.shared_path for file in files if file.shared_path is not None]
+
+    @property
+    def has_own_files(self) -> bool:
+        """Whether a row's attachments are files that other rows do not have."""
+        return any(file.owns for file in self._files)
+
+    def note_owner(self, note: FileNote, key: str, row: int, address: str) -> None:
+        """A row has that file."""
+        for file in self._files:
+            if isinstance(file, Attachment) and file.entry == note.entry:
+                file.note_owner(note.path, key, row, address)
 
     async def of(self, row: Row) -> tuple[Frame, list[Part]]:
         """The parts for `row` in the frame that holds them; fewer when `row` holds a fault."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +12,14 @@ from bulkmail.address import printable
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError
+from bulkmail.fate import FileNote
 from bulkmail.message.file_owners import FileOwners
 from bulkmail.message.file_pattern import FilePattern, PatternRefused
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
+
+#: How a row whose file was changed on purpose gets it.
+WAY_OUT = ": run `bulkmail check`, then `bulkmail retry`, where that is meant"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +27,6 @@ class Ownership:
     """How a row's own file is told from the others'."""
 
     owners: FileOwners
-    #: Which of the campaign's entries it is.
-    entry: int
     #: Whether no other row may have the same file.
     is_unique: bool
 
@@ -42,6 +46,7 @@ class FileChoice:
     ) -> None:
         """Raises `ConfigurationError` where the file for all is not there."""
         self._campaign = campaign
+        self._below_root = os.path.join(campaign.root, "")  # noqa: PTH118  # with its separator
         self._loc = loc
         self._path = path
         self._pattern = FilePattern(source, (campaign.folder, campaign.root))
@@ -58,6 +63,26 @@ class FileChoice:
         if path is None or not self._is_named_so(row, path):
             return None
         return path
+
+    def known_as(self, path: Path) -> bytes:
+        """The path as a note has it: from the project root, where it lies below that."""
+        return os.fsencode(os.fspath(path).removeprefix(self._below_root))
+
+    @property
+    def owns(self) -> bool:
+        """Whether each row has a file of its own."""
+        return self._ownership is not None and self.shared_path is None
+
+    def note_owner(self, path: bytes, key: str, row: int, address: str) -> None:
+        """A row has that file, whose path is as `known_as` gives it."""
+        if self._ownership is not None and self.shared_path is None:
+            self._ownership.owners.note(
+                key,
+                row,
+                address,
+                self._campaign.root / os.fsdecode(path),
+                is_unique=self._ownership.is_unique,
+            )
 
     def _own(self, row: Row) -> Path | None:
         text = self._path.line(row)
@@ -89,7 +114,7 @@ class FileChoice:
         if self._ownership is None:
             return None
         return self._ownership.owners.problem(
-            self._ownership.entry,
+            row.delivery.key,
             row.delivery.row,
             row.delivery.address,
             path,
@@ -110,6 +135,22 @@ class FileChoice:
             return True
         row.add(self._must_contain.fault(f"`{printable(text)}` is not in the name {path.name}"))
         return False
+
+
+def changed(note: FileNote, checked: Iterable[FileNote] | None) -> str | None:
+    """What is wrong with a row's file, as it is now, against what was checked; None: nothing."""
+    if checked is None:
+        return None
+    known = next((file for file in checked if file.entry == note.entry), None)
+    if known is None:
+        return f"was not there when the row was checked{WAY_OUT}"
+    if known.path != note.path:
+        return f"is another file than was checked, {_shown(known.path)}{WAY_OUT}"
+    return None if known.sha256 == note.sha256 else f"has changed after it was checked{WAY_OUT}"
+
+
+def _shown(path: bytes) -> str:
+    return printable(os.path.basename(os.fsdecode(path)))  # noqa: PTH119  # octets, no Path
 
 
 def _folded(text: str) -> str:

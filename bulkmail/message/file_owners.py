@@ -1,8 +1,7 @@
-"""Whose file is whose: two people never get the same one, and what was checked is what is sent.
+"""Whose file is whose: two people never get the same one.
 
-The first time a row's file is looked at it is noted, with its size and time. From then on it has to
-be that file, unchanged; and a file that is to be one person's own is nobody else's. The notes are
-a temporary table that SQLite keeps on disk: a million rows cost no memory.
+A row's file is noted when it is looked at; a file that is to be one person's own is nobody else's.
+The notes are a temporary table that SQLite keeps on disk: a million rows cost no memory.
 """
 
 from __future__ import annotations
@@ -18,11 +17,8 @@ _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 CREATE TABLE noted (
-    entry INTEGER, row INTEGER, path BLOB, size INTEGER, changed_at INTEGER,
-    address TEXT, is_unique INTEGER,
-    PRIMARY KEY (entry, row)
+    path BLOB, key TEXT, row INTEGER, address TEXT, is_unique INTEGER, PRIMARY KEY (path, key)
 ) WITHOUT ROWID;
-CREATE INDEX noted_path ON noted (path);
 """
 
 
@@ -38,35 +34,20 @@ class FileOwners:
         weakref.finalize(self, self._notes.close)
 
     def problem(
-        self, entry: int, row: int, address: str, path: Path, *, is_unique: bool
+        self, key: str, row: int, address: str, path: Path, *, is_unique: bool
     ) -> str | None:
-        """What is wrong with `path` for `row`; None: it may have it. The first look is noted.
+        """What keeps the row from having `path`; None: it may have it, and it is noted.
 
-        `entry` is the number of the attachment. Raises `OSError` when there is no such file.
+        Raises `OSError` when there is no such file.
         """
-        status = path.stat()
-        digest = hashlib.blake2b(os.fsencode(_real(path)), digest_size=16).digest()
-        found = self._notes.execute(
-            "SELECT path, size, changed_at FROM noted WHERE entry = ? AND row = ?", (entry, row)
-        ).fetchone()
-        now = digest, status.st_size, status.st_mtime_ns
-        if found is None:
-            self._notes.execute(
-                "INSERT INTO noted (entry, row, path, size, changed_at, address, is_unique) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (entry, row, *now, address.lower(), is_unique),
-            )
-        elif found[0] != digest:
-            return "is another file than was checked"
-        elif found != now:
-            return "has changed after it was checked"
-        return self._other_owner(digest, row, address) if is_unique else None
-
-    def _other_owner(self, digest: bytes, row: int, address: str) -> str | None:
+        path.stat()
+        digest = self.note(key, row, address, path, is_unique=is_unique)
+        if not is_unique:
+            return None
         other = self._notes.execute(
-            "SELECT row, address FROM noted WHERE path = ? AND row <> ? AND address <> ? "
+            "SELECT row, address FROM noted WHERE path = ? AND key <> ? AND address <> ? "
             "AND is_unique ORDER BY row LIMIT 1",
-            (digest, row, address.lower()),
+            (digest, key, address.lower()),
         ).fetchone()
         if other is None:
             return None
@@ -74,6 +55,16 @@ class FileOwners:
             f"is also for row {other[0]}, {other[1]}: two people would get the same file "
             "(`unique: false` where that is meant)"
         )
+
+    def note(self, key: str, row: int, address: str, path: Path, *, is_unique: bool) -> bytes:
+        """Note that the row has `path`; what stands for the file."""
+        digest = hashlib.blake2b(os.fsencode(_real(path)), digest_size=16).digest()
+        self._notes.execute(
+            "INSERT INTO noted (path, key, row, address, is_unique) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT DO NOTHING",
+            (digest, key, row, address.lower(), is_unique),
+        )
+        return digest
 
 
 def _real(path: Path) -> str:

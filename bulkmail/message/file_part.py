@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from bulkmail.fate import FileNote
+from bulkmail.message.enclosure import Enclosure
 from bulkmail.message.file_reader import FileBody
 from bulkmail.message.frame import Part
 from bulkmail.message.media_type import UNKNOWN
@@ -21,11 +23,17 @@ def file_part(
     file: FileBody,
     *,
     content_id: str = "",
-    is_shared: bool = False,
+    note: FileNote | None = None,
 ) -> Part:
-    """The part; with a `content_id` it is shown by the HTML, else it is an attachment."""
+    """The part; with a `content_id` it is shown by the HTML, else it is an attachment.
+
+    `note` tells whose file it is, where it is one row's own.
+    """
     header = _header(filename, _sendable(media_type, file), file.body.encoding, content_id)
-    return Part(header, file.body, is_shared=is_shared)
+    enclosure = Enclosure(
+        name=filename, size=file.size, sha256=file.sha256, body=file.body.content, note=note
+    )
+    return Part(header, file.body, enclosure)
 
 
 def _sendable(media_type: str, file: FileBody) -> str:

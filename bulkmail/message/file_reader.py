@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,18 @@ class FileBody:
     """A file's content as a part's body."""
 
     body: Encoded
+    #: Octets of the file.
+    size: int
+    #: Of the file, in hex.
+    sha256: str
     #: ``utf-8`` for text beyond ASCII: a reader has to be told. Else nothing.
     charset: str = ""
+
+    @classmethod
+    def of(cls, content: bytes, body: Encoded | None = None, charset: str = "") -> FileBody:
+        """The body of a file with this content; base64, unless it is encoded already."""
+        digest = hashlib.sha256(content).hexdigest()
+        return cls(body or base64_lines(content), len(content), digest, charset)
 
 
 class FileReader:
@@ -66,9 +77,9 @@ def _key(path: Path, kind: str) -> tuple[Path, int, int, str]:
 
 def _encoded(content: bytes, kind: str) -> FileBody:
     if kind == "message" and is_plain_content(content):
-        return FileBody(plain(content))
+        return FileBody.of(content, plain(content))
     charset = "utf-8" if kind == "text" and _is_utf8(content) else ""
-    return FileBody(base64_lines(content), charset)
+    return FileBody.of(content, charset=charset)
 
 
 def _is_utf8(content: bytes) -> bool:

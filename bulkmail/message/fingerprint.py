@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,6 +53,24 @@ def fingerprint(
     ]
     text = json.dumps(facts, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def digests(
+    campaign: Campaign, templates: Iterable[tuple[Path, str]], shared: Iterable[Path]
+) -> dict[str, str]:
+    """Every template and every shared file to its SHA-256 in hex.
+
+    Files are named from the project root where they lie below it; nothing is raised.
+    """
+
+    def named(path: Path) -> str:
+        return os.fspath(path).removeprefix(os.path.join(campaign.root, ""))  # noqa: PTH118  # with its separator
+
+    found = {
+        named(path): hashlib.sha256(source.encode(errors="replace")).hexdigest()
+        for path, source in templates
+    }
+    return found | {named(path): _digest(path) for path in shared}
 
 
 def _digest(path: Path) -> str:

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bulkmail.message.enclosure import Enclosure
 from bulkmail.message.transfer_encoding import BOUNDARY_MARK, Encoded
 
 _SLOT = b"\0"
@@ -25,8 +26,8 @@ class Part(NamedTuple):
     #: Its fields, each with its CRLF, without the blank line.
     header: bytes
     body: Encoded
-    #: Whether `body` is the same object in every message; it then stays a chunk of its own.
-    is_shared: bool = False
+    #: The file it is; its body then stays a chunk of its own, in every message that has it.
+    file: Enclosure | None = None
 
 
 class Frame:
@@ -49,15 +50,15 @@ class Frame:
         """The message's chunks, and whether a line of them begins with a dot.
 
         `header` is the message's header section without Content-Type and without its blank line;
-        `parts` fill the slots: bodies, then inline images, then attachments. Shared parts are
-        chunks of their own, the very same object each time; what lies between them is joined.
+        `parts` fill the slots: bodies, then inline images, then attachments. Files are chunks of
+        their own, the very same object each time; what lies between them is joined.
         """
         key = binascii.hexlify(hashlib.sha256(identity.encode()).digest()[:12])
         chunks: list[bytes] = []
         small = [header]
         for glue, part in zip(self._glue, parts, strict=False):
             small += (key.join(glue), part.header, b"\r\n")
-            if part.is_shared:
+            if part.file is not None:
                 chunks += (b"".join(small), part.body.content)
                 small = []
             else:

@@ -16,7 +16,7 @@ from bulkmail.message.frame import Part
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.templates import Templates
-from bulkmail.message.transfer_encoding import base64_lines, encode_text
+from bulkmail.message.transfer_encoding import encode_text
 
 _FIELD = b'Content-Type: text/calendar; charset="utf-8"; method=REQUEST\r\n'
 _HOUR = 3600.0
@@ -60,9 +60,8 @@ class Invitation:
             return None
         text = invitation(event)
         shown = encode_text(text)
-        file = file_part(
-            filename or "invite.ics", "application/ics", FileBody(base64_lines(text.encode()))
-        )
+        name = filename or "invite.ics"
+        file = file_part(name, "application/ics", FileBody.of(text.encode()))
         return Part(_FIELD + shown.field, shown), file
 
     def _event(self, row: Row) -> Event | None:

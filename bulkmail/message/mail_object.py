@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
+from bulkmail.fate import Digests
+from bulkmail.message.enclosure import Enclosure
 from bulkmail.smtp.envelope import Envelope
 
 
@@ -29,8 +32,28 @@ class MailObject:
     #: The row's own address as its list has it: a dry run's file is named by it, while the
     #: envelope's forward-path may have an encoded domain. "": the first forward-path.
     address: str = ""
+    #: Its files, in their order.
+    files: tuple[Enclosure, ...] = ()
 
     @property
     def size(self) -> int:
         """Octets of the content, before dot stuffing (RFC 1870 counts so)."""
         return sum(map(len, self.chunks))
+
+    def digests(self) -> Digests:
+        """What tells this message from any other one, for the ledger and the report.
+
+        The message's is the SHA-256 over the content as a server gets it, before dot stuffing, in
+        which the body of each file stands as the hex digits of that file's own SHA-256: a large
+        file that many share is hashed once.
+        """
+        files = {id(file.body): file.sha256.encode("ascii") for file in self.files}
+        digest = hashlib.sha256()
+        for chunk in self.chunks:
+            digest.update(files.get(id(chunk), chunk))
+        return Digests(
+            message_sha256=digest.hexdigest(),
+            attachments=[
+                {"name": file.name, "size": file.size, "sha256": file.sha256} for file in self.files
+            ],
+        )

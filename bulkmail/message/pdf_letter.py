@@ -21,7 +21,6 @@ from bulkmail.message.frame import Part
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.templates import Templates
-from bulkmail.message.transfer_encoding import base64_lines
 from bulkmail.message.typst_pool import PdfRefused, TypstPool
 
 _SEPARATORS = str.maketrans("/\\", "__")
@@ -30,8 +29,9 @@ _SEPARATORS = str.maketrans("/\\", "__")
 class PdfLetter:
     """One entry of `attachments:` that is made, compiled."""
 
-    #: It is nobody else's.
+    #: It is nobody else's, and no file that could change.
     shared_path = None
+    owns = False
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class PdfLetter:
             row.add(Fault(path=displayed(self._path), message=str(error)))
             return None
         filename = filename.translate(_SEPARATORS) or self._default_name
-        return file_part(filename, "application/pdf", FileBody(base64_lines(pdf)))
+        return file_part(filename, "application/pdf", FileBody.of(pdf))
 
 
 def _located(campaign: Campaign, templates: Templates, name: str, loc: Loc) -> Path | None:

@@ -23,7 +23,6 @@ from bulkmail.message.media_type import guessed_type
 from bulkmail.message.qr import QR_SCHEME, qr_image
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
-from bulkmail.message.transfer_encoding import base64_lines
 
 _IMAGE = re.compile(
     r"""(<img\b[^>]*?\ssrc\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE
@@ -95,8 +94,7 @@ class ShownImages:
 
 @lru_cache(maxsize=64)
 def _drawn(text: str, cid: str) -> Part:
-    body = FileBody(base64_lines(qr_image(text)))
-    return file_part("qr.png", "image/png", body, content_id=cid)
+    return file_part("qr.png", "image/png", FileBody.of(qr_image(text)), content_id=cid)
 
 
 def _source(match: re.Match[str]) -> str:

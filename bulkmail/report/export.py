@@ -31,6 +31,8 @@ KEYS = (
     "message_id",
     "gateway_id",
     "updated_at",
+    "attachments",
+    "message_sha256",
 )
 
 _FORMULA = re.compile(r"[=+\-@\t\r]")

@@ -14,7 +14,7 @@ from bulkmail.campaign.units import parse_rate
 from bulkmail.delivery.engine import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.errors import LedgerError
-from bulkmail.fate import Attempt, Delivery
+from bulkmail.fate import Attempt, Delivery, Digests
 from bulkmail.ledger import CampaignRun
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.transaction import TransactionResult
@@ -38,8 +38,10 @@ class SlowDisk:
         self.divide = run.divide
         self.slowdowns = run.slowdowns
 
-    async def mark(self, delivery: Delivery, started_at: float) -> bool:
-        is_ours = await self.run.mark(delivery, started_at)
+    async def mark(
+        self, delivery: Delivery, started_at: float, digests: Digests | None = None
+    ) -> bool:
+        is_ours = await self.run.mark(delivery, started_at, digests)
         if delivery.row >= self._slow_marks_from_row:
             await self.commits.wait()
         return is_ours
@@ -163,13 +165,13 @@ async def test_a_disk_that_fails_under_every_worker_is_told_once(
     disk = on_a_slow_disk(bench)
     marks = 0
 
-    async def fails(delivery: Delivery, started_at: float) -> bool:
+    async def fails(delivery: Delivery, started_at: float, digests: Digests | None = None) -> bool:
         nonlocal marks
         marks += 1
         if marks > 20:
             await asyncio.sleep(0)
             raise LedgerError("the disk is full")
-        return await disk.run.mark(delivery, started_at)
+        return await disk.run.mark(delivery, started_at, digests)
 
     async def keeps_some_waiting(mail: MailObject, mark: Mark) -> TransactionResult:
         if marks > 20 and marks % 2:

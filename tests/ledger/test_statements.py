@@ -9,7 +9,17 @@ import pytest
 from bulkmail.ledger.connection import open_memory
 from bulkmail.ledger.statements import load, parse
 
-FILES = ["campaigns", "enrolment", "limits", "orders", "reading", "run", "schema", "suppression"]
+FILES = [
+    "campaigns",
+    "checked",
+    "enrolment",
+    "limits",
+    "orders",
+    "reading",
+    "run",
+    "schema",
+    "suppression",
+]
 
 
 def test_statements_are_found_by_name() -> None:

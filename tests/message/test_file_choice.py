@@ -2,11 +2,14 @@
 
 import os
 import resource
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from message.sample_project import INSTANT, Project, delivery
 
+from bulkmail.fate import Delivery
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults
 from bulkmail.message.file_owners import FileOwners
@@ -15,6 +18,19 @@ from bulkmail.message.file_owners import FileOwners
 async def fault_of(composer: Composer, row: int = 1, **fields: object) -> str:
     with pytest.raises(RowFaults) as caught:
         await composer.compose(delivery(row, f"r{row}@example.com", **fields), INSTANT)
+    return caught.value.faults[0].message
+
+
+async def checked_delivery(composer: Composer, **fields: Any) -> Delivery:
+    """A row as it is claimed after a check."""
+    row = delivery(**fields)
+    mail = await composer.compose(row, INSTANT)
+    return replace(row, files=tuple(file.note for file in mail.files if file.note))
+
+
+async def fault_of_delivery(composer: Composer, row: Delivery) -> str:
+    with pytest.raises(RowFaults) as caught:
+        await composer.compose(row, INSTANT)
     return caught.value.faults[0].message
 
 
@@ -129,10 +145,33 @@ async def test_an_image_may_be_shown_to_several(project: Project) -> None:
 async def test_a_file_that_changed_after_the_check_is_not_sent(project: Project) -> None:
     path = project.file("letters/7.pdf", "old")
     composer = project.composer(attachments=["letters/{{ id }}.pdf"])
-    await composer.compose(delivery(id="7"), INSTANT)
-    path.write_bytes(b"newer")
+    checked = await checked_delivery(composer, id="7")
+    path.write_bytes(b"new")
 
-    assert (await fault_of(composer, id="7")) == ("letters/7.pdf has changed after it was checked")
+    assert (await fault_of_delivery(composer, checked)).startswith(
+        "7.pdf has changed after it was checked"
+    )
+
+
+async def test_a_file_written_anew_with_the_same_content_is_the_same(project: Project) -> None:
+    path = project.file("letters/7.pdf", "old")
+    composer = project.composer(attachments=["letters/{{ id }}.pdf"])
+    checked = await checked_delivery(composer, id="7")
+    path.unlink()
+    path.write_bytes(b"old")
+    os.utime(path, ns=(1, 1))
+
+    await composer.compose(checked, INSTANT)
+
+
+async def test_an_image_of_ones_own_that_changed_is_not_sent(project: Project) -> None:
+    path = project.file("a.png", "x")
+    project.template("a.html", '<img src="cid:photo" alt="">')
+    composer = project.composer(html="a.html", inline={"photo": "{{ id }}.png"})
+    checked = await checked_delivery(composer, id="a")
+    path.write_bytes(b"y")
+
+    assert "a.png has changed" in await fault_of_delivery(composer, checked)
 
 
 async def test_a_pattern_that_finds_another_file_after_the_check_is_not_followed(
@@ -140,11 +179,13 @@ async def test_a_pattern_that_finds_another_file_after_the_check_is_not_followed
 ) -> None:
     path = project.file("letters/1.pdf", "x")
     composer = project.composer(attachments=["letters/{{ id }}*.pdf"])
-    await composer.compose(delivery(id="1"), INSTANT)
+    checked = await checked_delivery(composer, id="1")
     path.rename(path.with_name("10.pdf"))
     os.utime(path.parent, ns=(1, 1))
 
-    assert (await fault_of(composer, id="1")) == "letters/1*.pdf is another file than was checked"
+    assert (await fault_of_delivery(composer, checked)).startswith(
+        "10.pdf is another file than was checked, 1.pdf"
+    )
 
 
 @pytest.mark.parametrize("name", ["王芳", "ADA", "Jose\u0301"])
@@ -187,6 +228,6 @@ def test_a_hundred_thousand_owners_take_no_memory(tmp_path: Path) -> None:
     owners = FileOwners()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for row in range(100_000):
-        assert owners.problem(0, row, f"r{row}@example.com", path, is_unique=False) is None
+        assert owners.problem(str(row), row, f"r{row}@example.com", path, is_unique=False) is None
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib < 8_000

@@ -23,6 +23,7 @@ SUMMARY = {
 REPORT = [
     *("row", "email", "key", "state", "reason", "attempts", "server", "stage", "code"),
     *("enhanced_code", "reply", "refused_recipients", "message_id", "gateway_id", "updated_at"),
+    *("attachments", "message_sha256"),
 ]
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 

@@ -1,0 +1,23 @@
+"""A file in a message: what a report tells of it, and a check keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bulkmail.fate import FileNote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """An attachment or an image, whatever its message."""
+
+    #: As its reader sees it.
+    name: str
+    #: Octets of the file.
+    size: int
+    #: Of the file, in hex: what `sha256sum` says of it.
+    sha256: str
+    #: As it is encoded in the message: one of the message's chunks, the very same object.
+    body: bytes = field(repr=False)
+    #: Whose it is, where it is one row's own file.
+    note: FileNote | None = None

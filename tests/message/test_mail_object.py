@@ -1,0 +1,30 @@
+"""What tells a message from any other one."""
+
+from __future__ import annotations
+
+import hashlib
+
+from bulkmail.message.enclosure import Enclosure
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.envelope import Envelope
+
+ENVELOPE = Envelope(reverse_path="a@example.com", forward_paths=("b@example.com",))
+
+
+def test_a_files_digest_stands_for_its_body() -> None:
+    body = b"cGRm\r\n"
+    file = Enclosure(name="王.pdf", size=3, sha256="ab" * 32, body=body)
+    mail = MailObject(ENVELOPE, (b"header\r\n", body, b"end\r\n", body), "<1@x>", files=(file,))
+
+    digests = mail.digests()
+
+    of = b"header\r\n" + b"ab" * 32 + b"end\r\n" + b"ab" * 32
+    assert digests.message_sha256 == hashlib.sha256(of).hexdigest()
+    assert digests.attachments == [{"name": "王.pdf", "size": 3, "sha256": "ab" * 32}]
+
+
+def test_a_message_without_files_is_its_own_digest() -> None:
+    mail = MailObject(ENVELOPE, (b"header\r\n", b"\r\nHello\r\n"), "<1@x>")
+
+    assert mail.digests().message_sha256 == hashlib.sha256(b"header\r\n\r\nHello\r\n").hexdigest()
+    assert mail.digests().attachments == []
