@@ -9,13 +9,13 @@ from pathlib import Path
 from bulkmail.app.places import ledger_path
 from bulkmail.campaign.load import Campaign
 from bulkmail.clock import Clock
-from bulkmail.ledger import Ledger, MemoryLedger
+from bulkmail.ledger import Ledger, MemoryLedger, ScratchLedger
 
 
 @contextlib.asynccontextmanager
 async def scratch_ledger(clock: Clock) -> AsyncIterator[Ledger]:
     """A ledger that nobody else sees and that is gone at the end."""
-    ledger = MemoryLedger(clock=clock)
+    ledger = ScratchLedger(clock)
     try:
         yield ledger
     finally:

@@ -3,7 +3,7 @@
 from bulkmail.ledger.campaigns import CampaignRecord
 from bulkmail.ledger.checked import Checks, PersonalCheck
 from bulkmail.ledger.enrolment import Enrolment, NewRow
-from bulkmail.ledger.ledger import Ledger, MemoryLedger
+from bulkmail.ledger.ledger import Ledger, MemoryLedger, ScratchLedger
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.orders import CampaignOrders, PutBack
@@ -27,5 +27,6 @@ __all__ = [
     "PutBack",
     "ReasonCount",
     "ReportRow",
+    "ScratchLedger",
     "Suppressed",
 ]

@@ -18,7 +18,7 @@ from bulkmail.ledger import campaigns, checked, enrolment, reading, run, slowdow
 from bulkmail.ledger.campaigns import CampaignRecord
 from bulkmail.ledger.checked import Checks
 from bulkmail.ledger.connection import Durability
-from bulkmail.ledger.driver import Driver, InlineDriver, ThreadDriver
+from bulkmail.ledger.driver import Driver, InlineDriver, ScratchDriver, ThreadDriver
 from bulkmail.ledger.enrolment import Enrolment, Listed
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.lock import CampaignLock
@@ -322,6 +322,16 @@ class MemoryLedger(Ledger):
     def __init__(self, *, clock: Clock | None = None, keeps_fields: bool = False) -> None:
         clock = clock or SystemClock()
         super().__init__(InlineDriver(now=clock.time()), clock, keeps_fields=keeps_fields)
+
+
+class ScratchLedger(Ledger):
+    """A ledger in memory that is written in groups, by the turns of one loop; for a look at a list.
+
+    It ends with `close`.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(ScratchDriver(now=clock.time()), clock)
 
 
 def _batches(addresses: Iterable[str]) -> Iterable[list[str]]:

@@ -6,13 +6,13 @@ when it is whole (written beside it, then renamed), so a dry run that was cut le
 It needs no lasting, so nothing is flushed to the disk: what counts is that a person can look.
 
 All files that wait are written in one thread hop, by aiofiles' `wrap`: a hop costs as much as a
-file.
+file. A long dry run hands them to a process of their own, `eml_process`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -25,9 +25,15 @@ from bulkmail.message.eml_name import eml_name, folder_name, is_eml_name
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.reply import EnhancedStatusCode, Reply
 from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.transport.eml_process import WriterGone, WriterProcess
+from bulkmail.transport.eml_writer import write
 
 #: Files in one hop: enough to pay for it, few enough that messages are made meanwhile.
-HANDFUL = 16
+HANDFUL = 64
+#: Files after which the rest is written by a process: fewer are done before it has started.
+_FEW = 256
+#: Octets of a handful that the process is given at most: what is longer is mostly copying.
+_SHORT = 2_000_000
 
 _PARTIAL = re.compile(r"\.[0-9]{6,}\.part")
 
@@ -42,6 +48,8 @@ class EmlTransport:
         self.written = 0
         self._waiting: list[_Letter] = []
         self._writing: asyncio.Task[None] | None = None
+        self._process: WriterProcess | None = None
+        self._has_process = False
 
     @property
     def name(self) -> str:
@@ -71,7 +79,11 @@ class EmlTransport:
         """Nothing is held."""
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Finish what is being written."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        if self._process is not None:
+            await _closed(self._process)
 
     async def send(
         self,
@@ -106,10 +118,31 @@ class EmlTransport:
         """Write what waits, and what came meanwhile, until nothing does."""
         while letters := self._waiting[:HANDFUL]:
             del self._waiting[:HANDFUL]
-            errors = await _written(letters)
+            errors = await wrap(self._write_all)(letters)
             for letter, error in zip(letters, errors, strict=True):
                 if not letter.error.done():
                     letter.error.set_result(error)
+
+    def _write_all(self, letters: Sequence[_Letter]) -> list[OSError | None]:
+        """Write them, in a thread; for each what went wrong."""
+        if process := self._process_for(letters):
+            try:
+                return process.write([(letter.path.name, letter.chunks) for letter in letters])
+            except WriterGone:
+                self._process = None
+                process.close()
+        return [_written(letter) for letter in letters]
+
+    def _process_for(self, letters: Sequence[_Letter]) -> WriterProcess | None:
+        """Who writes them; None: nobody else."""
+        if self.written < _FEW:
+            return None
+        if not self._has_process:
+            self._has_process = True
+            with contextlib.suppress(OSError):
+                self._process = WriterProcess(self.folder)
+        octets = sum(len(chunk) for letter in letters for chunk in letter.chunks)
+        return self._process if octets <= _SHORT else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,38 +166,16 @@ def _prepare(folder: Path) -> None:
             entry.unlink()
 
 
-def _write(path: Path, chunks: tuple[bytes, ...]) -> None:
-    partial = path.with_name(f".{path.name.partition('-')[0]}.part")
+def _written(letter: _Letter) -> OSError | None:
     try:
-        # Bare calls: a file object asks for the file's state, whether it is a terminal and where
-        # it stands, which is as much again as writing it.
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        try:
-            rest = memoryview(b"".join(chunks))
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-        finally:
-            os.close(descriptor)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def _write_all(letters: Sequence[_Letter]) -> list[OSError | None]:
-    errors: list[OSError | None] = []
-    for letter in letters:
-        try:
-            _write(letter.path, letter.chunks)
-        except OSError as error:
-            errors.append(error)
-        else:
-            errors.append(None)
-    return errors
+        write(str(letter.path.parent), letter.path.name, letter.chunks)
+    except OSError as error:
+        return error
+    return None
 
 
 _prepared = wrap(_prepare)
-_written = wrap(_write_all)
+_closed = wrap(WriterProcess.close)
 
 
 def _unwritable(path: Path, error: OSError, row: int | None = None) -> ConfigurationError:

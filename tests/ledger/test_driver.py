@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bulkmail.errors import LedgerError
-from bulkmail.ledger.driver import Driver, InlineDriver, ThreadDriver
+from bulkmail.ledger.driver import Driver, InlineDriver, ScratchDriver, ThreadDriver
 from bulkmail.ledger.groups import Kind
 
 ADD = "INSERT INTO suppression (mailbox, reason, added_at) VALUES (?, '', 0)"
@@ -29,12 +29,14 @@ def pragma(name: str, connection: sqlite3.Connection) -> object:
     return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
-@pytest.fixture(params=["thread", "inline", "inline file"])
+@pytest.fixture(params=["thread", "inline", "inline file", "scratch"])
 async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Driver]:
     made: Driver
     if request.param == "thread":
         made = ThreadDriver(tmp_path / "ledger.db", "process")
         await made.start()
+    elif request.param == "scratch":
+        made = ScratchDriver()
     else:
         made = InlineDriver(tmp_path / "l.db" if request.param == "inline file" else None)
     yield made

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ from bulkmail.message.eml_name import NAME_MAX, eml_name, folder_name, is_eml_na
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.transport import eml
 from bulkmail.transport.eml import EmlTransport
+from bulkmail.transport.eml_process import WriterProcess
 
 CONTENT = (b"Subject: hi\r\n\r\n", b".dot\r\n", b"bye\r\n")
 
@@ -185,10 +188,10 @@ async def test_a_disk_that_fills_up_is_said_with_the_row(
 ) -> None:
     await transport.prepare()
 
-    def full(_path: Path, _target: Path) -> Path:
+    def full(_path: str, _target: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
 
     with pytest.raises(ConfigurationError, match=r"No space left on device.*\(row 5\)"):
         await transport.send(mail(5), nothing)
@@ -225,14 +228,13 @@ async def test_a_cancelled_write_leaves_a_whole_file(
             go_on.wait(10)
             yield b"second half"
 
-    whole: Callable[[Path, Path], Path] = Path.replace
+    whole: Callable[[str, str], None] = os.replace
 
-    def replace(self: Path, target: Path) -> Path:
-        renamed = whole(self, target)
+    def replace(partial: str, target: str) -> None:
+        whole(partial, target)
         finished.set()
-        return renamed
 
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     chunks: Sequence[bytes] = Slow((b"",))
     letter = MailObject(mail().envelope, chunks, "<1@x>", row=1, address="a")  # type: ignore[arg-type]  # a tuple that waits
     task = asyncio.create_task(transport.send(letter, nothing))
@@ -266,5 +268,79 @@ async def test_files_that_wait_together_are_one_thread_hop(
 
     await asyncio.gather(*(transport.send(mail(row), nothing) for row in range(1, 51)))
 
-    assert (hops, transport.written) == (4, 50)
+    assert (hops, transport.written) == (1, 50)
     assert len(names(transport.folder)) == 50
+
+
+async def written_by_a_process(
+    transport: EmlTransport, monkeypatch: pytest.MonkeyPatch
+) -> WriterProcess:
+    """Letters enough for the transport to have its process, which is given back."""
+    monkeypatch.setattr(eml, "_FEW", 1)
+    await transport.prepare()
+    await transport.send(mail(1), nothing)
+    await transport.send(mail(2), nothing)
+    assert transport._process is not None
+    return transport._process
+
+
+async def test_many_files_are_written_by_a_process(
+    transport: EmlTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await written_by_a_process(transport, monkeypatch)
+
+    def never(*_: object) -> None:
+        raise AssertionError("the process writes them")
+
+    monkeypatch.setattr(eml, "write", never)
+    await asyncio.gather(*(transport.send(mail(row), nothing) for row in range(3, 103)))
+    await transport.close()
+
+    assert len(names(transport.folder)) == transport.written == 102
+    for path in transport.folder.iterdir():
+        assert path.read_bytes() == b"".join(CONTENT)
+    assert process._process.returncode == 0
+
+
+async def test_what_goes_wrong_in_the_process_is_said_with_the_row(
+    transport: EmlTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await written_by_a_process(transport, monkeypatch)
+    (transport.folder / "000007-li.wei@example.com.eml").mkdir()
+
+    results = await asyncio.gather(
+        *(transport.send(mail(row), nothing) for row in (6, 7, 8)), return_exceptions=True
+    )
+    await transport.close()
+
+    assert [isinstance(result, ConfigurationError) for result in results] == [False, True, False]
+    assert "Is a directory" in str(results[1])
+    assert "(row 7)" in str(results[1])
+    assert not list(transport.folder.glob(".*"))
+
+
+async def test_a_process_that_is_killed_is_done_without(
+    transport: EmlTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await written_by_a_process(transport, monkeypatch)
+    process._process.kill()
+    process._process.wait()
+
+    await asyncio.gather(*(transport.send(mail(row), nothing) for row in range(3, 70)))
+    await transport.close()
+
+    assert len(names(transport.folder)) == 69
+
+
+async def test_long_letters_are_written_without_the_process(
+    transport: EmlTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await written_by_a_process(transport, monkeypatch)
+    process._process.kill()
+    process._process.wait()
+    monkeypatch.setattr(eml, "_SHORT", 1)
+
+    await transport.send(mail(3), nothing)
+
+    assert transport._process is process
+    await transport.close()
