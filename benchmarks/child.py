@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,15 @@ class Cost:
 
 def bulkmail(*arguments: str, folder: Path | None = None) -> Cost:
     """Run ``bulkmail ARGUMENTS`` to its end. Raises CalledProcessError unless it exits with 0."""
-    command = [sys.executable, "-m", "bulkmail", *arguments]
+    return run([sys.executable, "-m", "bulkmail", *arguments], folder=folder)
+
+
+def run(
+    command: Sequence[str], *, folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Cost:
+    """Run a command, and what it starts and waits for, to its end. Raises as `bulkmail` does."""
     began = time.perf_counter()
-    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)

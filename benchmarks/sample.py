@@ -54,7 +54,33 @@ def write_project(folder: Path, rows: int) -> str:
     (folder / "templates" / "letter.html.j2").write_text(HTML, "utf-8")
     (folder / "campaigns").mkdir()
     (folder / "campaigns" / "sample.yaml").write_text(CAMPAIGN, "utf-8")
-    with (folder / "campaigns" / "list.csv").open("w", encoding="utf-8") as file:
+    _write_list(folder / "campaigns" / "list.csv", rows)
+    return "sample"
+
+
+def write_rival(folder: Path, rows: int) -> None:
+    """The same list and templates for a program that is not ours, side by side."""
+    (folder / "letter.txt.j2").write_text(TEXT, "utf-8")
+    (folder / "letter.html.j2").write_text(HTML, "utf-8")
+    _write_list(folder / "list.csv", rows)
+
+
+def write_mailmerge(folder: Path, rows: int, port: int) -> None:
+    """The same for mailmerge: one template with both parts, and its configuration."""
+    head = "TO: {{ email }}\nSUBJECT: Your offer, {{ name }}\nFROM: people@example.com\n"
+    head += "MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=parts\n\n"
+    parts = "".join(
+        f"--parts\nContent-Type: text/{subtype}; charset=utf-8\n\n{text}\n"
+        for subtype, text in (("plain", TEXT), ("html", HTML))
+    )
+    (folder / "mailmerge_template.txt").write_text(f"{head}{parts}--parts--\n", "utf-8")
+    (folder / "mailmerge_server.conf").write_text(
+        f"[smtp_server]\nhost = 127.0.0.1\nport = {port}\n", "utf-8"
+    )
+    _write_list(folder / "mailmerge_database.csv", rows)
+
+
+def _write_list(path: Path, rows: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
         file.write(HEADER)
         file.writelines(ROW.format(n=n, salary=20000 + n % 977) for n in range(1, rows + 1))
-    return "sample"

@@ -1,0 +1,1 @@
+"""bulkmail beside other senders, against one fast sink, in one interleaved run."""

@@ -1,0 +1,39 @@
+"""`SMTPClient` with ready messages: PORT MESSAGES CONNECTIONS [--uvloop] [--bdat]."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from bulkmail import SMTPClient
+
+_HEAD = "From: people@example.com\r\nTo: reader{n}@example.com\r\nSubject: hello\r\n\r\n"
+_LINE = "Nothing to see in this line of a message of two kilobytes.\r\n"
+
+
+def _content(n: int) -> bytes:
+    head = _HEAD.format(n=n)
+    return (head + _LINE * ((2048 - len(head)) // len(_LINE))).encode()
+
+
+async def _worker(port: int, numbers: range) -> None:
+    messages = [(f"reader{n}@example.com", _content(n)) for n in numbers]
+    async with SMTPClient("127.0.0.1", port, security="none") as client:
+        for address, content in messages:
+            await client.sendmail("people@example.com", [address], content)
+
+
+async def _main(port: int, messages: int, connections: int) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for first in range(connections):
+            tasks.create_task(_worker(port, range(first, messages, connections)))
+
+
+if __name__ == "__main__":
+    factory = None
+    if "--uvloop" in sys.argv:
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_main(*(int(word) for word in sys.argv[1:4])))
