@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from random import SystemRandom
-from zoneinfo import ZoneInfo
 
 from bulkmail.app.interrupts import Interrupts
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
-from bulkmail.clock import Clock, SystemClock, moment
+from bulkmail.clock import Clock, SystemClock
 from bulkmail.delivery.control import Control
-from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
+from bulkmail.delivery.engagement import Compose, Engagement, ShutFor, ShutUntil, Tally
 from bulkmail.delivery.engine import Engine, RunSettings
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Ledger, Terms, Transport
 from bulkmail.delivery.retry import RetryPolicy
+from bulkmail.fate import Delivery
+from bulkmail.schedule.local_time import zone_named
+from bulkmail.schedule.timetable import window_in
 from bulkmail.schedule.window import Window
 from bulkmail.settings import DomainLimit, RetrySettings, ServerSettings, StopSettings
 from bulkmail.transport.password import Password
@@ -89,6 +90,7 @@ def engine(
     settings: RunSettings,
     limits: Sequence[DomainLimit] = (),
     stop_after: StopSettings | None = None,
+    shut_for: ShutFor | None = None,
 ) -> tuple[Engine, Tally]:
     """An engine over these servers, and the tally it keeps."""
     tally = Tally()
@@ -101,6 +103,7 @@ def engine(
         observer=surroundings.watch,
         shut_until=shut_until,
         tally=tally,
+        shut_for=shut_for,
         gates=Gates(limits),
     )
     lanes = [
@@ -117,20 +120,31 @@ def engine(
     return Engine(lanes, shared, settings), tally
 
 
-def window_of(campaign: Campaign, clock: Clock, *, is_ignored: bool) -> ShutUntil:
-    """When the campaign's window keeps it from sending."""
-    hours = campaign.model.schedule.window
-    if hours is None or is_ignored:
-        return always_open
-    return Window(*hours, _zone(campaign, clock.time())).shut_until
+def window_of(campaign: Campaign, *, is_ignored: bool) -> ShutUntil:
+    """When the campaign's window keeps all of it from sending."""
+    schedule = campaign.model.schedule
+    window = None if is_ignored or schedule.recipient_timezone else window_in(schedule)
+    return always_open if window is None else window.shut_until
+
+
+def reader_windows(campaign: Campaign, *, is_ignored: bool) -> ShutFor | None:
+    """When a reader's own clock keeps a message from him; None where none is asked."""
+    schedule = campaign.model.schedule
+    column = schedule.recipient_timezone
+    if is_ignored or column is None or window_in(schedule) is None:
+        return None
+
+    @cache
+    def window(zone: str) -> Window | None:
+        return window_in(schedule, zone_named(zone or schedule.timezone))
+
+    def shut_for(delivery: Delivery, now: float) -> float | None:
+        found = window(str(delivery.fields.get(column) or "").strip())
+        return None if found is None else found.shut_until(now)
+
+    return shut_for
 
 
 def always_open(now: float) -> None:
     """No window: never shut."""
     del now
-
-
-def _zone(campaign: Campaign, now: float) -> tzinfo | None:
-    """The campaign's time zone; the system's where it names none."""
-    name = campaign.model.schedule.timezone
-    return ZoneInfo(name) if name is not None else moment(now).astimezone().tzinfo

@@ -8,7 +8,14 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bulkmail.app.assembly import Surroundings, engine, pools, transcribing, window_of
+from bulkmail.app.assembly import (
+    Surroundings,
+    engine,
+    pools,
+    reader_windows,
+    transcribing,
+    window_of,
+)
 from bulkmail.app.enrolling import Pass, inspect, skip_again
 from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
@@ -222,9 +229,8 @@ class _Job:
             ledger=self._ledger.run(record.id, owner=self._owner, listed=self._listed),
             compose=self._composer.compose,
             retry=retry_settings(self._campaign),
-            shut_until=window_of(
-                self._campaign, self._clock, is_ignored=self._options.ignore_window
-            ),
+            shut_until=window_of(self._campaign, is_ignored=self._options.ignore_window),
+            shut_for=reader_windows(self._campaign, is_ignored=self._options.ignore_window),
             settings=RunSettings(limit=self._options.limit, is_waiting=not self._options.no_wait),
             limits=domain_limits(self._campaign),
             stop_after=stop_settings(self._campaign),

@@ -14,13 +14,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from bulkmail.campaign.dkim_model import DkimKeys, DkimModel
 from bulkmail.campaign.header_name import checked_header_name, checked_headers
 from bulkmail.campaign.limit_model import LimitModel, Limits, StopAfter, StopModel
+from bulkmail.campaign.schedule_model import ScheduleModel
 from bulkmail.campaign.server_model import ServerModel, ServerReference, Servers
 from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.campaign.unsubscribe_model import UnsubscribeModel
 from bulkmail.campaign.values import (
     ContentId,
     Count,
-    CronExpression,
     Duration,
     Durations,
     FileTexts,
@@ -30,12 +30,10 @@ from bulkmail.campaign.values import (
     MailboxText,
     MailboxTexts,
     MimeType,
-    Moment,
     PositiveDuration,
     ReversePathText,
     Text,
     TimeZone,
-    Window,
 )
 
 __all__ = [
@@ -165,24 +163,6 @@ class RecipientsModel(StrictModel):
     )
     sheet: FilledLine | None = Field(
         None, description="The sheet of an .xlsx file, by name. Default: the first."
-    )
-
-
-class ScheduleModel(StrictModel):
-    """When the campaign is due, and the hours it may go out in."""
-
-    at: Moment | None = Field(
-        None, description="A moment in ISO 8601, in `timezone` unless it has an offset."
-    )
-    every: CronExpression | None = Field(
-        None, description="A cron expression; each occurrence is a campaign of its own."
-    )
-    timezone: TimeZone | None = Field(
-        None,
-        description="IANA time zone, also that of `now` and Date. Default: the system's.",
-    )
-    window: Window | None = Field(
-        None, description="Hours in which messages are sent, `09:00-18:00`; also kept by `send`."
     )
 
 

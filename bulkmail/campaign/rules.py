@@ -6,21 +6,20 @@ everything else that is wrong.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulkmail.address import control_character
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.nearest import did_you_mean
+from bulkmail.campaign.occurrence_name import is_occurrence
 from bulkmail.campaign.providers import PROVIDERS
+from bulkmail.campaign.schedule_model import broken_schedule_rules
 from bulkmail.campaign.unsubscribe_model import broken_unsubscribe_rules
 
 #: A rule that was broken: where, and the sentence.
 Broken = tuple[Loc, str]
 
-#: As the ledger names the occurrences of a schedule; a plain name must not look like one.
-_OCCURRENCE = re.compile(r"@[0-9]{8}T[0-9]{6}Z\Z")
 _MAX_NAME_BYTES = 200
 
 
@@ -33,9 +32,7 @@ def broken_campaign_rules(
         yield ("name",), sentence
     yield from _attachment_rules(written.get("attachments"))
     yield from _recipients_rules(written.get("recipients"))
-    schedule = written.get("schedule")
-    if isinstance(schedule, dict) and {"at", "every"} <= schedule.keys():
-        yield ("schedule", "every"), "stands beside `at`: it is one or the other"
+    yield from broken_schedule_rules(written.get("schedule"))
     yield from broken_unsubscribe_rules(written)
     yield from _servers_rules(written.get("servers"), shared)
 
@@ -63,7 +60,7 @@ def unsafe_name(name: str) -> str | None:
         sentence = f"`{name}` cannot be a folder's name, which it becomes in a dry run"
     elif name != name.strip():
         sentence = "has space around it"
-    elif _OCCURRENCE.search(name):
+    elif is_occurrence(name):
         sentence = f"`{name}` looks like an occurrence of a schedule (NAME@20261201T010000Z)"
     elif len(name.encode()) > _MAX_NAME_BYTES:
         sentence = f"is longer than {_MAX_NAME_BYTES} bytes"

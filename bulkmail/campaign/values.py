@@ -6,11 +6,12 @@ No sentence of a kind that may hold a secret repeats what was written.
 
 from __future__ import annotations
 
+import functools
 import re
 import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -30,9 +31,6 @@ from bulkmail.secret import Secret
 ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MAX_PORT = 65535
 _FLAG_WORDS = {"yes": True, "on": True, "no": False, "off": False}
-_CRON_FIELDS = 5
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*,/#?-]+")
-_WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 
@@ -156,7 +154,9 @@ def _moment(value: Any) -> datetime:
         raise ValueError("must be a moment in ISO 8601, such as 2026-12-01T09:00") from error
 
 
-def _timezone(text: str) -> str:
+@functools.cache
+def known_zone(text: str) -> str:
+    """The name of an IANA time zone. Raises `ValueError` with a sentence where it is none."""
     try:
         zoneinfo.ZoneInfo(text)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -164,23 +164,6 @@ def _timezone(text: str) -> str:
             f"`{printable(text)}` is no IANA time zone such as Asia/Shanghai"
         ) from error
     return text
-
-
-def _cron(text: str) -> str:
-    fields = text.split()
-    if len(fields) != _CRON_FIELDS or not all(map(_CRON_FIELD.fullmatch, fields)):
-        raise ValueError("must be a cron expression of five fields, such as `0 9 * * mon`")
-    return text
-
-
-def _window(value: Any) -> tuple[time, time]:
-    match = _WINDOW.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('must be a window such as "09:00-18:00"')
-    opens, closes = time(int(match[1]), int(match[2])), time(int(match[3] or 0), int(match[4] or 0))
-    if opens == closes:
-        raise ValueError("is a window that is never open: it closes when it opens")
-    return opens, closes
 
 
 def _mime_type(text: str) -> str:
@@ -280,16 +263,6 @@ Password = Annotated[
     _kind("text, `${NAME}`, `{file: …}` or `{command: […]}`", anyOf=_PASSWORD),
 ]
 Moment = Annotated[datetime, PlainValidator(_moment), _kind("ISO 8601", **_TEXT)]
-TimeZone = Annotated[Text, AfterValidator(_timezone), _kind("an IANA time zone", **_TEXT)]
-CronExpression = Annotated[FilledLine, AfterValidator(_cron), _kind("a cron expression", **_TEXT)]
-Window = Annotated[
-    tuple[time, time],
-    PlainValidator(_window),
-    _kind(
-        "`HH:MM-HH:MM`",
-        type="string",
-        pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$",
-    ),
-]
+TimeZone = Annotated[Text, AfterValidator(known_zone), _kind("an IANA time zone", **_TEXT)]
 MimeType = Annotated[FilledLine, AfterValidator(_mime_type), _kind("a media type", **_TEXT)]
 ContentId = Annotated[Text, AfterValidator(_content_id)]

@@ -19,6 +19,8 @@ from bulkmail.message.mail_object import MailObject
 Compose = Callable[[Delivery, datetime], Awaitable[MailObject]]
 #: The epoch time at which sending may go on (a window that is shut); None: now.
 ShutUntil = Callable[[float], float | None]
+#: The same for one delivery: the window on its reader's clock.
+ShutFor = Callable[[Delivery, float], float | None]
 
 
 @dataclass(slots=True)
@@ -59,5 +61,11 @@ class Engagement:
     observer: Observer
     shut_until: ShutUntil
     tally: Tally
+    #: Windows of single readers; None where there are none.
+    shut_for: ShutFor | None = None
     #: Limits by recipient domain.
     gates: Gates = field(default_factory=Gates)
+
+    def opens_for(self, delivery: Delivery, now: float) -> float | None:
+        """When its reader's window opens; None: it is open, or there is none."""
+        return None if self.shut_for is None else self.shut_for(delivery, now)

@@ -27,6 +27,7 @@ ATTENTION = 1.0
 NOBODY = 1.0
 
 _DEFERRED = "deferred recipients wait for their next try"
+_BY_READER = "recipients wait for their window, or for their next try"
 PAUSED = "paused by `bulkmail pause`"
 CANCELLED = "cancelled by `bulkmail cancel`"
 
@@ -79,6 +80,7 @@ class Engine:
         self._shared = shared
         self._is_waiting = settings.is_waiting
         self._limit = settings.limit
+        self._deferred = _DEFERRED if shared.shut_for is None else _BY_READER
         if self._limit is not None:
             shared.tally.tried = {}
 
@@ -210,7 +212,7 @@ class Engine:
             return RunResult(ending=Ending.LIMIT)
         first = min(waiting.values())
         if first > now:
-            return await self._wait(_DEFERRED, first)
+            return await self._wait(self._deferred, first)
         due = [id_ for id_, at in waiting.items() if at <= now]
         claimed = await self._claim(lane.room(now), now, among=due)
         if claimed:
@@ -243,7 +245,7 @@ class Engine:
         if due_at <= now:
             # Given back between the claim and the question.
             return None
-        return await self._wait(_DEFERRED, due_at)
+        return await self._wait(self._deferred, due_at)
 
     async def _next_to_open(self, shut: Sequence[Gate]) -> Gate | None:
         """The group somebody waits for that has time first."""
@@ -270,7 +272,7 @@ class Engine:
         if due_at is None:
             return RunResult(ending=Ending.DONE)
         if due_at > now and not self._is_waiting:
-            return RunResult(ending=Ending.WAITING, sentence=_DEFERRED, until=due_at)
+            return RunResult(ending=Ending.WAITING, sentence=self._deferred, until=due_at)
         sentences = dict.fromkeys(f"{lane.name}: {lane.health.sentence}" for lane in self._lanes)
         hints = dict.fromkeys(lane.health.hint for lane in self._lanes if lane.health.hint)
         return RunResult(

@@ -76,14 +76,17 @@ class Turns:
         while session is not None:
             slot = await self._slot(session, behind)
             if slot is None:
-                return session
+                if self._may_begin(delivery):
+                    return session
+                await self._lane.transport.release(session)
+                return None
             if isinstance(slot, Busy):
                 session = await self._another(session, slot.until)
                 continue
             if not isinstance(slot, Slot):
                 await self._lane.transport.release(session)
                 return await self._without(slot, behind, delivery)
-            session, is_now = await self._at(slot, session)
+            session, is_now = await self._at(slot, session, delivery)
             if is_now:
                 return session
         return None
@@ -96,7 +99,9 @@ class Turns:
             for _ in range(recipients):
                 gate.meter.tick(now)
 
-    async def _at(self, slot: Slot, session: Session | None) -> tuple[Session | None, bool]:
+    async def _at(
+        self, slot: Slot, session: Session | None, delivery: Delivery
+    ) -> tuple[Session | None, bool]:
         """The session to go on with, and whether it is now the slot's time.
 
         A slot that is missed is given back; so is the session, where nothing more may begin.
@@ -107,22 +112,27 @@ class Turns:
             except SessionError:
                 await self._lane.limiter.put_back(slot)
                 raise
-        if session is not None and await self._reach(slot, session):
+        if session is not None and await self._reach(slot, session, delivery):
             self._slot_in_use = slot
             return session, True
         await self._lane.limiter.put_back(slot)
-        if session is not None and not self._may_begin():
+        if session is not None and not self._may_begin(delivery):
             await self._lane.transport.release(session)
             session = None
         return session, False
 
-    def _may_begin(self) -> bool:
+    def _may_begin(self, delivery: Delivery) -> bool:
         now = self._shared.clock.time()
         return (
             self._shared.control.may_begin
             and self._lane.health.allowance(now) > 0
-            and self._shared.shut_until(now) is None
+            and self._is_open(delivery, now)
         )
+
+    def _is_open(self, delivery: Delivery, now: float) -> bool:
+        """Whether the window is open, the campaign's and the reader's."""
+        shared = self._shared
+        return shared.shut_until(now) is None and shared.opens_for(delivery, now) is None
 
     async def _slot(
         self, session: Session, behind: dict[Gate, int]
@@ -180,7 +190,7 @@ class Turns:
         going_on = await self._shared.control.pause(until - lead)
         return await self._acquire() if going_on else None
 
-    async def _reach(self, slot: Slot, session: Session) -> bool:
+    async def _reach(self, slot: Slot, session: Session, delivery: Delivery) -> bool:
         """Wait for the slot. False: it is void, or the run is stopping."""
         try:
             going_on = await self._shared.control.pause(slot.opens_at)
@@ -188,4 +198,4 @@ class Turns:
             await self._lane.transport.release(session)
             raise
         now = self._shared.clock.time()
-        return going_on and now <= slot.void_at and self._shared.shut_until(now) is None
+        return going_on and now <= slot.void_at and self._is_open(delivery, now)

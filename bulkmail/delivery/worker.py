@@ -109,6 +109,10 @@ class Worker:
         if not self._may_begin(now):
             await self._shared.ledger.release([delivery])
             return
+        opens_at = self._shared.opens_for(delivery, now)
+        if opens_at is not None:
+            await self._shared.ledger.postpone([delivery], opens_at)
+            return
         tried = Try(delivery, self._lane.name, delivery.first_attempt_at or now)
         if self._shared.policy.is_over(delivery.attempts, delivery.first_attempt_at, now):
             self._write(tried, gave_up(tried, "given up while it waited", now))

@@ -376,6 +376,7 @@ def recover(
         "keep_fields": keeps_fields,
         "now": now,
     }
+    connection.execute(load("run")["look again"], parameters)
     connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
     orders.cancel(connection, parameters)
     return doubts

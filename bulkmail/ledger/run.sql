@@ -180,6 +180,11 @@ UPDATE delivery SET
     owner = NULL, lease_until = NULL
 WHERE id = :id AND epoch = :epoch AND owner = :owner;
 
+-- look again --
+-- Let what was postponed untried be claimed at once: what it waited for is judged anew.
+UPDATE delivery SET due_at = 0
+WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at > :now;
+
 -- renew --
 -- Extend every lease of one owner.
 UPDATE delivery SET lease_until = :lease_until

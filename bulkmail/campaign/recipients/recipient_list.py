@@ -51,7 +51,9 @@ class RecipientList:
     def sha256(self) -> str:
         """A digest of the source and of the options it is read with, in hexadecimal."""
         options = self._options.model_dump(exclude={"rows", "path"})
-        text = json.dumps([self._source.digest(), options], sort_keys=True)
+        zone = self._understanding.zone_column
+        facts = [self._source.digest(), options, *([] if zone is None else [zone])]
+        text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def rows(self) -> Iterator[Row]:
@@ -79,6 +81,9 @@ def open_recipients(campaign: Campaign) -> RecipientList:
     reader = source.open()
     email_column = _email_column(campaign, options, reader, name)
     _check_key_column(campaign, options, reader)
+    zone_column = campaign.model.schedule.recipient_timezone
+    if zone_column is not None and reader.columns:
+        _check_column(campaign, ("schedule", "recipient_timezone"), zone_column, reader.columns)
     if next(reader.records(), None) is None:
         raise NobodyToSendTo(Fault(path=name, message="is empty: there is nobody to send to"))
     return RecipientList(
@@ -88,7 +93,7 @@ def open_recipients(campaign: Campaign) -> RecipientList:
         source_name=name,
         notice=source.notice,
         _source=source,
-        _understanding=Understanding(fault, email_column, options.key),
+        _understanding=Understanding(fault, email_column, options.key, zone_column),
         _options=options,
     )
 

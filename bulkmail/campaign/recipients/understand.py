@@ -10,6 +10,7 @@ from typing import Any
 from bulkmail.address import control_character, parse_address, parse_mailboxes, printable
 from bulkmail.campaign.recipients.columns import find_email_column, no_email_column, unknown_column
 from bulkmail.campaign.recipients.row import Record, Row
+from bulkmail.campaign.values import known_zone
 from bulkmail.errors import Fault
 
 _COPIES = ("cc", "bcc")
@@ -28,6 +29,8 @@ class Understanding:
     email_column: str | None
     #: None: the address in lower case.
     key_column: str | None
+    #: The column of the reader's time zone; None: nobody asks.
+    zone_column: str | None = None
 
     def row(self, number: int, record: Record) -> Row:
         """The row, with its faults. A bad address still gives address and key, as far as it can."""
@@ -38,6 +41,8 @@ class Understanding:
             address, address_problem = self._address(fields)
             key, key_problem = self._key(fields, address)
         problems += filter(None, (address_problem, key_problem))
+        if self.zone_column is not None and (problem := self._zone_problem(fields)):
+            problems.append(problem)
         for column in _COPIES:
             if fields.get(column):
                 problems += _copy_problems(column, fields[column])
@@ -87,6 +92,19 @@ class Understanding:
         if unsafe := control_character(key):
             return key, f"the key in `{column}` holds {unsafe}"
         return key, ""
+
+    def _zone_problem(self, fields: Mapping[str, Any]) -> str:
+        """What is wrong with the reader's time zone; an empty cell is none."""
+        cell = fields.get(self.zone_column or "")
+        if cell is None or cell == "":
+            return ""
+        if not isinstance(cell, str):
+            return f"`{self.zone_column}` holds {_kind(cell)}, and no IANA time zone"
+        try:
+            known_zone(cell.strip())
+        except ValueError as error:
+            return f"`{self.zone_column}`: {error}"
+        return ""
 
 
 def _checked_address(cell: str, column: str) -> tuple[str, str]:
