@@ -29,6 +29,7 @@ from bulkmail.transport.password import Password
 from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Session
 from bulkmail.transport.transcript import Transcript, transcript_file
+from bulkmail.transport.trust import Trust
 
 #: What a server may be given, and the way to it.
 End = tuple[Terms, Transport]
@@ -48,6 +49,7 @@ def _pool(settings: ServerSettings, clock: Clock, transcript: Transcript | None)
         clock=clock,
         transcript=transcript,
         password=Password(settings),
+        trust=Trust(),
     )
     return SessionPool(settings, open_session, clock=clock)
 

@@ -72,6 +72,10 @@ class Lane:
         """The next delivery of the backlog; whoever takes it calls `done` for it."""
         return await self._backlog.get()
 
+    def next_now(self) -> Delivery | None:
+        """The next delivery, as `next` gives it; None where there is none at the moment."""
+        return None if self._backlog.empty() else self._backlog.get_nowait()
+
     def hold(self) -> None:
         """A delivery in its hands is in there twice: more is to be done behind its result."""
         self.in_hand += 1

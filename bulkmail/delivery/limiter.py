@@ -116,6 +116,23 @@ class Limiter:
                     await control.pause(permit.again_at)
         return Stopped()
 
+    def take_now(self) -> bool:
+        """Take a slot that is open at this moment, without waiting; whether there was one.
+
+        Where there are no limits there always is. It is for a message that is handed over now.
+        """
+        now = self._clock.time()
+        if not self._rates and now >= self._slowed_until:
+            return True
+        # Who waits for a slot comes first.
+        if self._lock.locked() or not self._slots:
+            return False
+        slot = self._slots[0]
+        if not slot.opens_at <= now <= slot.void_at:
+            return False
+        self._handed(self._slots.popleft())
+        return True
+
     async def together(
         self, control: Control, others: Sequence[Demand]
     ) -> Slot | QuotaSpent | Busy | Shut | Stopped:

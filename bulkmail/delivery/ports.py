@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.fate import Attempt, Delivery, Digests, Orders
@@ -90,6 +90,47 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """QUIT from all idle sessions. Never raises, and is bounded in time."""
+        ...
+
+
+class FollowedSession(Session, Protocol):
+    """A session on which a message's envelope may ride behind the one before it."""
+
+    async def send(
+        self,
+        mail: MailObject,
+        mark: Mark,
+        *,
+        check: Callable[[], None] | None = None,
+        first_decides: bool = True,
+        follower: MailObject | None = None,
+        may_follow: Callable[[], bool] = ...,
+    ) -> TransactionResult | Outcome:
+        """Run one transaction, or go on with the one that is `ahead`; else as `Session.send`.
+
+        The envelope of `follower` goes out behind the final dot where the server can do that, and
+        `may_follow`, asked as its bytes are handed to the connection, lets it. It is `ahead` then.
+        """
+        ...
+
+    @property
+    def ahead(self) -> MailObject | None:
+        """The message whose envelope went out behind the last final dot: it is to be sent next.
+
+        Its content is not out, so it is safe whatever becomes of the session.
+        """
+        ...
+
+
+@runtime_checkable
+class Pipelined(Protocol):
+    """A transport whose sessions may be `FollowedSession`s."""
+
+    def followed(self, session: Session) -> FollowedSession | None:
+        """A session the caller has, where one more message may ride behind the one under way.
+
+        None: the server cannot do that, or the session has had its number of messages or its time.
+        """
         ...
 
 

@@ -91,6 +91,14 @@ class Turns:
                 return session
         return None
 
+    def take_now(self, delivery: Delivery, mail: MailObject) -> bool:
+        """Take the turn of a message that could be handed over at this very moment.
+
+        False: it has to wait for its turn. So has every message to domains under a limit.
+        """
+        is_limited = bool(self._shared.gates.of(mail.envelope.forward_paths))
+        return self._may_begin(delivery) and not is_limited and self._lane.limiter.take_now()
+
     def count(self, mail: MailObject) -> None:
         """A message goes out: the meters are told."""
         now = self._shared.clock.time()
@@ -121,13 +129,19 @@ class Turns:
             session = None
         return session, False
 
-    def _may_begin(self, delivery: Delivery) -> bool:
+    @property
+    def may_begin(self) -> bool:
+        """Whether this server may be given one more message in this run now."""
         now = self._shared.clock.time()
         return (
             self._shared.control.may_begin
             and self._lane.health.allowance(now) > 0
-            and self._is_open(delivery, now)
+            and self._shared.shut_until(now) is None
         )
+
+    def _may_begin(self, delivery: Delivery) -> bool:
+        now = self._shared.clock.time()
+        return self.may_begin and self._shared.opens_for(delivery, now) is None
 
     def _is_open(self, delivery: Delivery, now: float) -> bool:
         """Whether the window is open, the campaign's and the reader's."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ssl import SSLContext
 from typing import NoReturn
 
@@ -26,8 +26,17 @@ from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.states import TRANSITIONS
 from bulkmail.transport.blocks import blocks
 from bulkmail.transport.mask import Mask
-from bulkmail.transport.stream import Stream
+from bulkmail.transport.stream import Bytes, Stream
 from bulkmail.transport.transcript import Scribe
+
+
+def _nothing() -> Sequence[Command]:
+    """Nothing rides behind the dot."""
+    return ()
+
+
+def _violation(what: str, reply: Reply) -> ProtocolViolation:
+    return ProtocolViolation(what, code=reply.code, reply=reply.text)
 
 
 class Conversation:
@@ -118,28 +127,47 @@ class Conversation:
         """Begin the content, after 354. What comes from here on answers the end of data."""
         self._dot = self.dialogue.send(EndOfData())
 
-    async def pour(self, chunks: Iterable[bytes], size_bytes: int) -> Reply:
+    async def pour(
+        self,
+        chunks: Iterable[bytes],
+        size_bytes: int,
+        behind: Callable[[], Sequence[Command]] = _nothing,
+    ) -> Reply:
         """Send the content and the final dot; the reply to it.
 
-        A refusal that comes before the final dot was handed over ends the writing, and the
-        session with it. Raises `SessionError`: of stage DATA where the final dot was surely not
-        sent, else of END_OF_DATA. The content has `data_timeout`, and so has the reply behind it.
+        `behind` is asked, as the final dot is handed over, for commands that ride behind it in the
+        same write (RFC 2920, 3.1); their replies are heard next. It is not asked where the content
+        does not come to its end.
+
+        A refusal that comes before the final dot was handed over ends the writing, and the session
+        with it. Raises `SessionError`: of stage DATA where the final dot was surely not sent, else
+        of END_OF_DATA. The content has `data_timeout`, and so has the reply behind it.
         """
         self._since = self._loop.time()
         is_begun = False
         for block, is_last in blocks(chunks, self._dot):
             if (refusal := self._interruption(is_begun=is_begun)) is not None:
                 return refusal
+            ridden = 0
             if is_last:
                 self._dot = b""
                 self._tell_content(size_bytes)
+                ridden = self._ride(block, behind())
             self.stream.write(block)
             is_begun = True
             await self._ease()
         self._since = self._loop.time()
         reply = (await self.hear()).reply
-        self._weigh(reply)
+        self._weigh(reply, ridden)
         return reply
+
+    def _ride(self, block: list[Bytes], commands: Sequence[Command]) -> int:
+        """Put commands behind a final dot; how many octets they are."""
+        lines = [self.dialogue.send(command) for command in commands]
+        block += lines
+        if lines and self._scribe is not None:
+            self._scribe.sent(commands)
+        return sum(map(len, lines))
 
     async def start_tls(self, context: SSLContext) -> None:
         """Go on under TLS, after 220 to STARTTLS.
@@ -177,6 +205,12 @@ class Conversation:
             if self._scribe is not None:
                 self._scribe.end()
         self.stream.abort()
+
+    def out_of_step(self, exchange: Exchange) -> NoReturn:
+        """Cut the session: by this reply the server has lost the thread of what was said ahead."""
+        reply = exchange.reply
+        with self._guarded(exchange.command.stage):
+            raise _violation(f"lost the thread of what was said ahead (PIPELINING): {reply}", reply)
 
     def note(self, text: str) -> None:
         """Put a line into the transcript that is neither side's."""
@@ -260,9 +294,12 @@ class Conversation:
                 raise self._closed()
         return None
 
-    def _weigh(self, reply: Reply) -> None:
-        """Hold the reply to the final dot against what the server can have seen by then."""
-        if self.stream.is_flushed:
+    def _weigh(self, reply: Reply, ridden: int) -> None:
+        """Hold the reply to the final dot against what the server can have seen by then.
+
+        `ridden`: octets that were written behind the dot.
+        """
+        if self.stream.unsent <= ridden:
             return
         if reply.is_positive:
             self._break(reply, Stage.END_OF_DATA)
@@ -271,9 +308,7 @@ class Conversation:
 
     def _break(self, reply: Reply, stage: Stage) -> NoReturn:
         with self._guarded(stage):
-            raise ProtocolViolation(
-                f"accepted the content before its end: {reply}", code=reply.code, reply=reply.text
-            )
+            raise _violation(f"accepted the content before its end: {reply}", reply)
 
     def _tell_content(self, size_bytes: int) -> None:
         if self._scribe is not None:

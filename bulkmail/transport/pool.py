@@ -47,8 +47,20 @@ class PooledSession(Protocol):
         *,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
+        follower: MailObject | None = None,
+        may_follow: Callable[[], bool] = ...,
     ) -> TransactionResult:
         """Run one transaction; the pool never does."""
+        ...
+
+    @property
+    def ahead(self) -> MailObject | None:
+        """The message whose envelope is out already; the pool does not ask."""
+        ...
+
+    @property
+    def takes_followers(self) -> bool:
+        """Whether a message's envelope may ride behind another's final dot."""
         ...
 
     @property
@@ -157,6 +169,16 @@ class SessionPool:
         if lent is None:
             return
         self._put_back(lent)
+
+    def followed(self, session: object) -> PooledSession | None:
+        """A session out on loan, where one more message may ride behind the one under way.
+
+        None: not with this server, or it has had its number of messages or its time.
+        """
+        lent = self._active.get(id(session))
+        if lent is None or self._is_closed or not lent.takes_followers or self._is_spent(lent):
+            return None
+        return lent
 
     async def close(self) -> None:
         """QUIT from all idle sessions; who waits for one gets `ConnectionLost`.

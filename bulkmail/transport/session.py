@@ -1,17 +1,18 @@
 """The session: one connection to a server, greeting to QUIT, and the transactions on it.
 
-With PIPELINING a message for one recipient is two round trips: MAIL, RCPT and DATA in one write,
-then the content with the final dot. Where there are more recipients, DATA waits for every reply to
-RCPT: a lone dot to take a DATA back, when the row's own address was refused, would mail the others.
+With PIPELINING a message for one recipient is one round trip: the content and its final dot go out
+together with the next message's MAIL, RCPT and DATA. Where there are more recipients, DATA waits
+for every reply to RCPT: a lone dot to take a DATA back, when the row's own address was refused,
+would mail the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 from bulkmail.clock import Clock
-from bulkmail.errors import AuthenticationFailed, SessionError
+from bulkmail.errors import AuthenticationFailed, MessageRefusedLocally, SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings
@@ -26,21 +27,30 @@ from bulkmail.transport.opening import Connect, Facts, Opening
 from bulkmail.transport.password import Password
 from bulkmail.transport.stream import SmtpStream
 from bulkmail.transport.tls import TlsFacts
-from bulkmail.transport.transaction_replies import TransactionReplies
+from bulkmail.transport.transaction import Transaction
 from bulkmail.transport.transcript import Transcript
+from bulkmail.transport.trust import Level, Trust
 
 #: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
 Mark = Callable[[], Awaitable[None]]
 
-_MAIL_AND_ONE_RCPT = 2
+
+def _always() -> bool:
+    """Nobody has anything against it."""
+    return True
 
 
 class Session:
     """A connection in READY. One transaction or command at a time."""
 
-    def __init__(self, conversation: Conversation, facts: Facts, opened_at: float) -> None:
+    def __init__(
+        self, conversation: Conversation, facts: Facts, opened_at: float, trust: Trust
+    ) -> None:
         self._conversation = conversation
         self._facts = facts
+        self._trust = trust
+        #: The transaction whose envelope went out behind the last final dot.
+        self._ahead: Transaction | None = None
         #: By `Clock.monotonic`.
         self.opened_at = opened_at
         #: Transactions begun.
@@ -54,14 +64,16 @@ class Session:
         clock: Clock,
         transcript: Transcript | None = None,
         password: Password | None = None,
+        trust: Trust | None = None,
         connect: Connect = SmtpStream.connect,
     ) -> Session:
         """Connect, greet, secure and log in, as far as `settings` ask for it.
 
         `password` is shared by the sessions of one server, so that a command runs once; without it
-        this session reads its own. A login that is refused is tried once more, on a connection of
-        its own, where the source has another password by then. Raises `SessionError`; nothing is
-        left open then, nor on a cancellation.
+        this session reads its own. `trust` is shared likewise: what one session learns of the
+        server's pipelining holds for all. A login that is refused is tried once more, on a
+        connection of its own, where the source has another password by then. Raises
+        `SessionError`; nothing is left open then, nor on a cancellation.
         """
         password = password or Password(settings)
         make = partial(
@@ -80,7 +92,7 @@ class Session:
                 raise
             way = make()
             conversation = await way.run()
-        return cls(conversation, way.facts, clock.monotonic())
+        return cls(conversation, way.facts, clock.monotonic(), trust or Trust())
 
     def __repr__(self) -> str:
         state = self._conversation.dialogue.state.value
@@ -107,6 +119,19 @@ class Session:
         return self._facts.mechanism
 
     @property
+    def ahead(self) -> MailObject | None:
+        """The message whose envelope is out already: the next one to `send`; None: there is none.
+
+        A session that is to end before it is sent has to be cut, and nothing is lost.
+        """
+        return None if self._ahead is None else self._ahead.mail
+
+    @property
+    def takes_followers(self) -> bool:
+        """Whether a message's envelope may ride behind another's final dot."""
+        return self.extensions.pipelining and self._trust.level >= Level.GLUE
+
+    @property
     def is_reusable(self) -> bool:
         """Whether it is in READY, owes no reply, holds no stray byte, and its connection stands."""
         return self._conversation.is_idle
@@ -119,35 +144,48 @@ class Session:
         is_8bit: bool = False,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
+        follower: MailObject | None = None,
+        may_follow: Callable[[], bool] = _always,
     ) -> TransactionResult:
-        """Run one transaction.
+        """Run one transaction, or go on with the one that is `ahead`.
 
         Refusals are in the result; the session outlives them. Where the first recipient is
         refused nobody gets the message, unless `first_decides` is false: then whoever was accepted
         does. `check` is called just before MAIL goes out, and nothing is said where it raises.
         `mark` is awaited when the server waits for the content, before any of it goes out.
 
+        The envelope of `follower` rides behind this message's final dot where the server can do
+        that, and `may_follow`, asked at that moment, lets it. It is `ahead` then and has to be sent
+        next; nobody gets it before, whatever becomes of the session.
+
         Raises `SessionError` when the session ended under way: its `stage` is ``end of data`` if
         and only if the final dot may have gone out (in doubt); `MessageRefusedLocally` when this
         server cannot take the message and nothing was sent. What `mark` raises is passed on, the
         connection being cut first, as it is on a cancellation.
         """
-        envelope = opening(
-            mail.envelope, size=mail.size, extensions=self.extensions, is_8bit=is_8bit
-        )
-        replies = TransactionReplies(first_decides=first_decides)
-        if check is not None:
-            check()
-        self.transactions += 1
+        transaction, self._ahead = self._ahead, None
+        if transaction is None or transaction.mail is not mail:
+            transaction = self._transaction(mail, is_8bit=is_8bit, first_decides=first_decides)
+            if check is not None:
+                check()
+            self.transactions += 1
+        replies = transaction.replies
         try:
-            await self._ask_for_content(replies, envelope)
+            await self._ask_for_content(transaction)
             if replies.is_awaited:
-                replies.end_of_data = await self._give(mail, mark)
+                behind = partial(self._glue, transaction, follower, may_follow)
+                replies.end_of_data = await self._give(transaction, mark, behind)
             else:
-                await self._take_back(replies)
-        except SessionError:
+                await self._take_back(transaction)
+        except SessionError as error:
+            level = self._level_of(transaction)
+            self._ahead = None
+            if self._trust.broke(level, error):
+                self._conversation.note("it breaks on PIPELINING: one command at a time from now")
             if not replies.is_decided:
-                raise
+                raise transaction.own(error) from error
+        if replies.end_of_data is not None and replies.end_of_data.is_positive:
+            self._trust.kept(transaction.level)
         return replies.result()
 
     async def verify(self, name: str) -> Reply:
@@ -170,32 +208,77 @@ class Session:
         """Cut the connection at once; harmless where it is closed already."""
         self._conversation.abort("it was cut off")
 
-    async def _ask_for_content(
-        self, replies: TransactionReplies, envelope: tuple[Command, ...]
-    ) -> None:
-        """From MAIL to the reply to DATA, in as few round trips as is safe."""
-        if self.extensions.pipelining and len(envelope) == _MAIL_AND_ONE_RCPT:
-            await self._ask(replies, *envelope, Data())
-            return
-        await self._ask(replies, *envelope)
-        if replies.has_takers:
-            await self._ask(replies, Data())
+    def _transaction(
+        self, mail: MailObject, *, is_8bit: bool = False, first_decides: bool = True
+    ) -> Transaction:
+        envelope = opening(
+            mail.envelope, size=mail.size, extensions=self.extensions, is_8bit=is_8bit
+        )
+        level = (
+            min(self._trust.level, Level.GROUP) if self.extensions.pipelining else Level.LOCKSTEP
+        )
+        return Transaction(mail, envelope, level, first_decides=first_decides)
 
-    async def _ask(self, replies: TransactionReplies, *commands: Command) -> None:
-        """Say `commands` in one group, or one by one until one decides; hear the replies."""
-        at_once = len(commands) if self.extensions.pipelining else 1
-        for start in range(0, len(commands), at_once):
-            group = commands[start : start + at_once]
-            self._conversation.say(*group)
-            for _ in group:
-                exchange = await self._conversation.hear()
-                replies.take(exchange)
-                if exchange.reply.is_closing:
+    def _level_of(self, transaction: Transaction) -> Level:
+        """How far ahead the server was spoken to when it broke."""
+        return transaction.level if self._ahead is None else self._ahead.level
+
+    def _glue(
+        self, first: Transaction, follower: MailObject | None, may_follow: Callable[[], bool]
+    ) -> Sequence[Command]:
+        """What rides behind the first one's final dot, if anything does."""
+        is_able = first.level >= Level.GROUP and self._trust.level >= Level.GLUE
+        # Of who was refused beside the first a split makes transactions of their own, on a session
+        # that has to be free for them.
+        if follower is None or not is_able or first.replies.has_refused:
+            return ()
+        try:
+            transaction = self._transaction(follower)
+            for command in transaction.group:
+                command.encode()
+        except MessageRefusedLocally:
+            return ()
+        if not may_follow():
+            return ()
+        transaction.level, transaction.is_said = Level.GLUE, True
+        self._ahead = transaction
+        self.transactions += 1
+        return transaction.group
+
+    async def _ask_for_content(self, transaction: Transaction) -> None:
+        """From MAIL to the reply to DATA, in as few round trips as is safe."""
+        if transaction.level is Level.LOCKSTEP:
+            for command in transaction.envelope:
+                await self._ask(transaction, command)
+                if transaction.replies.is_decided:
                     return
-            if replies.is_decided:
+        else:
+            if not transaction.is_said:
+                self._conversation.say(*transaction.group)
+                transaction.is_said = True
+            await self._hear(transaction, transaction.group)
+        if transaction.replies.data is None and transaction.replies.has_takers:
+            await self._ask(transaction, Data())
+
+    async def _ask(self, transaction: Transaction, command: Command) -> None:
+        self._conversation.say(command)
+        await self._hear(transaction, (command,))
+
+    async def _hear(self, transaction: Transaction, group: Sequence[Command]) -> None:
+        """The replies to what was said at once."""
+        for _ in group:
+            exchange = await self._conversation.hear()
+            if transaction.take(exchange):
+                self._conversation.out_of_step(exchange)
+            if exchange.reply.is_closing:
                 return
 
-    async def _give(self, mail: MailObject, mark: Mark) -> Reply:
+    async def _give(
+        self,
+        transaction: Transaction,
+        mark: Mark,
+        behind: Callable[[], Sequence[Command]],
+    ) -> Reply:
         """Mark, then content and final dot; the reply to it."""
         self._conversation.open_content()
         try:
@@ -204,15 +287,17 @@ class Session:
             # The server waits for content: whatever we said now would be some.
             self._conversation.abort("a message was held back after DATA")
             raise
+        mail = transaction.mail
         chunks: Iterable[bytes] = mail.chunks
         if mail.has_dot_line is not False:
             chunks = stuff(chunks)
-        return await self._conversation.pour(chunks, mail.size)
+        transaction.is_open = True
+        return await self._conversation.pour(chunks, mail.size, behind)
 
-    async def _take_back(self, replies: TransactionReplies) -> None:
+    async def _take_back(self, transaction: Transaction) -> None:
         """Leave a transaction that is not to be completed, so that the next one may begin."""
         state = self._conversation.dialogue.state
-        if state is State.EXPECT_CONTENT and replies.is_anybody_taken:
+        if state is State.EXPECT_CONTENT and transaction.replies.is_anybody_taken:
             # MAIL was refused, RCPT taken and 354 given: a lone dot would mail an empty message.
             self._conversation.abort("the server took DATA behind a refused MAIL")
         elif state is State.EXPECT_CONTENT:

@@ -44,8 +44,8 @@ class Stream(Protocol):
         ...
 
     @property
-    def is_flushed(self) -> bool:
-        """Whether all that was written has left this process."""
+    def unsent(self) -> int:
+        """Octets that were written and have not left this process."""
         ...
 
     @property
@@ -153,9 +153,9 @@ class SmtpStream:
         return self._writer.transport.get_write_buffer_size() > HIGH_WATER
 
     @property
-    def is_flushed(self) -> bool:
-        """Whether all that was written has left this process."""
-        return self._writer.transport.get_write_buffer_size() == 0
+    def unsent(self) -> int:
+        """Octets that were written and have not left this process."""
+        return self._writer.transport.get_write_buffer_size()
 
     @property
     def has_ended(self) -> bool:

@@ -40,6 +40,16 @@ class TransactionReplies:
                 pass
 
     @property
+    def is_well(self) -> bool:
+        """Whether MAIL and every RCPT so far were accepted."""
+        return self.mail is not None and self.mail.is_positive and not self.has_refused
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether an RCPT was refused."""
+        return not all(reply.is_positive for reply in self.recipients.values())
+
+    @property
     def has_takers(self) -> bool:
         """Whether the message may go to somebody, by the replies so far."""
         return not self._is_refused and any(r.is_positive for r in self.recipients.values())

@@ -201,3 +201,48 @@ async def test_a_slot_that_is_missed_at_the_last_moment_is_not_used(
     assert result.ending is Ending.DONE
     assert len(server.received) == 5
     assert await bench.states() == {"sent": 5}
+
+
+async def test_without_limits_there_is_always_a_slot_now(ledger: Permits) -> None:
+    assert limiter(ledger).take_now()
+    assert ledger.taken == 0
+
+
+async def test_a_slot_in_hand_that_is_open_is_taken_now_and_once(
+    ledger: Permits, clock: StoppedClock
+) -> None:
+    ledger.permits = [Permit(slots=(NOW, NOW + 0.1, NOW + 0.2), valid_for=0.05)]
+    ours = limiter(ledger, PACE)
+    await ours.next(Control(clock))
+
+    is_early = ours.take_now()
+    clock.now = NOW + 0.1
+    taken = [ours.take_now(), ours.take_now()]
+
+    assert not is_early
+    assert taken == [True, False]
+
+
+async def test_a_slot_in_hand_that_is_void_is_not_taken_now(
+    ledger: Permits, clock: StoppedClock
+) -> None:
+    ledger.permits = [Permit(slots=(NOW, NOW), valid_for=0.05)]
+    ours = limiter(ledger, PACE)
+    await ours.next(Control(clock))
+    clock.now += 0.06
+
+    assert not ours.take_now()
+    await ours.close()
+    assert ledger.returned == []
+
+
+async def test_who_waits_for_a_slot_comes_before_who_could_follow(
+    ledger: Permits, clock: StoppedClock
+) -> None:
+    ledger.permits = [Permit(slots=(NOW, NOW), valid_for=15.0)]
+    ours = limiter(ledger, HOURLY)
+    await ours.next(Control(clock))
+
+    async with ours._lock:
+        assert not ours.take_now()
+    assert ours.take_now()

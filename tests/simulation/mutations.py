@@ -32,6 +32,7 @@ from bulkmail.settings import ServerSettings
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.session import Mark, Session
+from bulkmail.transport.transaction import Transaction
 
 Mutation = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -56,11 +57,11 @@ def mark_after_the_dot() -> Iterator[None]:
     """The row is marked when the content is out."""
     real = Session._give
 
-    async def give(self: Session, mail: MailObject, mark: Mark) -> Reply:
+    async def give(self: Session, transaction: Transaction, mark: Mark, behind: Any) -> Reply:
         async def nothing() -> None:
             """Nothing is marked yet."""
 
-        reply = await real(self, mail, nothing)
+        reply = await real(self, transaction, nothing, behind)
         await mark()
         return reply
 
@@ -87,11 +88,11 @@ def mark_not_awaited() -> Iterator[None]:
     """The content goes out while the mark is on its way to the disk."""
     real = Session._give
 
-    async def give(self: Session, mail: MailObject, mark: Mark) -> Reply:
+    async def give(self: Session, transaction: Transaction, mark: Mark, behind: Any) -> Reply:
         async def nothing() -> None:
             """It will be there in time."""
 
-        return await real(self, mail, nothing)
+        return await real(self, transaction, nothing, behind)
 
     with patch.object(Session, "_give", give):
         yield

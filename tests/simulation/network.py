@@ -111,8 +111,8 @@ class SimStream:
         return self._under_way > HIGH_WATER
 
     @property
-    def is_flushed(self) -> bool:
-        return self._under_way <= _KERNEL
+    def unsent(self) -> int:
+        return max(0, self._under_way - _KERNEL)
 
     @property
     def has_ended(self) -> bool:

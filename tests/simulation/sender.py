@@ -30,6 +30,7 @@ from bulkmail.smtp.envelope import Envelope
 from bulkmail.transport.password import Password
 from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Session
+from bulkmail.transport.trust import Trust
 
 #: The epoch at virtual time 0.
 EPOCH = 1_800_000_000.0
@@ -162,6 +163,7 @@ class Sender:
             server,
             clock=self._clock,
             password=Password(server),
+            trust=Trust(),
             connect=self.machine.network.connector(self.process),
         )
         return SessionPool(server, opened, clock=self._clock)

@@ -27,6 +27,8 @@ MAX_SECONDS = 5 * 86400.0
 
 _RCPT = re.compile(rb"RCPT TO:<([^>]*)>")
 _DOT = b"\r\n.\r\n"
+#: The next message's envelope behind a final dot.
+_RIDES = _DOT + b"MAIL "
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,9 @@ class World:
     def wrote(self, process: Process, server: str, octets: bytes) -> None:
         """A process handed bytes to its connection."""
         self._note("wrote", process.name, server, len(octets))
+        if octets.endswith(_DOT) or _RIDES in octets:
+            self._count("dot")
+        octets = octets.rpartition(_DOT)[2]
         if octets.startswith((b"MAIL", b"RCPT")):
             if octets.startswith(b"MAIL"):
                 self.handed_over[server].append(self.loop.time())
@@ -210,8 +215,6 @@ class World:
                 self._note("rcpt", process.name, found[1].decode())
                 if process.name not in self._fenced:
                     self._is_due(found[1].decode())
-        elif octets.endswith(_DOT):
-            self._count("dot")
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """The engine recorded a try."""

@@ -37,6 +37,9 @@ class FakeClock:
 
 
 class FakeSession:
+    ahead: MailObject | None = None
+    takes_followers = True
+
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
         self.is_reusable = True
@@ -52,6 +55,8 @@ class FakeSession:
         *,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
+        follower: MailObject | None = None,
+        may_follow: Callable[[], bool] = bool,
     ) -> TransactionResult:
         raise NotImplementedError
 

@@ -53,7 +53,7 @@ class ScriptedStream:
         self.is_tls = False
         self._hangs = asyncio.Event()
         self.is_congested = False
-        self.is_flushed = True
+        self.unsent = 0
         self.has_ended = False
         self.local_address = "192.0.2.7"
         self.peer_address = "192.0.2.25"

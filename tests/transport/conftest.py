@@ -21,6 +21,7 @@ from bulkmail.settings import Security, ServerSettings
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.transport.session import Session
 from bulkmail.transport.transcript import Transcript
+from bulkmail.transport.trust import Trust
 
 
 @pytest.fixture
@@ -50,10 +51,13 @@ def open_session(script: ScriptedStream, settings: ServerSettings, lines: list[s
         return script
 
     async def open_one(**changed: object) -> Session:
+        trust = changed.pop("trust", None)
+        assert trust is None or isinstance(trust, Trust)
         return await Session.open(
             replace(settings, **changed),  # type: ignore[arg-type]  # the test's own keywords
             clock=SystemClock(),
             transcript=Transcript(lines.append),
+            trust=trust,
             connect=connect,
         )
 

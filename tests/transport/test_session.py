@@ -499,7 +499,7 @@ async def test_an_acceptance_before_the_final_dot_has_left_is_in_doubt(
 ) -> None:
     session = await lockstep()
     script.plays(until("end of data")).plays("S: 250 queued")
-    script.is_flushed = False
+    script.unsent = 1
 
     with pytest.raises(ProtocolViolation, match="before its end") as caught:
         await session.send(mail_object(), mark)
@@ -513,7 +513,7 @@ async def test_a_refusal_before_the_final_dot_has_left_ends_the_session(
     # What is left of the content would be commands to the server.
     session = await lockstep()
     script.plays(until("end of data")).plays("S: 552 too big")
-    script.is_flushed = False
+    script.unsent = 1
 
     result = await session.send(mail_object(), mark)
 

@@ -1,0 +1,66 @@
+"""One transaction under way on a session: what was said of it, and what was heard."""
+
+from __future__ import annotations
+
+import copy
+
+from bulkmail.errors import SessionError
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.commands import Command, Data, Mail, Rcpt
+from bulkmail.smtp.dialogue import Exchange
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.transaction_replies import TransactionReplies
+from bulkmail.transport.trust import Level, is_out_of_step
+
+_MAIL_AND_ONE_RCPT = 2
+
+
+class Transaction:
+    """One message's, from its envelope on."""
+
+    def __init__(
+        self,
+        mail: MailObject,
+        envelope: tuple[Mail, *tuple[Rcpt, ...]],
+        level: Level,
+        *,
+        first_decides: bool,
+    ) -> None:
+        self.mail = mail
+        self.envelope = envelope
+        #: How far ahead the server is spoken to.
+        self.level = level
+        self.replies = TransactionReplies(first_decides=first_decides)
+        #: Whether its group was handed over.
+        self.is_said = False
+        #: Whether its content was begun.
+        self.is_open = False
+
+    @property
+    def group(self) -> tuple[Command, ...]:
+        """What is said at once. Of several recipients each is to be heard before DATA."""
+        if len(self.envelope) == _MAIL_AND_ONE_RCPT:
+            return (*self.envelope, Data())
+        return self.envelope
+
+    def take(self, exchange: Exchange) -> bool:
+        """Put a reply in its place; whether it says, instead, that the server lost the thread.
+
+        It does where all was said in order, ahead of the replies, and all before it went well.
+        """
+        is_first = isinstance(exchange.command, Mail)
+        is_ahead = self.level >= Level.GLUE or (self.level is Level.GROUP and not is_first)
+        went_well = is_first or self.replies.is_well
+        if is_ahead and went_well and is_out_of_step(exchange.reply):
+            return True
+        self.replies.take(exchange)
+        return False
+
+    def own(self, error: SessionError) -> SessionError:
+        """The error as it concerns this message: in doubt only where its own content was out."""
+        if self.is_open or error.stage != Stage.END_OF_DATA:
+            return error
+        # Another message's end of data was awaited when the session ended.
+        mine = copy.copy(error)
+        mine.stage = Stage.MAIL
+        return mine

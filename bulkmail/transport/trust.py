@@ -1,0 +1,79 @@
+"""What one server has shown of its pipelining in this run: how far ahead it is spoken to.
+
+A server that offers an extension and breaks on it is spoken to more simply from then on, by all
+its sessions. A clear sign (a reply that nobody asked for, "bad sequence of commands" where all was
+in order) counts at any time. A session that broke counts only while the server has not shown that
+it can do it: networks break, too.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+from bulkmail.errors import ProtocolViolation, SessionError, StageTimeout
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+
+
+class Level(enum.IntEnum):
+    """How far ahead of its replies a server is spoken to."""
+
+    #: One command, one reply.
+    LOCKSTEP = 0
+    #: The commands of one message in one write.
+    GROUP = 1
+    #: The next message's envelope behind this one's final dot.
+    GLUE = 2
+    #: Whole messages ahead (BDAT).
+    WINDOW = 3
+
+
+#: 500 and 502 to a verb it knows, or 503: the server has lost the thread.
+_OUT_OF_STEP = frozenset({500, 502, 503})
+_WORDS = re.compile(r"pipelin|synchroni[sz]|out of sequence", re.IGNORECASE)
+#: RFC 3463: "mail delivery protocol status". A 503 with another subject is about something else.
+_PROTOCOL = 5
+
+
+class Trust:
+    """Shared by the sessions of one server."""
+
+    def __init__(self) -> None:
+        #: How far ahead it may be spoken to.
+        self.level = Level.WINDOW
+        self._proven = Level.LOCKSTEP
+
+    def is_proven(self, level: Level) -> bool:
+        """Whether the server has done it in this run."""
+        return self._proven >= level
+
+    def kept(self, level: Level) -> None:
+        """A message was answered as it should be."""
+        self._proven = max(self._proven, level)
+
+    def broke(self, level: Level, error: SessionError) -> bool:
+        """A session broke while it was spoken to like this; whether that is held against it."""
+        if level is Level.LOCKSTEP or level > self.level or not self._is_telling(level, error):
+            return False
+        # BDAT is another road than the glue; what breaks on the glue may break on any group.
+        self.level = Level.GLUE if level is Level.WINDOW else Level.LOCKSTEP
+        return True
+
+    def _is_telling(self, level: Level, error: SessionError) -> bool:
+        if isinstance(error, ProtocolViolation):
+            return True
+        if self.is_proven(level):
+            return False
+        if level is Level.GROUP:
+            # It answered MAIL and never what stood behind it.
+            return isinstance(error, StageTimeout) and error.stage in (Stage.RCPT, Stage.DATA)
+        return True
+
+
+def is_out_of_step(reply: Reply) -> bool:
+    """Whether a refusal, where all before it went well, says that the server lost the thread."""
+    if not (reply.is_permanent or reply.is_transient):
+        return False
+    is_protocol = reply.enhanced is None or reply.enhanced.subject == _PROTOCOL
+    return (reply.code in _OUT_OF_STEP and is_protocol) or bool(_WORDS.search(reply.text))

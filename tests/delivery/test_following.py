@@ -1,0 +1,220 @@
+"""Messages that ride behind one another, as a worker gives them to a session that takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
+
+from bulkmail.delivery.ports import Mark
+from bulkmail.errors import ConnectionLost
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+from bulkmail.smtp.transaction import TransactionResult
+
+BenchOf = Callable[[int], Awaitable[Bench]]
+
+
+class GluingSession(FakeSession):
+    """Takes a follower's envelope when the message before it is given."""
+
+    def __init__(self, transport: GluingTransport) -> None:
+        super().__init__(transport)
+        self._ends = transport
+        self.ahead: MailObject | None = None
+
+    async def send(
+        self,
+        mail: MailObject,
+        mark: Mark,
+        *,
+        check: Callable[[], None] | None = None,
+        first_decides: bool = True,
+        follower: MailObject | None = None,
+        may_follow: Callable[[], bool] = bool,
+    ) -> TransactionResult:
+        is_glued, self.ahead = self.ahead is mail, None
+        if check is not None and not is_glued:
+            check()
+        ends = self._ends
+        ends.begun.append((mail.envelope.forward_paths[0], is_glued))
+        await mark()
+        result = await ends.behaviour(mail, mark)
+        if result.is_accepted:
+            ends.received.append(mail)
+            if follower is not None and may_follow():
+                self.ahead = follower
+        return result
+
+
+class GluingTransport(FakeTransport):
+    def __init__(self, name: str = "primary", most: int = 100) -> None:
+        super().__init__(name)
+        #: Who was begun, and whether behind another's dot.
+        self.begun: list[tuple[str, bool]] = []
+        self._most = most
+
+    async def acquire(self) -> GluingSession:
+        await super().acquire()
+        self.count = 0
+        return GluingSession(self)
+
+    def followed(self, session: object) -> GluingSession | None:
+        assert isinstance(session, GluingSession)
+        self.count += 1
+        return session if self.count < self._most else None
+
+
+def number(address: str) -> int:
+    return int(address[1 : address.index("@")])
+
+
+@pytest.fixture
+def transport() -> GluingTransport:
+    return GluingTransport()
+
+
+async def test_all_that_wait_ride_behind_one_another_on_one_session(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(40)
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 40}
+    assert len(transport.received) == len(set(transport.addresses)) == 40
+    assert sum(is_glued for _, is_glued in transport.begun) >= 20
+    assert transport.in_use == 0
+
+
+async def test_no_more_follow_than_a_connection_may_take(bench_of: BenchOf) -> None:
+    transport = GluingTransport(most=3)
+    bench = await bench_of(30)
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 30}
+    runs = "".join("g" if is_glued else " " for _, is_glued in transport.begun).split()
+    assert max(map(len, runs)) == 2
+
+
+async def test_a_lost_reply_puts_one_in_doubt_and_the_follower_is_begun_anew(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(12)
+    bench.retry = type(bench.retry)(backoff=(0.01,), resend_on_doubt=False)
+    lost: list[str] = []
+
+    async def loses_one(mail: MailObject, mark: Mark) -> TransactionResult:
+        (path,) = mail.envelope.forward_paths
+        if len(transport.begun) == 8 and not lost:
+            lost.append(path)
+            raise ConnectionLost("lost", stage=Stage.END_OF_DATA)
+        return accepted(mail)
+
+    transport.behaviour = loses_one
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 11, "in_doubt": 1}
+    (doubted,) = [d.address for d, a in bench.recorder.attempts if a.state == "in_doubt"]
+    assert [doubted] == lost
+    assert len(transport.addresses) == len(set(transport.addresses)) == 11
+
+
+@pytest.mark.parametrize("is_said", [True, False], ids=["421", "lost"])
+async def test_who_rode_behind_a_last_reply_is_begun_anew_and_not_deferred(
+    bench_of: BenchOf, transport: GluingTransport, is_said: bool
+) -> None:
+    bench = await bench_of(12)
+
+    async def has_enough(mail: MailObject, mark: Mark) -> TransactionResult:
+        if len(transport.begun) == 6 and transport.begun[-1][1]:
+            if is_said:
+                return TransactionResult(mail=Reply(421, ("4.7.0 enough",)))
+            raise ConnectionLost("lost", stage=Stage.MAIL)
+        return accepted(mail)
+
+    transport.behaviour = has_enough
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 12}
+    assert {attempt.state for _, attempt in bench.recorder.attempts} == {"sent"}
+
+
+async def test_a_refused_follower_is_refused_and_no_other(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(12)
+
+    async def knows_no_five(mail: MailObject, mark: Mark) -> TransactionResult:
+        if number(mail.envelope.forward_paths[0]) == 5:
+            return refused_at_rcpt(mail, 550, "5.1.1 no such user")
+        return accepted(mail)
+
+    transport.behaviour = knows_no_five
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 11, "failed": 1}
+
+
+async def test_of_one_connection_one_row_at_most_is_marked_without_a_result(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(20)
+    most = 0
+
+    async def looks(mail: MailObject, mark: Mark) -> TransactionResult:
+        nonlocal most
+        await asyncio.sleep(0)
+        most = max(most, (await bench.states()).get("sending", 0))
+        return accepted(mail)
+
+    transport.behaviour = looks
+    await bench.send(transport, connections=1)
+
+    assert most == 1
+
+
+async def test_nothing_follows_once_the_run_is_to_stop(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(20)
+
+    async def stops(mail: MailObject, mark: Mark) -> TransactionResult:
+        if len(transport.begun) == 5:
+            bench.control.stop()
+        return accepted(mail)
+
+    transport.behaviour = stops
+    await bench.send(transport, connections=1)
+
+    states = await bench.states()
+    assert states["sent"] in (5, 6)
+    assert states["sent"] + states["pending"] == 20
+    assert await bench.claimable() == states["pending"]
+
+
+async def test_a_cut_leaves_the_first_in_doubt_and_the_follower_as_it_was(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(6)
+    reached = asyncio.Event()
+
+    async def hangs(mail: MailObject, mark: Mark) -> TransactionResult:
+        if len(transport.begun) == 4:
+            reached.set()
+            await asyncio.Event().wait()
+        return accepted(mail)
+
+    transport.behaviour = hangs
+    running = asyncio.create_task(bench.send(transport, connections=1))
+    await reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    states = await bench.states()
+    assert states == {"sent": 3, "in_doubt": 1, "pending": 2}

@@ -1,0 +1,86 @@
+"""What is held against a server that offers PIPELINING."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkmail.errors import ConnectionLost, ProtocolViolation, SessionError, StageTimeout
+from bulkmail.smtp.reply import ReplyParser
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.trust import Level, Trust, is_out_of_step
+
+LOST = ConnectionLost("lost", stage=Stage.MAIL)
+SILENT = StageTimeout("silent", stage=Stage.RCPT)
+BROKEN = ProtocolViolation("what", stage=Stage.DATA)
+
+
+@pytest.mark.parametrize(
+    ("level", "error", "left"),
+    [
+        (Level.WINDOW, BROKEN, Level.GLUE),
+        (Level.WINDOW, LOST, Level.GLUE),
+        (Level.GLUE, BROKEN, Level.LOCKSTEP),
+        (Level.GLUE, LOST, Level.LOCKSTEP),
+        (Level.GROUP, BROKEN, Level.LOCKSTEP),
+        (Level.GROUP, SILENT, Level.LOCKSTEP),
+        (Level.GROUP, LOST, Level.WINDOW),
+        (Level.LOCKSTEP, BROKEN, Level.WINDOW),
+    ],
+)
+def test_what_is_left_of_the_trust_in_a_server_that_was_never_seen_to_do_it(
+    level: Level, error: SessionError, left: Level
+) -> None:
+    trust = Trust()
+
+    trust.broke(level, error)
+
+    assert trust.level is left
+
+
+@pytest.mark.parametrize("level", [Level.GROUP, Level.GLUE, Level.WINDOW])
+def test_a_server_that_has_done_it_may_lose_a_connection(level: Level) -> None:
+    trust = Trust()
+    trust.kept(level)
+
+    assert not trust.broke(level, LOST)
+    assert not trust.broke(level, SILENT)
+    assert trust.level is Level.WINDOW
+
+
+def test_a_clear_sign_counts_at_any_time() -> None:
+    trust = Trust()
+    trust.kept(Level.GLUE)
+
+    assert trust.broke(Level.GLUE, BROKEN)
+    assert trust.level is Level.LOCKSTEP
+
+
+def test_what_is_not_done_any_more_cannot_break() -> None:
+    trust = Trust()
+    trust.broke(Level.WINDOW, BROKEN)
+
+    assert not trust.broke(Level.WINDOW, BROKEN)
+    assert trust.level is Level.GLUE
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        (b"503 bad sequence of commands", True),
+        (b"503 5.5.1 nested MAIL command", True),
+        (b"500 5.5.2 what", True),
+        (b"554 5.5.0 SMTP protocol synchronization error", True),
+        (b"521 5.5.1 Protocol error: pipelining", True),
+        (b"503 5.7.0 No identity changes permitted.", False),
+        (b"550 5.1.1 no such user", False),
+        (b"501 5.1.3 bad address", False),
+        (b"450 4.2.0 greylisted", False),
+        (b"250 pipelining is fine", False),
+    ],
+)
+def test_by_which_refusals_a_server_says_that_it_lost_the_thread(
+    line: bytes, verdict: bool
+) -> None:
+    (reply,) = ReplyParser().feed(line + b"\r\n")
+
+    assert is_out_of_step(reply) is verdict
