@@ -26,7 +26,7 @@ demo: $(RUN)  ## send the sample offer letters to a server of our own on this ma
 test: lint types  ## lint, types, and every test that needs nothing from outside PyPI
 	$(PYTEST) -n auto -m 'not peers and not torture'
 
-test-peers: $(TEST)  ## the tests against Postfix, Dovecot (Debian's packages; root) and npm's mailparser
+test-peers: $(TEST)  ## the tests against Postfix, Dovecot, Chromium (Debian's packages; root) and npm's mailparser
 	BULKMAIL_PEERS=required $(PYTEST) -m peers tests/peers
 
 lint: $(TEST)  ## ruff: rules and format

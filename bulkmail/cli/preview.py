@@ -16,6 +16,7 @@ from bulkmail.report.terminal import visible
 if TYPE_CHECKING:
     from bulkmail.app.previewing import Preview
     from bulkmail.report.letter import Letter
+    from bulkmail.smtp.envelope import Envelope
 
 
 def preview(
@@ -28,21 +29,22 @@ def preview(
         str | None, typer.Option(metavar="A", help="The recipient with this address.")
     ] = None,
     browser: Annotated[
-        bool, typer.Option("--browser", help="Open the HTML with its images in a browser.")
+        bool, typer.Option("--browser", help="Open it in a browser, as a mail program shows it.")
     ] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Print the message's bytes instead.")] = False,
 ) -> None:
     """Show what one recipient gets.
 
     The first one, or the one chosen. Needs no server, no password and no ledger, and sends
-    nothing.
+    nothing. The page of --browser has headers, HTML, text, and the files with their size and
+    SHA-256; nothing in it runs, and the letter's images are inside it.
 
     Example: bulkmail preview offer-letter --row 3 --browser
     """
     if row is not None and email is not None:
         raise wrong_usage("--row and --email both choose the recipient; give one of them.")
     if browser and raw:
-        raise wrong_usage("--browser shows the HTML and --raw the bytes; give one of them.")
+        raise wrong_usage("--browser shows a page and --raw the bytes; give one of them.")
     shown = run(_preview(campaign, row=row, email=email))
     for notice in shown.notices:
         complain(visible(notice))
@@ -54,7 +56,7 @@ def preview(
     letter = Letter.parse(shown.content)
     say(as_text(letter, shown.envelope))
     if browser:
-        _open_page(letter)
+        _open_page(letter, shown.envelope)
     _tell_next(campaign)
 
 
@@ -65,14 +67,14 @@ async def _preview(text: str, *, row: int | None, email: str | None) -> Preview:
     return await previewing.preview(open_campaign(text), row=row, email=email)
 
 
-def _open_page(letter: Letter) -> None:
+def _open_page(letter: Letter, envelope: Envelope) -> None:
     """Write the page where only its owner can read it, and show it."""
-    from bulkmail.report.letter import as_page
+    from bulkmail.report.page import as_page
 
     with tempfile.NamedTemporaryFile(  # 0600, and kept: the browser reads it when it likes
         "w", encoding="utf-8", prefix="bulkmail-preview-", suffix=".html", delete=False
     ) as page:
-        page.write(as_page(letter))
+        page.write(as_page(letter, envelope))
     say(f"\nPage: {page.name}")
     if not webbrowser.open(f"file://{page.name}"):
         complain("No browser could be opened; open the page by hand.")

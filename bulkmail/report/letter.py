@@ -1,16 +1,12 @@
-"""One message as its recipient sees it: headers, text, attachments; the HTML as a page."""
+"""One message as its recipient sees it: headers, text, attachments."""
 
 from __future__ import annotations
 
-import base64
 import email
 import email.policy
-import html
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
-from urllib.parse import unquote
 
 from bulkmail.report.terminal import visible
 from bulkmail.report.wording import size
@@ -18,17 +14,6 @@ from bulkmail.smtp.envelope import Envelope
 
 #: Headers that say how the message is put together, not what it says.
 _PLUMBING = {"mime-version", "content-type", "content-transfer-encoding", "content-disposition"}
-
-_CID = re.compile(r"cid:([^\"'\s)>]+)")
-_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
-_DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
-
-#: A mail program runs no scripts and neither does the preview; pictures and styles it may load.
-_POLICY = (
-    '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src'
-    " 'none'; img-src data: https: http:; style-src 'unsafe-inline' https:; font-src https: data:"
-    '">'
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +35,10 @@ class Letter:
     text: str | None
     html: str | None
     attachments: tuple[Attachment, ...]
+
+    def header(self, name: str) -> str:
+        """The first header of that name; "" for none."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
 
     @classmethod
     def parse(cls, content: bytes) -> Letter:
@@ -108,18 +97,3 @@ def _extras(letter: Letter) -> Iterator[str]:
         place = "inline image" if attachment.content_id else "attachment"
         name = attachment.filename or attachment.content_id or "(no name)"
         yield visible(f"{place}  {name}  {attachment.type}  {size(len(attachment.content))}")
-
-
-def as_page(letter: Letter) -> str:
-    """The letter's HTML as a page of its own: images inside it, nothing in it that runs."""
-    if letter.html is None:
-        return f"<!doctype html>{_POLICY}<pre>{html.escape(letter.text or '')}</pre>"
-    images = {file.content_id: _data_uri(file) for file in letter.attachments if file.content_id}
-    page = _CID.sub(lambda match: images.get(unquote(match[1]), match[0]), letter.html)
-    place = _HEAD.search(page) or _DOCTYPE.match(page)
-    at = place.end() if place else 0
-    return page[:at] + _POLICY + page[at:]
-
-
-def _data_uri(file: Attachment) -> str:
-    return f"data:{file.type};base64,{base64.b64encode(file.content).decode('ascii')}"

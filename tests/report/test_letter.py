@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import base64
-import re
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from bulkmail.report.letter import Letter, as_page, as_text
+from bulkmail.report.letter import Letter, as_text
 from bulkmail.smtp.envelope import Envelope
 
 ENVELOPE = Envelope("bounces@example.com", ("li@example.com", "cc@example.com"))
@@ -53,30 +51,3 @@ def test_a_letter_cannot_control_the_terminal() -> None:
 
     assert r"see \x1b[2J below" in text
     assert "\x1b" not in text
-
-
-def test_the_page_holds_its_images() -> None:
-    page = as_page(Letter.parse(message()))
-
-    assert f'src="data:image/png;base64,{base64.b64encode(LOGO).decode()}"' in page
-    assert 'src="cid:other"' in page
-
-
-def test_nothing_runs_in_the_page() -> None:
-    page = as_page(Letter.parse(message()))
-
-    assert re.search(r"<head><meta [^>]*><meta [^>]*default-src 'none'", page)
-
-
-def test_a_letter_without_html_is_a_page_of_its_text() -> None:
-    page = as_page(Letter.parse(message(html=False)))
-
-    assert "<pre>你好" in page
-    assert "default-src 'none'" in page
-
-
-def test_a_page_keeps_its_doctype_in_front() -> None:
-    letter = Letter(headers=(), text=None, html="<!DOCTYPE html><p>x</p>", attachments=())
-
-    assert as_page(letter).startswith("<!DOCTYPE html><meta")
-    assert "(no text part)" in as_text(letter, ENVELOPE)
