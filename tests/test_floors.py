@@ -13,7 +13,8 @@ FLOORS = [
     {"errors", "clock", "address", "secret", "fate", "version"},
     {"smtp", "campaign"},
     {"message", "outcome", "settings"},
-    {"transport", "gateway", "delivery", "ledger", "report", "schedule", "cluster", "sink"},
+    {"transport", "online", "gateway", "delivery", "ledger", "report", "schedule"}
+    | {"cluster", "sink"},
     {"app"},
     {"cli", "web"},
     {"__main__"},  # the door: it opens on a command

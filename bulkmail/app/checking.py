@@ -10,8 +10,8 @@ from pathlib import Path
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.enrolling import inspect
 from bulkmail.app.faults import FaultList
+from bulkmail.app.looking import look_around
 from bulkmail.app.personal_check import not_noted, notebook
-from bulkmail.app.probing import Finding, look_at
 from bulkmail.app.scratch import scratch_ledger
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
@@ -21,6 +21,8 @@ from bulkmail.clock import SystemClock
 from bulkmail.errors import ConfigurationError, Fault, LedgerError
 from bulkmail.ledger import Ledger
 from bulkmail.message.keyring import key_notices
+from bulkmail.online.dns import Dns
+from bulkmail.online.finding import Finding
 from bulkmail.report.silence import Silence
 from bulkmail.report.wording import size
 from bulkmail.settings import server_settings
@@ -50,18 +52,24 @@ async def check(
     watch: Watch | None = None,
     environ: Mapping[str, str] | None = None,
     ledger: Path | None = None,
+    dns: Dns | None = None,
 ) -> CheckReport:
     """Read the whole list and render every row. Never raises for what is wrong with them.
 
     The ledger, which is made where there is none, keeps that this was checked, for
-    `send --require-check`; nothing else in it is changed.
+    `send --require-check`; nothing else in it is changed. With `online`, servers are asked, and
+    `dns` (by default that of this machine) for what it says of the sender.
     """
     try:
         clock = SystemClock()
         async with notebook(campaign, ledger, clock) as notes:
-            return await _check(campaign, online=online, watch=watch, environ=environ, notes=notes)
+            return await _check(
+                campaign, online=online, watch=watch, environ=environ, notes=notes, dns=dns
+            )
     except LedgerError as error:
-        found = await _check(campaign, online=online, watch=watch, environ=environ, notes=None)
+        found = await _check(
+            campaign, online=online, watch=watch, environ=environ, notes=None, dns=dns
+        )
         return replace(found, notices=(*found.notices, not_noted(error)))
 
 
@@ -72,6 +80,7 @@ async def _check(
     watch: Watch | None,
     environ: Mapping[str, str] | None,
     notes: Ledger | None,
+    dns: Dns | None,
 ) -> CheckReport:
     environ = os.environ if environ is None else environ
     surroundings = Surroundings.ordinary(watch or Silence())
@@ -93,7 +102,16 @@ async def _check(
         except ConfigurationError as error:
             faults += error.faults
         else:
-            lines = tuple([await look_at(server, surroundings.clock) for server in servers])
+            from bulkmail.online.resolver import Resolver  # noqa: PLC0415  # dnspython is slow
+
+            lines = await look_around(
+                campaign,
+                servers,
+                clock=surroundings.clock,
+                environ=environ,
+                largest_bytes=inspection.largest_bytes,
+                dns=dns or Resolver(),
+            )
     return CheckReport(
         campaign=campaign.name,
         faults=tuple(faults),

@@ -1,4 +1,4 @@
-"""`probe`, and the online part of `check`: asking servers what they are."""
+"""`probe`: asking a server what it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.campaign.project import nearest_project
-from bulkmail.clock import Clock, SystemClock
+from bulkmail.clock import SystemClock
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
 from bulkmail.settings import (
@@ -34,14 +34,6 @@ class ProbeRequest:
     password: Secret | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    is_good: bool
-    sentence: str
-
-
 async def probe(
     request: ProbeRequest,
     *,
@@ -65,20 +57,6 @@ async def probe(
         if sentence.rstrip(".") not in told:
             say(sentence)
     return report.is_good
-
-
-async def look_at(settings: ServerSettings, clock: Clock) -> Finding:
-    """Whether a server can be reached and takes the login."""
-
-    def unheard(line: str) -> None:
-        del line
-
-    report = await ask(settings, clock=clock, tell=unheard)
-    if report.error is not None:
-        return Finding(is_good=False, sentence=f"{settings.name}: {report.error}")
-    login = f", logged in by {report.login}" if report.login else ""
-    tls = f", {report.tls_version}" if report.tls_version else ", not encrypted"
-    return Finding(is_good=True, sentence=f"{settings.name}: {report.host}{tls}{login}")
 
 
 def _settings(request: ProbeRequest, environ: Mapping[str, str], where: Path) -> ServerSettings:

@@ -24,7 +24,8 @@ def check(
     campaign: CampaignArgument,
     *,
     online: Annotated[
-        bool, typer.Option("--online", help="Also connect, log in and ask the DNS.")
+        bool, typer.Option("--online",
+            help="Also connect, log in, ask the DNS and the unsubscribe link.",)
     ] = False,
     json: JsonOption = False,
     ledger: LedgerOption = None,
@@ -62,12 +63,12 @@ async def _check(text: str, *, online: bool, quiet: bool, ledger: Path | None) -
 
 
 def _is_well(report: CheckReport) -> bool:
-    return not report.faults and all(finding.is_good for finding in report.lines)
+    return not report.faults and not any(finding.is_fault for finding in report.lines)
 
 
 def _show(report: CheckReport, typed: str) -> None:
     for finding in report.lines:
-        say(f"{'✓' if finding.is_good else '✗'} {visible(finding.sentence)}")
+        say(f"{finding.mark} {visible(finding.sentence)}")
     for notice in report.notices:
         say(visible(notice))
     for line in fault_lines(report.faults):
@@ -96,7 +97,10 @@ def _report_json(report: CheckReport) -> dict[str, object]:
         "largest_bytes": report.largest_bytes,
         "faults": [fault_json(fault) for fault in report.faults],
         "notices": list(report.notices),
-        "online": [{"ok": finding.is_good, "text": finding.sentence} for finding in report.lines],
+        "online": [
+            {"ok": line.is_good, "text": line.sentence, "advice": line.is_advice}
+            for line in report.lines
+        ],
     }
 
 

@@ -7,8 +7,8 @@ import pytest
 from support.commandline import Cli, Fake, Recorder
 
 from bulkmail.app.checking import CheckReport
-from bulkmail.app.probing import Finding
 from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.online.finding import Finding
 
 pytestmark = pytest.mark.usefixtures("project")
 
