@@ -24,8 +24,11 @@ def check(
     campaign: CampaignArgument,
     *,
     online: Annotated[
-        bool, typer.Option("--online",
-            help="Also connect, log in, ask the DNS and the unsubscribe link.",)
+        bool,
+        typer.Option(
+            "--online",
+            help="Also connect, log in, ask the DNS and the unsubscribe link.",
+        ),
     ] = False,
     json: JsonOption = False,
     ledger: LedgerOption = None,

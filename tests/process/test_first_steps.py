@@ -64,7 +64,7 @@ async def test_check_online_tries_the_servers(
 
     assert (offline.code, online.code) == (0, code), online.both
     assert server.count("MAIL") == 0
-    assert not project.ledger.exists()
+    assert json.loads((await bulkmail(project.root, "status", "--json")).out) == []
 
 
 async def test_check_lists_all_in_json(project: MailProject) -> None:
