@@ -11,15 +11,18 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
+from bulkmail.app.crew import FEW, Crew, cores
 from bulkmail.app.faults import FaultList
 from bulkmail.app.file_notes import FileNotes
 from bulkmail.app.identity import from_domain, ledger_name_of_file
 from bulkmail.app.linting import Linting
 from bulkmail.app.personal_check import facts
+from bulkmail.app.row_check import Answer, Skipped, Sound
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
@@ -83,6 +86,8 @@ class Pass:
         checks = (notes or ledger).checks(campaign.name)
         self._files = FileNotes(checks, by_person=notes is not None, is_strict=is_strict)
         self.inspection = Inspection()
+        #: Rows that were looked at.
+        self._place = 0
 
     async def run(
         self, recipients: RecipientList, listed: Sequence[Listed] = (), *, skip_invalid: bool
@@ -144,13 +149,60 @@ class Pass:
         if self._composer is None:
             return
         await self._files.begin(self._composer)
-        done = 0
-        async for delivery in _enrolled(enrolment, self._files):
-            await self._check_row(delivery, self._composer)
-            done += 1
-            if done % STEP == 0:
-                self._watch.checking(done, self.inspection.rows)
+        crew = self._crew(self._composer)
+        if crew is None:
+            async for batch, _ in self._batches(enrolment):
+                for delivery in batch:
+                    await self._check_row(delivery, self._composer)
+                    self._looked_at_one()
+        else:
+            await self._check_together(enrolment, self._composer, crew)
         await self._files.end()
+
+    def _crew(self, composer: Composer) -> Crew | None:
+        """Processes to check a long list with; None: it is checked here."""
+        if self.inspection.rows < FEW or (count := cores()) == 1:
+            return None
+        try:
+            return Crew(composer.campaign, composer.is_suppressed, count)
+        except ValueError:
+            return None
+
+    async def _check_together(self, enrolment: Enrolment, composer: Composer, crew: Crew) -> None:
+        async with crew:
+            async for rows, answers in crew.check(self._batches(enrolment)):
+                for delivery, answer in zip(rows, answers, strict=True):
+                    await self._take(delivery, answer, composer)
+                    self._looked_at_one()
+
+    async def _take(self, delivery: Delivery, answer: Answer, composer: Composer) -> None:
+        """Take in what a process found. What is wrong is found again, here, in the list's order."""
+        if isinstance(answer, Skipped):
+            self.inspection.skipped.append((delivery.id, answer.reason))
+            return
+        who = delivery.key, delivery.row, delivery.address
+        files = answer.files if isinstance(answer, Sound) else ()
+        may_have = [composer.note_owner(note, *who) for note in files]
+        if not isinstance(answer, Sound) or not all(may_have):
+            await self._check_row(delivery, composer)
+            return
+        self.inspection.largest_bytes = max(self.inspection.largest_bytes, answer.size)
+        self.inspection.linting.take(answer.notices, delivery.row, delivery.address)
+        await self._files.take(delivery, answer.files)
+
+    def _looked_at_one(self) -> None:
+        self._place += 1
+        if self._place % STEP == 0:
+            self._watch.checking(self._place, self.inspection.rows)
+
+    async def _batches(
+        self, enrolment: Enrolment
+    ) -> AsyncIterator[tuple[list[Delivery], datetime]]:
+        """The pass's rows that are to be sent, and the instant to see them at."""
+        after = 0
+        while batch := await enrolment.rows(after=after, limit=BATCH):
+            yield await self._files.expected(batch), moment(self._clock.time())
+            after = batch[-1].id
 
     async def _check_row(self, delivery: Delivery, composer: Composer) -> None:
         try:
@@ -163,17 +215,8 @@ class Pass:
             self.inspection.unfit.append((delivery.id, reason))
         else:
             self.inspection.largest_bytes = max(self.inspection.largest_bytes, mail.size)
-            self.inspection.linting.look(mail)
+            self.inspection.linting.look(mail, self._place + 1)
             await self._files.note(delivery, mail)
-
-
-async def _enrolled(enrolment: Enrolment, files: FileNotes) -> AsyncIterator[Delivery]:
-    """The pass's rows that are to be sent, in batches."""
-    after = 0
-    while batch := await enrolment.rows(after=after, limit=BATCH):
-        for delivery in await files.expected(batch):
-            yield delivery
-        after = batch[-1].id
 
 
 async def skip_again(ledger: Ledger, campaign_id: int, composer: Composer, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from bulkmail.fate import Delivery, FileNote
@@ -43,9 +44,11 @@ class FileNotes:
 
     async def note(self, delivery: Delivery, mail: MailObject) -> None:
         """The row was checked, and this is its message."""
-        for file in mail.files:
-            if file.note is not None:
-                self._notes.append((delivery.key, file.note))
+        await self.take(delivery, [file.note for file in mail.files if file.note is not None])
+
+    async def take(self, delivery: Delivery, notes: Iterable[FileNote]) -> None:
+        """The row was checked, and these are its own files."""
+        self._notes += [(delivery.key, note) for note in notes]
         if len(self._notes) >= _BATCH:
             await self.end()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bulkmail.message.lint import lint
 from bulkmail.message.mail_object import MailObject
 
@@ -13,21 +15,27 @@ _STEP = 100
 _MOST = 20
 
 
+def is_looked_at(place: int) -> bool:
+    """Whether the message of the row at that place in the pass, from 1, is looked at."""
+    return place <= _FIRST or not place % _STEP
+
+
 class Linting:
     """Sentences about a campaign's messages, each once, with the first row that it is about."""
 
     def __init__(self) -> None:
-        self._seen = 0
         self._first: dict[str, tuple[int, str]] = {}
 
-    def look(self, mail: MailObject) -> None:
-        """Look at a message, or leave it out."""
-        self._seen += 1
-        if self._seen > _FIRST and self._seen % _STEP:
-            return
-        for sentence in lint(mail):
+    def look(self, mail: MailObject, place: int) -> None:
+        """Look at a message, or leave it out; `place` is its row's in the pass, from 1."""
+        if is_looked_at(place):
+            self.take(lint(mail), mail.row, mail.address)
+
+    def take(self, sentences: Iterable[str], row: int, address: str) -> None:
+        """Take in what was noticed about a row's message."""
+        for sentence in sentences:
             if len(self._first) < _MOST:
-                self._first.setdefault(sentence, (mail.row, mail.address))
+                self._first.setdefault(sentence, (row, address))
 
     def notices(self) -> tuple[str, ...]:
         """The sentences."""

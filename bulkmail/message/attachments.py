@@ -59,9 +59,9 @@ class Attachment:
         """Whether each row has a file of its own."""
         return self._choice.owns
 
-    def note_owner(self, path: bytes, key: str, row: int, address: str) -> None:
-        """A row has that file, whose path is as a note has it."""
-        self._choice.note_owner(path, key, row, address)
+    def note_owner(self, path: bytes, key: str, row: int, address: str) -> bool:
+        """A row has that file, whose path is as a note has it; whether it may."""
+        return self._choice.note_owner(path, key, row, address)
 
     async def part(self, row: Row, reader: FileReader) -> Part | None:
         """The part for `row`; None when there is a fault, which `row` then holds."""

@@ -49,7 +49,10 @@ class Composer:
         unsubscribe lead nowhere. Raises `ConfigurationError` with every template that is missing or
         does not compile, at its line, and every shared file that is not there.
         """
-        self._campaign = campaign
+        #: What messages are made of.
+        self.campaign = campaign
+        #: Asked of each cc and bcc.
+        self.is_suppressed = is_suppressed
         keyring = keyring or Keyring()
         self._signer = DkimSigner(keyring.dkim)
         self._unsubscribe = Unsubscribe(campaign.model.unsubscribe, keyring.unsubscribe)
@@ -64,7 +67,7 @@ class Composer:
     @cached_property
     def _zone(self) -> ZoneInfo | None:
         """The campaign's zone; None is the system's."""
-        name = self._campaign.model.schedule.timezone
+        name = self.campaign.model.schedule.timezone
         return ZoneInfo(name) if name else None
 
     async def compose(
@@ -110,7 +113,7 @@ class Composer:
         )
 
     def _row(self, delivery: Delivery, sent_at: datetime, way_out: WayOut) -> Row:
-        return Row(delivery, self._campaign.name, sent_at, way_out.variables)
+        return Row(delivery, self.campaign.name, sent_at, way_out.variables)
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that goes into every message: keys, templates, shared files.
@@ -118,20 +121,23 @@ class Composer:
         When it is what it was, what was checked has not changed, but for each row's fields (the
         ledger's content hash) and each row's own files (looked at when the message is made).
         """
-        return fingerprint(self._campaign, self._templates.sources(), self._contents.shared_paths)
+        return fingerprint(self.campaign, self._templates.sources(), self._contents.shared_paths)
 
     def parts(self) -> dict[str, str]:
         """Templates and shared files, from the project root where they lie below it, to digests."""
-        return digests(self._campaign, self._templates.sources(), self._contents.shared_paths)
+        return digests(self.campaign, self._templates.sources(), self._contents.shared_paths)
 
     @property
     def has_own_files(self) -> bool:
         """Whether rows have attachments of their own that were not made for them."""
         return self._contents.has_own_files
 
-    def note_owner(self, note: FileNote, key: str, row: int, address: str) -> None:
-        """Somebody has, or had, this file: where it is to be one person's own, nobody else may."""
-        self._contents.note_owner(note, key, row, address)
+    def note_owner(self, note: FileNote, key: str, row: int, address: str) -> bool:
+        """Somebody has, or had, this file: where it is to be one person's own, nobody else may.
+
+        False where it is somebody else's already.
+        """
+        return self._contents.note_owner(note, key, row, address)
 
     @property
     def may_skip(self) -> bool:

@@ -39,11 +39,14 @@ class Contents:
         """Whether a row's attachments are files that other rows do not have."""
         return any(file.owns for file in self._files)
 
-    def note_owner(self, note: FileNote, key: str, row: int, address: str) -> None:
-        """A row has that file."""
-        for file in self._files:
-            if isinstance(file, Attachment) and file.entry == note.entry:
-                file.note_owner(note.path, key, row, address)
+    def note_owner(self, note: FileNote, key: str, row: int, address: str) -> bool:
+        """A row has that file; whether it may."""
+        may_have = [
+            file.note_owner(note.path, key, row, address)
+            for file in self._files
+            if isinstance(file, Attachment) and file.entry == note.entry
+        ]
+        return all(may_have)
 
     async def of(self, row: Row) -> tuple[Frame, list[Part]]:
         """The parts for `row` in the frame that holds them; fewer when `row` holds a fault."""

@@ -73,16 +73,18 @@ class FileChoice:
         """Whether each row has a file of its own."""
         return self._ownership is not None and self.shared_path is None
 
-    def note_owner(self, path: bytes, key: str, row: int, address: str) -> None:
-        """A row has that file, whose path is as `known_as` gives it."""
-        if self._ownership is not None and self.shared_path is None:
-            self._ownership.owners.note(
-                key,
-                row,
-                address,
-                self._campaign.root / os.fsdecode(path),
-                is_unique=self._ownership.is_unique,
-            )
+    def note_owner(self, path: bytes, key: str, row: int, address: str) -> bool:
+        """A row has that file, whose path is as `known_as` gives it; whether it may."""
+        if self._ownership is None or self.shared_path is not None:
+            return True
+        other = self._ownership.owners.other(
+            key,
+            row,
+            address,
+            self._campaign.root / os.fsdecode(path),
+            is_unique=self._ownership.is_unique,
+        )
+        return other is None
 
     def _own(self, row: Row) -> Path | None:
         text = self._path.line(row)

@@ -41,20 +41,27 @@ class FileOwners:
         Raises `OSError` when there is no such file.
         """
         path.stat()
-        digest = self.note(key, row, address, path, is_unique=is_unique)
-        if not is_unique:
-            return None
-        other = self._notes.execute(
-            "SELECT row, address FROM noted WHERE path = ? AND key <> ? AND address <> ? "
-            "AND is_unique ORDER BY row LIMIT 1",
-            (digest, key, address.lower()),
-        ).fetchone()
+        other = self.other(key, row, address, path, is_unique=is_unique)
         if other is None:
             return None
         return (
             f"is also for row {other[0]}, {other[1]}: two people would get the same file "
             "(`unique: false` where that is meant)"
         )
+
+    def other(
+        self, key: str, row: int, address: str, path: Path, *, is_unique: bool
+    ) -> tuple[int, str] | None:
+        """Note that the row has `path`; the row and address that keep it from having it."""
+        digest = self.note(key, row, address, path, is_unique=is_unique)
+        if not is_unique:
+            return None
+        found: tuple[int, str] | None = self._notes.execute(
+            "SELECT row, address FROM noted WHERE path = ? AND key <> ? AND address <> ? "
+            "AND is_unique ORDER BY row LIMIT 1",
+            (digest, key, address.lower()),
+        ).fetchone()
+        return found
 
     def note(self, key: str, row: int, address: str, path: Path, *, is_unique: bool) -> bytes:
         """Note that the row has `path`; what stands for the file."""

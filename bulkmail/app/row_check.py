@@ -1,0 +1,67 @@
+"""One row's check, as a value: what a process of its own can be asked for, and answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bulkmail.app.linting import is_looked_at
+from bulkmail.fate import Delivery, FileNote
+from bulkmail.message.composer import Composer
+from bulkmail.message.faults import RowFaults, RowSkipped
+from bulkmail.message.lint import lint
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Rows in a row of the pass, to be checked as of one instant."""
+
+    rows: list[Delivery]
+    instant: datetime
+    #: The place of the first one in the pass, from 1.
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A message can be made of the row."""
+
+    size: int
+    #: The row's own files.
+    files: tuple[FileNote, ...] = ()
+    #: What is worth knowing of it, where it was looked at closely.
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The row gets nothing by the campaign's condition."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """No message can be made; why is for whoever asked to find out, who knows all rows."""
+
+
+Answer = Sound | Skipped | Unfit
+
+
+async def answers(question: Question, composer: Composer) -> list[Answer]:
+    """What each row comes to by itself: who has whose file is known to who sees them all."""
+    return [
+        await _answer(row, composer, question.instant, place)
+        for place, row in enumerate(question.rows, question.first)
+    ]
+
+
+async def _answer(row: Delivery, composer: Composer, instant: datetime, place: int) -> Answer:
+    try:
+        mail = await composer.draft(row, instant)
+    except RowSkipped as skipped:
+        return Skipped(skipped.reason)
+    except RowFaults:
+        return Unfit()
+    notes = tuple([file.note for file in mail.files if file.note is not None])
+    return Sound(mail.size, notes, lint(mail) if is_looked_at(place) else ())
