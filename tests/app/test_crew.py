@@ -13,7 +13,7 @@ import pytest
 from support.mail_project import MailProject
 
 from bulkmail import Campaign
-from bulkmail.app import crew, enrolling
+from bulkmail.app import check_worker, crew, enrolling
 from bulkmail.app.checking import CheckReport, check
 
 Processes = list[subprocess.Popen[bytes]]
@@ -153,8 +153,12 @@ async def test_a_password_is_not_told_to_the_processes(
     project: MailProject, several: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[bytes] = []
-    pack = crew.packed
-    monkeypatch.setattr(crew, "packed", lambda value: told.append(pack(value)) or told[-1])
+
+    def noted(value: object) -> bytes:
+        told.append(check_worker.packed(value))
+        return told[-1]
+
+    monkeypatch.setattr(crew, "packed", noted)
     project.many(ROWS)
     host = {"host": "127.0.0.1", "port": 1, "username": "u", "password": "hunter2-hunter2"}
     project.shared = {"servers": {"shared": host}}
