@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
-from bulkmail.app.enrolling import inspect
+from bulkmail.app.enrolling import Inspection, inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.looking import look_around
 from bulkmail.app.personal_check import not_noted, notebook
 from bulkmail.app.scratch import scratch_ledger
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import open_recipients
 from bulkmail.campaign.salvage import Salvage
 from bulkmail.clock import SystemClock
 from bulkmail.errors import ConfigurationError, Fault, LedgerError
@@ -88,7 +87,12 @@ async def _check(
         await notes.checks(campaign.name).begin()
     async with scratch_ledger(surroundings.clock) as ledger:
         inspection, _ = await inspect(
-            campaign, ledger=ledger, surroundings=surroundings, skip_invalid=True, notes=notes
+            campaign,
+            ledger=ledger,
+            surroundings=surroundings,
+            environ=environ,
+            skip_invalid=True,
+            notes=notes,
         )
         if notes is not None and not inspection.faults:
             await notes.checks(campaign.name).passed(inspection.facts)
@@ -116,7 +120,7 @@ async def _check(
         campaign=campaign.name,
         faults=tuple(faults),
         notices=(
-            *_notices(campaign, inspection.largest_bytes, environ),
+            *_notices(campaign, inspection, environ),
             *inspection.linting.notices(),
         ),
         total=counts.total if counts else 0,
@@ -144,22 +148,25 @@ async def all_that_is_wrong(
     surroundings = Surroundings.ordinary(Silence())
     async with scratch_ledger(surroundings.clock) as ledger:
         inspection, _ = await inspect(
-            found.campaign, ledger=ledger, surroundings=surroundings, skip_invalid=True
+            found.campaign,
+            ledger=ledger,
+            surroundings=surroundings,
+            environ=os.environ if environ is None else environ,
+            skip_invalid=True,
         )
     faults.add(inspection.faults)
     return ConfigurationError(*faults)
 
 
-def _notices(campaign: Campaign, largest_bytes: int, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _notices(
+    campaign: Campaign, inspection: Inspection, environ: Mapping[str, str]
+) -> tuple[str, ...]:
     notices = list(key_notices(campaign, environ))
-    try:
-        notice = open_recipients(campaign).notice
-    except ConfigurationError:
-        notice = ""
-    if notice:
-        notices.append(notice)
-    if largest_bytes > LARGE:
-        notices.append(f"The largest message has {size(largest_bytes)}; many servers refuse that.")
+    if inspection.notice:
+        notices.append(inspection.notice)
+    largest = inspection.largest_bytes
+    if largest > LARGE:
+        notices.append(f"The largest message has {size(largest)}; many servers refuse that.")
     return tuple(notices)
 
 

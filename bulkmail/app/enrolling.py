@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -21,11 +21,12 @@ from bulkmail.app.faults import FaultList
 from bulkmail.app.file_notes import FileNotes
 from bulkmail.app.identity import from_domain, ledger_name_of_file
 from bulkmail.app.linting import Linting
+from bulkmail.app.listing import opened_list
 from bulkmail.app.personal_check import facts
 from bulkmail.app.row_check import Answer, Skipped, Sound
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import RecipientList, Row, open_recipients
+from bulkmail.campaign.recipients import RecipientList, Row
 from bulkmail.clock import Clock, moment
 from bulkmail.errors import ConfigurationError, NobodyToSendTo
 from bulkmail.fate import Counts, Delivery, State
@@ -51,6 +52,8 @@ class Inspection:
     linting: Linting = field(default_factory=Linting)
     #: Where a person checks: each part of the campaign and its digest, from before it was read.
     facts: dict[str, str] = field(default_factory=dict)
+    #: What a user should know of the list; "" for nothing.
+    notice: str = ""
     #: Ledger ids of rows that cannot be rendered, with the reason.
     unfit: list[tuple[int, str]] = field(default_factory=list)
     #: Ledger ids of rows for which `skip_if` holds, with the reason.
@@ -246,6 +249,7 @@ async def inspect(
     *,
     ledger: Ledger,
     surroundings: Surroundings,
+    environ: Mapping[str, str],
     skip_invalid: bool,
     notes: Ledger | None = None,
 ) -> tuple[Inspection, Composer | None]:
@@ -265,10 +269,11 @@ async def inspect(
     with faults.collecting():
         listed = suppressed_by(campaign)
     with faults.collecting():
-        recipients = open_recipients(campaign)
-        if notes is not None and (made := composer) is not None:
-            checking.inspection.facts = facts(campaign, made, recipients)
-        await checking.run(recipients, listed, skip_invalid=skip_invalid)
+        async with opened_list(campaign, surroundings, environ) as recipients:
+            checking.inspection.notice = recipients.notice
+            if notes is not None and (made := composer) is not None:
+                checking.inspection.facts = facts(campaign, made, recipients)
+            await checking.run(recipients, listed, skip_invalid=skip_invalid)
     faults.add(checking.inspection.faults)
     checking.inspection.faults = faults
     return checking.inspection, composer

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.listing import opened_list
 from bulkmail.app.rehearsing import chosen
 from bulkmail.app.scratch import scratch_ledger
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import open_recipients
 from bulkmail.clock import moment
 from bulkmail.fate import Delivery
 from bulkmail.message.composer import Composer
@@ -46,12 +46,14 @@ async def preview(
     Raises `ConfigurationError` where the row, the list or a template is at fault; other rows'
     faults do not matter here.
     """
+    environ = os.environ if environ is None else environ
     surroundings = Surroundings.ordinary(Silence())
-    keyring = Keyring.at_hand(campaign, os.environ if environ is None else environ)
+    keyring = Keyring.at_hand(campaign, environ)
     composer = Composer(campaign, keyring=keyring)
     async with scratch_ledger(surroundings.clock) as ledger:
         reading = Pass(campaign, None, ledger=ledger, surroundings=surroundings)
-        await reading.run(open_recipients(campaign), skip_invalid=True)
+        async with opened_list(campaign, surroundings, environ) as recipients:
+            await reading.run(recipients, skip_invalid=True)
         campaign_id = await enrolled_id(campaign, ledger)
         delivery = await chosen(campaign, ledger, campaign_id, row=row, email=email)
     mail = await composer.compose(delivery, moment(surroundings.clock.time()))

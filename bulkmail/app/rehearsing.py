@@ -14,12 +14,12 @@ from pathlib import Path
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings, always_open, engine, pools, transcribing
 from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.listing import opened_list
 from bulkmail.app.options import SendOptions
 from bulkmail.app.scratch import real_ledger, scratch_ledger
 from bulkmail.app.summing import Run, summary
 from bulkmail.app.suppressing import Suppressions, suppressed_by
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import open_recipients
 from bulkmail.delivery.engine import RunSettings
 from bulkmail.delivery.worker import Compose
 from bulkmail.errors import ConfigurationError, Fault
@@ -63,6 +63,7 @@ async def dry_run(
             suppressions,
             scratch=ledger,
             surroundings=surroundings,
+            environ=environ,
         )
         files = EmlTransport(out, campaign.name)
         await files.prepare()
@@ -109,6 +110,7 @@ async def send_test(
             Suppressions(),
             scratch=ledger,
             surroundings=surroundings,
+            environ=environ,
         )
         delivery = await chosen(campaign, ledger, campaign_id, row=options.row, email=options.email)
         await _refuse_who_gets_nothing(campaign, ledger, campaign_id, delivery)
@@ -182,23 +184,28 @@ async def _enrolled(
     *,
     scratch: Ledger,
     surroundings: Surroundings,
+    environ: Mapping[str, str],
 ) -> int:
     """The list on scratch paper, all suppression applied; the campaign's id there."""
-    recipients = open_recipients(campaign)
     listed = suppressed_by(campaign)
-    async with real_ledger(campaign, options.ledger, surroundings.clock) as ledger:
+    async with (
+        opened_list(
+            campaign, surroundings, environ, ledger=options.ledger, occasion=options.occasion
+        ) as recipients,
+        real_ledger(campaign, options.ledger, surroundings.clock) as ledger,
+    ):
         await suppressions.learn(campaign, recipients, listed, ledger)
         for entry in await ledger.suppressed():
             listed.append((entry.address, "on the suppression list"))
         known = await ledger.campaign(campaign.name)
-    checking = Pass(
-        campaign,
-        composer,
-        ledger=scratch,
-        surroundings=surroundings,
-        domain=known.from_domain if known else None,
-    )
-    await checking.run(recipients, listed, skip_invalid=options.skip_invalid)
+        checking = Pass(
+            campaign,
+            composer,
+            ledger=scratch,
+            surroundings=surroundings,
+            domain=known.from_domain if known else None,
+        )
+        await checking.run(recipients, listed, skip_invalid=options.skip_invalid)
     return await enrolled_id(campaign, scratch)
 
 

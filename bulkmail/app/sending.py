@@ -19,6 +19,7 @@ from bulkmail.app.assembly import (
 from bulkmail.app.enrolling import Pass, inspect, skip_again
 from bulkmail.app.faults import FaultList
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
+from bulkmail.app.listing import opened_list
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
 from bulkmail.app.personal_check import facts, insist
@@ -28,7 +29,7 @@ from bulkmail.app.summing import Run, summary
 from bulkmail.app.suppressing import Listed, Suppressions, suppressed_by
 from bulkmail.app.watch import Audience, Watch
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import RecipientList, open_recipients
+from bulkmail.campaign.recipients import RecipientList
 from bulkmail.delivery.engine import PAUSED, Ending, RunResult, RunSettings
 from bulkmail.delivery.worker import Tally
 from bulkmail.errors import ConfigurationError
@@ -96,18 +97,21 @@ async def _send(
         if paused := await _if_paused(campaign, ledger):
             return paused
         transcript = await stack.enter_async_context(transcribing(options.transcript))
-        recipients = open_recipients(campaign)
-        listed = suppressed_by(campaign)
-        await suppressions.learn(campaign, recipients, listed, ledger)
-        job = _Job(
-            campaign,
-            options,
-            ledger,
-            composer=composer,
-            surroundings=replace(surroundings, watch=watched),
-            listed=listed,
-        )
-        record = await job.enrol(recipients)
+        surroundings = replace(surroundings, watch=watched)
+        async with opened_list(
+            campaign, surroundings, environ, ledger=path, occasion=options.occasion
+        ) as recipients:
+            listed = suppressed_by(campaign)
+            await suppressions.learn(campaign, recipients, listed, ledger)
+            job = _Job(
+                campaign,
+                options,
+                ledger,
+                composer=composer,
+                surroundings=surroundings,
+                listed=listed,
+            )
+            record = await job.enrol(recipients)
         return await job.deliver(record, servers, transcript)
 
 
@@ -151,7 +155,11 @@ async def _prepared(
     scratch = MemoryLedger(clock=surroundings.clock)
     try:
         inspection, _ = await inspect(
-            campaign, ledger=scratch, surroundings=surroundings, skip_invalid=False
+            campaign,
+            ledger=scratch,
+            surroundings=surroundings,
+            environ=environ,
+            skip_invalid=False,
         )
     finally:
         await scratch.close()

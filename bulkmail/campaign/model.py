@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from bulkmail.campaign.dkim_model import DkimKeys, DkimModel
 from bulkmail.campaign.header_name import checked_header_name, checked_headers
 from bulkmail.campaign.limit_model import LimitModel, Limits, StopAfter, StopModel
+from bulkmail.campaign.recipients_model import RecipientsModel
 from bulkmail.campaign.schedule_model import ScheduleModel
 from bulkmail.campaign.server_model import ServerModel, ServerReference, Servers
 from bulkmail.campaign.strict_model import StrictModel
@@ -136,33 +137,6 @@ class AttachmentModel(StrictModel):
         None,
         description="What the file's own name has to contain, a template: `{{ name }}`. In any "
         "case.",
-    )
-
-
-class RecipientsModel(StrictModel):
-    """Who gets the campaign: a file, or rows right here."""
-
-    path: FilledLine | None = Field(
-        None, description="A file in .csv .tsv .jsonl .json .yaml or .xlsx."
-    )
-    rows: tuple[dict[str, Any], ...] | None = Field(
-        None, description="The rows themselves, instead of a file."
-    )
-    encoding: FilledLine | None = Field(
-        None, description="The file's encoding, such as `gb18030`. Default: UTF-8, BOM or not."
-    )
-    email: FilledLine | None = Field(
-        None,
-        description="The column that holds the address. Default: one that is called email, "
-        "e-mail, mail, 邮箱, 电子邮件 or address, in any case.",
-    )
-    key: FilledLine | None = Field(
-        None,
-        description="The column that tells recipients apart in the ledger. Default: the address "
-        "in lower case.",
-    )
-    sheet: FilledLine | None = Field(
-        None, description="The sheet of an .xlsx file, by name. Default: the first."
     )
 
 

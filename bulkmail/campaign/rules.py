@@ -14,6 +14,7 @@ from bulkmail.campaign.document import Loc
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.occurrence_name import is_occurrence
 from bulkmail.campaign.providers import PROVIDERS
+from bulkmail.campaign.recipients_model import broken_recipients_rules
 from bulkmail.campaign.schedule_model import broken_schedule_rules
 from bulkmail.campaign.unsubscribe_model import broken_unsubscribe_rules
 
@@ -31,7 +32,7 @@ def broken_campaign_rules(
     if isinstance(name := written.get("name"), str) and (sentence := unsafe_name(name)):
         yield ("name",), sentence
     yield from _attachment_rules(written.get("attachments"))
-    yield from _recipients_rules(written.get("recipients"))
+    yield from broken_recipients_rules(written.get("recipients"))
     yield from broken_schedule_rules(written.get("schedule"))
     yield from broken_unsubscribe_rules(written)
     yield from _servers_rules(written.get("servers"), shared)
@@ -98,17 +99,6 @@ def _attachment_rules(attachments: Any) -> Iterator[Broken]:
             yield (*loc, "ics"), "is a second invitation: a message can have one"
         if isinstance(ics, dict) and ics.get("end") is not None and ics.get("duration") is not None:
             yield (*loc, "ics", "duration"), "stands beside `end`: it is one or the other"
-
-
-def _recipients_rules(recipients: Any) -> Iterator[Broken]:
-    if isinstance(recipients, list) and not recipients:
-        yield ("recipients",), "is empty: there is nobody to send to"
-    if isinstance(recipients, dict):
-        given = [key for key in ("path", "rows") if recipients.get(key) is not None]
-        if len(given) != 1:
-            yield ("recipients",), "needs a `path`, or `rows` written here, and not both"
-        if recipients.get("rows") == []:
-            yield ("recipients", "rows"), "is empty: there is nobody to send to"
 
 
 def _servers_rules(servers: Any, shared: Mapping[str, Any]) -> Iterator[Broken]:

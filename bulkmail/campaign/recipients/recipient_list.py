@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
@@ -15,6 +15,7 @@ from bulkmail.campaign.recipients.columns import (
     no_email_column,
     unknown_column,
 )
+from bulkmail.campaign.recipients.fetch import Fetched
 from bulkmail.campaign.recipients.row import Row
 from bulkmail.campaign.recipients.source import (
     SUFFIXES,
@@ -28,6 +29,8 @@ from bulkmail.campaign.text_file import displayed, is_utf8_after_all, text_encod
 from bulkmail.errors import ConfigurationError, Fault, NobodyToSendTo
 
 _LOC: Loc = ("recipients",)
+#: The options that decide what a row is, wherever it comes from.
+_READ_WITH = {"encoding", "email", "key", "sheet", "format"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class RecipientList:
 
     def sha256(self) -> str:
         """A digest of the source and of the options it is read with, in hexadecimal."""
-        options = self._options.model_dump(exclude={"rows", "path"})
+        options = self._options.model_dump(include=_READ_WITH)
         zone = self._understanding.zone_column
         facts = [self._source.digest(), options, *([] if zone is None else [zone])]
         text = json.dumps(facts, sort_keys=True)
@@ -67,14 +70,19 @@ class RecipientList:
             yield row(number, record)
 
 
-def open_recipients(campaign: Campaign) -> RecipientList:
+def open_recipients(campaign: Campaign, came: Fetched | None = None) -> RecipientList:
     """The campaign's list. Raises `ConfigurationError` when no row of it can be had.
+
+    `came` is what was fetched (`fetched`), where the list is one that has to be.
 
     The file is missing or of no known kind, its encoding or header is wrong, a column that is
     asked for is not there, or there is nobody in it.
     """
     options = campaign.model.recipients
-    if options.path is None:
+    source: Source
+    if came is not None:
+        source, name, fault = came, came.shown, _fault_of_fetched(came)
+    elif options.path is None:
         source, name, fault = _inline(campaign, options)
     else:
         source, name, fault = _file(campaign, options.path, options)
@@ -96,6 +104,15 @@ def open_recipients(campaign: Campaign) -> RecipientList:
         _understanding=Understanding(fault, email_column, options.key, zone_column),
         _options=options,
     )
+
+
+def _fault_of_fetched(came: Fetched) -> FaultMaker:
+    """A fault at the campaign's key: the row's number is what can be looked up where it is from."""
+
+    def fault(number: int, _line: int, message: str, address: str | None) -> Fault:
+        return replace(came.fault(message), row=number or None, address=address)
+
+    return fault
 
 
 def _inline(campaign: Campaign, options: RecipientsModel) -> tuple[Source, str, FaultMaker]:
