@@ -18,7 +18,7 @@ from peers.dovecot import Dovecot, running_dovecot
 from peers.postfix import Postfix, running_postfix
 from peers.smtp_sink import SinkFactory, SmtpSink, running_smtp_sink
 
-INSTALL = "apt-get install postfix dovecot-core dovecot-imapd dovecot-lmtpd"
+INSTALL = "apt-get install postfix dovecot-core dovecot-imapd dovecot-lmtpd opendkim"
 
 PROGRAMS = {
     "postfix": "/usr/sbin/postfix",
@@ -26,6 +26,7 @@ PROGRAMS = {
     "dovecot": "/usr/sbin/dovecot",
     "dovecot's IMAP": "/usr/lib/dovecot/imap",
     "dovecot's LMTP": "/usr/lib/dovecot/lmtp",
+    "OpenDKIM": "/usr/sbin/opendkim",
 }
 
 

@@ -91,7 +91,8 @@ def implicit_tls(postfix: Postfix, **more: object) -> dict[str, object]:
     return {**starttls(postfix), "port": postfix.tls_port, "security": "tls", **more}
 
 
-def _write_server(folder: Path, name: str, server: Mapping[str, object]) -> None:
+def write_server(folder: Path, name: str, server: Mapping[str, object]) -> None:
+    """A bulkmail.yaml with this one server."""
     document = json.dumps({"servers": {name: dict(server)}})
     (folder / "bulkmail.yaml").write_text(document, "utf-8")
 
@@ -100,7 +101,7 @@ def letter_project(
     folder: Path, server: Mapping[str, object], recipients: list[str], more: str = ""
 ) -> Project:
     """A one-line letter to each of the recipients. `more` is appended to the campaign file."""
-    _write_server(folder, "peer", server)
+    write_server(folder, "peer", server)
     (folder / "templates").mkdir()
     (folder / "templates" / "letter.txt.j2").write_text("Hello {{ name }}.\n", "utf-8")
     (folder / "campaigns").mkdir()
@@ -114,7 +115,7 @@ def offer_letter_project(folder: Path, server: Mapping[str, object], count: int)
     """The shipped offer letter, for `count` recipients, each with their own address and PDF."""
     for name in ("campaigns", "templates"):
         shutil.copytree(REPOSITORY / name, folder / name)
-    _write_server(folder, "demo", server)
+    write_server(folder, "demo", server)
     path = folder / "campaigns" / "offer-letter.csv"
     with path.open(encoding="utf-8", newline="") as file:
         shipped = list(csv.DictReader(file))
