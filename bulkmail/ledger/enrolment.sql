@@ -165,7 +165,8 @@ WHERE id IN (
     WHERE d.campaign_id = :campaign_id AND d.key = l.mailbox AND d.mailbox IS NULL
     UNION ALL
     SELECT d.id FROM temp.listed AS l CROSS JOIN delivery AS d
-    WHERE d.mailbox = l.mailbox AND d.campaign_id = :campaign_id
+    -- By the index of mailboxes: all of the campaign's rows are many.
+    WHERE d.mailbox = l.mailbox AND +d.campaign_id = :campaign_id
 )
 AND cause IS NULL AND state IN ('pending', 'deferred', 'in_doubt');
 

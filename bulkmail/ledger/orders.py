@@ -183,6 +183,9 @@ def cancel(
 
     `parameters` are `campaign_id`, `keep_fields` and `now`. What is in doubt counts as well.
     """
+    found = connection.execute(load("orders")["halt"], parameters).fetchone()
+    if found != (Halt.CANCELLED,):
+        return 0
     return connection.execute(load("orders")["cancel"], {**parameters, "limit": limit}).rowcount
 
 

@@ -7,6 +7,10 @@ SELECT halt, EXISTS (
 )
 FROM campaign WHERE id = :campaign_id;
 
+-- halt --
+-- What halts the campaign.
+SELECT halt FROM campaign WHERE id = :campaign_id;
+
 -- set halt --
 -- Halt the campaign, or with NULL lift what halts it.
 UPDATE campaign SET halt = :halt WHERE id = :campaign_id;

@@ -73,5 +73,30 @@ def test_hot_statements_look_at_no_more_rows_than_they_need(file: str, name: str
     assert not [step for step in plan if re.search(r"SCAN delivery", step)], plan
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "index"),
+    [
+        ("orders", "orders", "delivery_put_back"),
+        ("enrolment", "admit", "delivery_put_back"),
+        ("enrolment", "judge put back", "delivery_put_back"),
+        ("campaigns", "campaign by name", "delivery_put_back"),
+        ("campaigns", "campaign by path", "delivery_put_back"),
+        ("enrolment", "judge listed", "delivery_mailbox"),
+    ],
+)
+def test_what_is_asked_at_every_start_looks_at_few_of_all_who_wait(
+    file: str, name: str, index: str
+) -> None:
+    connection = open_memory(0.0)
+    connection.execute(load("enrolment")["create listed"])
+    statement = load(file)[name]
+    names = dict.fromkeys(re.findall(r":([a-z_0-9]+)", statement), 1)
+    plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, names)]
+    connection.close()
+
+    assert not [step for step in plan if "SCAN delivery" in step or "delivery_due" in step], plan
+    assert [step for step in plan if f"INDEX {index} " in step], plan
+
+
 def test_sqlite_is_new_enough() -> None:
     assert sqlite3.sqlite_version_info >= (3, 37)
