@@ -183,7 +183,14 @@ WHERE id = :id AND epoch = :epoch AND owner = :owner;
 -- look again --
 -- Let what was postponed untried be claimed at once: what it waited for is judged anew.
 UPDATE delivery SET due_at = 0
-WHERE campaign_id = :campaign_id AND state = 'pending' AND due_at > :now;
+WHERE id IN (
+    -- In two, so that those under no domain limit are found by the index, however many wait.
+    SELECT id FROM delivery
+    WHERE campaign_id = :campaign_id AND state = 'pending' AND scope = '' AND due_at > :now
+    UNION ALL
+    SELECT id FROM delivery
+    WHERE campaign_id = :campaign_id AND state = 'pending' AND scope > '' AND due_at > :now
+);
 
 -- renew --
 -- Extend every lease of one owner.
