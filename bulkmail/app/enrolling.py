@@ -26,14 +26,16 @@ from bulkmail.app.personal_check import facts
 from bulkmail.app.row_check import Answer, Skipped, Sound
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.occurrence_name import is_occurrence, series_of
 from bulkmail.campaign.recipients import RecipientList, Row
 from bulkmail.clock import Clock, moment
 from bulkmail.errors import ConfigurationError, NobodyToSendTo
 from bulkmail.fate import Counts, Delivery, State
-from bulkmail.ledger import Enrolment, Ledger, NewRow
+from bulkmail.ledger import Enrolment, Ledger, NewRow, Series
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults, RowSkipped
 from bulkmail.message.message_id import message_id
+from bulkmail.report.wording import counted
 
 #: Rows read, enrolled or checked at a time: enough to make a commit worth while, few enough that
 #: other campaigns on the ledger are not held up.
@@ -54,10 +56,20 @@ class Inspection:
     facts: dict[str, str] = field(default_factory=dict)
     #: What a user should know of the list; "" for nothing.
     notice: str = ""
+    #: Rows that an earlier occurrence of the series holds (`only_new`).
+    left_out: int = 0
     #: Ledger ids of rows that cannot be rendered, with the reason.
     unfit: list[tuple[int, str]] = field(default_factory=list)
     #: Ledger ids of rows for which `skip_if` holds, with the reason.
     skipped: list[tuple[int, str]] = field(default_factory=list)
+
+
+def series_in_ledger(campaign: Campaign) -> Series | None:
+    """What the campaign has to do with a series; None: it is of none, and asks for nobody's."""
+    name, only_new = campaign.name, campaign.model.only_new
+    if is_occurrence(name):
+        return Series(series_of(name), only_new=only_new)
+    return Series(name, is_occurrence=False, only_new=True) if only_new else None
 
 
 class Pass:
@@ -105,6 +117,7 @@ class Pass:
             path=ledger_name_of_file(self._campaign),
             key_column=recipients.key_column or "",
             from_domain=self._domain,
+            series=series_in_ledger(self._campaign),
         )
         try:
             await self._enrol(recipients, enrolment)
@@ -115,6 +128,8 @@ class Pass:
         except BaseException:
             await asyncio.shield(enrolment.abandon())
             raise
+        finally:
+            self.inspection.left_out = enrolment.left_out
         if not self.inspection.unfit and not self.inspection.skipped:
             return counts
         await self.ledger.fail_rows(enrolment.campaign_id, self.inspection.unfit)
@@ -127,6 +142,14 @@ class Pass:
             await enrolment.add(batch)
             self.inspection.rows += len(batch)
             self._watch.checking(self.inspection.rows, None)
+        if self.inspection.rows and self.inspection.rows == enrolment.left_out:
+            count = counted(enrolment.left_out, "recipient")
+            raise NobodyToSendTo(
+                self._campaign.fault(
+                    ("recipients",),
+                    f"nobody is new: of {count} each is held by an earlier occurrence (`only_new`)",
+                )
+            )
         if not self.inspection.rows:
             raise NobodyToSendTo(
                 self._campaign.fault(("recipients",), "the list is empty: nobody to send to")

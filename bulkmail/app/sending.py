@@ -286,7 +286,8 @@ class _Job:
         self, record: CampaignRecord, recipients: RecipientList, fingerprint: str
     ) -> bool:
         return (
-            record.fingerprint == fingerprint
+            not self._campaign.model.only_new  # who is new changes while the list does not
+            and record.fingerprint == fingerprint
             and record.list_sha256 is not None
             and record.list_sha256 == recipients.sha256()
         )
@@ -303,6 +304,8 @@ class _Job:
         told = [f"{self._campaign.name} → {counted(counts.total, 'recipient')}"]
         if counts.duplicates:
             told.append(f"{counted(counts.duplicates, 'duplicate row')} left out")
+        if left_out := checking.inspection.left_out:
+            told.append(f"{number(left_out)} left out, whom an earlier occurrence has")
         if counts.suppressed:
             told.append(f"{number(counts.suppressed)} suppressed")
         if checking.inspection.faults:

@@ -286,6 +286,11 @@ class CampaignModel(DefaultsModel):
         description="Limits by recipient domain, over all servers: `gmail: 5/s`. They come before "
         "those of bulkmail.yaml.",
     )
+    only_new: Flag = Field(
+        default=False,
+        description="Whether an occurrence of `every` leaves out whose key an earlier one, or a "
+        "plain `send`, holds in any state but `failed` or `suppressed`: whoever signed up since.",
+    )
     schedule: ScheduleModel = Field(
         default_factory=ScheduleModel, description="When it is due, and the hours it may go out in."
     )

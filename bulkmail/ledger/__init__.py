@@ -6,6 +6,7 @@ from bulkmail.ledger.enrolment import Enrolment, NewRow
 from bulkmail.ledger.ledger import Ledger, MemoryLedger, ScratchLedger
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.orders import CampaignOrders, PutBack
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
@@ -28,5 +29,6 @@ __all__ = [
     "ReasonCount",
     "ReportRow",
     "ScratchLedger",
+    "Series",
     "Suppressed",
 ]

@@ -29,9 +29,10 @@ from typing import Any
 from bulkmail.clock import Clock
 from bulkmail.errors import LedgerError
 from bulkmail.fate import Counts, Delivery
-from bulkmail.ledger import orders, reading
+from bulkmail.ledger import newcomers, orders, reading
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.statements import load
 
 #: An address and why it gets nothing.
@@ -73,8 +74,12 @@ class Enrolment:
         path: str,
         key_column: str,
         keeps_fields: bool,
+        series: Series | None = None,
     ) -> None:
         self._keeps_fields = keeps_fields
+        self._series = series
+        #: Rows that are not enrolled: an earlier occurrence of the series holds their keys.
+        self.left_out = 0
         self._driver = driver
         self._clock = clock
         self._generation = generation
@@ -127,6 +132,11 @@ class Enrolment:
     def _add(self, connection: sqlite3.Connection, rows: Sequence[NewRow], now: float) -> None:
         sql = load("enrolment")
         self._check_open(connection)
+        if self._series is not None and self._series.only_new:
+            keys = [row.key for row in rows]
+            known = newcomers.held(connection, self._series, self.campaign_id, keys)
+            self.left_out += sum(key in known for key in keys)
+            rows = [row for row in rows if row.key not in known]
         enrolled = connection.executemany(sql["enrol"], self._parameters(rows, now)).rowcount
         if enrolled < len(rows):
             connection.executemany(
@@ -179,6 +189,10 @@ class Enrolment:
             "recheck": True,
             "keep_fields": self._keeps_fields,
         }
+        if self._series is not None:
+            self.left_out += newcomers.settle(
+                connection, self._series, self.campaign_id, self._generation
+            )
         connection.execute(sql["complete"], parameters)
         connection.execute(sql["clear"], parameters)
         connection.execute(sql["judge rows"], parameters)
@@ -217,6 +231,7 @@ async def begin(
     key_column: str,
     from_domain: str,
     keeps_fields: bool,
+    series: Series | None = None,
 ) -> Enrolment:
     """Begin a pass, after what an earlier one left behind is deleted."""
     sql = load("enrolment")
@@ -239,6 +254,7 @@ async def begin(
         path=path,
         key_column=key_column,
         keeps_fields=keeps_fields,
+        series=series,
     )
 
 

@@ -22,6 +22,7 @@ from bulkmail.ledger.driver import Driver, InlineDriver, ScratchDriver, ThreadDr
 from bulkmail.ledger.enrolment import Enrolment, Listed
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.orders import CampaignOrders
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
@@ -117,11 +118,18 @@ class Ledger:
         await self._driver.submit(lambda db: campaigns.set_checked(db, campaign_id, fingerprint))
 
     async def begin(
-        self, name: str, *, path: str, key_column: str, from_domain: str = ""
+        self,
+        name: str,
+        *,
+        path: str,
+        key_column: str,
+        from_domain: str = "",
+        series: Series | None = None,
     ) -> Enrolment:
         """Begin a pass over the campaign's list. Nothing can be claimed until it is complete.
 
-        `from_domain` is kept from the first time: see `Enrolment.from_domain`.
+        `from_domain` is kept from the first time: see `Enrolment.from_domain`. `series` is the one
+        it belongs to, where it does: `newcomers` says what comes of it.
         """
         return await enrolment.begin(
             self._driver,
@@ -131,6 +139,7 @@ class Ledger:
             key_column=key_column,
             from_domain=from_domain,
             keeps_fields=self._keeps_fields,
+            series=series,
         )
 
     async def rejudge(

@@ -14,6 +14,7 @@ FILES = [
     "checked",
     "enrolment",
     "limits",
+    "newcomers",
     "orders",
     "reading",
     "run",
