@@ -17,6 +17,7 @@ BulkmailError
   DialogueMisuse                we broke the rules: a bug here
   MessageRefusedLocally         too large, needs SMTPUTF8, a bad header: never reached the wire
   LedgerError                   the ledger cannot be read or written
+  ProcessDied                   a process of the run is killed again and again
   Interrupted                   a signal came before anything was sent
 
 Each class owns the exit code a command ends with when nothing answered the error
@@ -179,6 +180,10 @@ class LedgerError(BulkmailError):
     """The ledger cannot be read or written: a full disk, a newer version, a lock."""
 
     exit_code = EXIT_STOPPED
+
+
+class ProcessDied(BulkmailError):
+    """A process of this run died, and those in its place did. What was not sent stays pending."""
 
 
 class Interrupted(BulkmailError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,12 +19,20 @@ from bulkmail.delivery.engine import Engine, RunSettings
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Ledger, Terms, Transport
+from bulkmail.delivery.refusals import Verdicts
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Delivery
 from bulkmail.schedule.local_time import zone_named
 from bulkmail.schedule.timetable import window_in
 from bulkmail.schedule.window import Window
-from bulkmail.settings import DomainLimit, RetrySettings, ServerSettings, StopSettings
+from bulkmail.settings import (
+    DomainLimit,
+    RetrySettings,
+    ServerSettings,
+    StopSettings,
+    retry_settings,
+    stop_settings,
+)
 from bulkmail.transport.password import Password
 from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Session
@@ -35,15 +43,31 @@ from bulkmail.transport.trust import Trust
 End = tuple[Terms, Transport]
 
 
+#: Opens a session to the server of that name in its own way, and as soon as it may be.
+Opening = Callable[[str, Callable[[], Awaitable[Session]]], Awaitable[Session]]
+
+
 def pools(
-    servers: Iterable[ServerSettings], clock: Clock, transcript: Transcript | None
+    servers: Iterable[ServerSettings],
+    clock: Clock,
+    transcript: Transcript | None,
+    *,
+    opening: Opening | None = None,
 ) -> list[End]:
-    """The servers, each with the pool of its sessions. Nothing is connected yet."""
-    return [(settings, _pool(settings, clock, transcript)) for settings in servers]
+    """The servers, each with the pool of its sessions. Nothing is connected yet.
+
+    `opening`: what each session is opened by, where others have a say in it.
+    """
+    return [(settings, _pool(settings, clock, transcript, opening)) for settings in servers]
 
 
-def _pool(settings: ServerSettings, clock: Clock, transcript: Transcript | None) -> SessionPool:
-    open_session = partial(
+def _pool(
+    settings: ServerSettings,
+    clock: Clock,
+    transcript: Transcript | None,
+    opening: Opening | None,
+) -> SessionPool:
+    open_session: Callable[[], Awaitable[Session]] = partial(
         Session.open,
         settings,
         clock=clock,
@@ -51,6 +75,8 @@ def _pool(settings: ServerSettings, clock: Clock, transcript: Transcript | None)
         password=Password(settings),
         trust=Trust(),
     )
+    if opening is not None:
+        open_session = partial(opening, settings.name, open_session)
     return SessionPool(settings, open_session, clock=clock)
 
 
@@ -93,8 +119,12 @@ def engine(
     limits: Sequence[DomainLimit] = (),
     stop_after: StopSettings | None = None,
     shut_for: ShutFor | None = None,
+    verdicts: Callable[[str], Verdicts | None] = lambda _: None,
 ) -> tuple[Engine, Tally]:
-    """An engine over these servers, and the tally it keeps."""
+    """An engine over these servers, and the tally it keeps.
+
+    `verdicts` says by a server's name who counts its refusals, where that is not this process.
+    """
     tally = Tally()
     shared = Engagement(
         ledger=ledger,
@@ -116,10 +146,39 @@ def engine(
             surroundings.clock,
             is_patient=settings.is_waiting,
             stop_after=stop_after,
+            verdicts=verdicts(server.name),
         )
         for server, transport in ends
     ]
     return Engine(lanes, shared, settings), tally
+
+
+def engine_for(
+    campaign: Campaign,
+    ends: Sequence[End],
+    surroundings: Surroundings,
+    *,
+    ledger: Ledger,
+    compose: Compose,
+    settings: RunSettings,
+    ignore_window: bool,
+    limits: Sequence[DomainLimit],
+    verdicts: Callable[[str], Verdicts | None] = lambda _: None,
+) -> tuple[Engine, Tally]:
+    """The engine of a campaign's run, with all that the campaign says of it."""
+    return engine(
+        ends,
+        surroundings,
+        ledger=ledger,
+        compose=compose,
+        retry=retry_settings(campaign),
+        shut_until=window_of(campaign, is_ignored=ignore_window),
+        shut_for=reader_windows(campaign, is_ignored=ignore_window),
+        settings=settings,
+        limits=limits,
+        stop_after=stop_settings(campaign),
+        verdicts=verdicts,
+    )
 
 
 def window_of(campaign: Campaign, *, is_ignored: bool) -> ShutUntil:

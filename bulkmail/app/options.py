@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,10 @@ class SendOptions:
     ledger: Path | None = None
     #: The occurrence of a series that is sent; None for a plain `send`.
     occasion: Occasion | None = None
+    #: How many processes send; `auto`: as many as pay.
+    processes: int | Literal["auto"] = 1
+    #: Say more of what the run uses and of how its servers speak.
+    verbose: bool = False
     #: Whether SIGINT and SIGTERM end the run gracefully: for a program that is nothing but the
     #: run. A second signal cuts.
     handle_signals: bool = False

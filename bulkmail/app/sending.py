@@ -8,35 +8,29 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bulkmail.app.assembly import (
-    Surroundings,
-    engine,
-    pools,
-    reader_windows,
-    transcribing,
-    window_of,
-)
-from bulkmail.app.enrolling import Pass, inspect, skip_again
-from bulkmail.app.faults import FaultList
+from bulkmail.app.assembly import Surroundings, engine_for, pools, transcribing
+from bulkmail.app.enrolling import Pass, skip_again
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.listing import opened_list
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
 from bulkmail.app.personal_check import facts, insist
 from bulkmail.app.places import ledger_path
+from bulkmail.app.preparing import if_paused, prepared
+from bulkmail.app.processes.hiring import Hiring
+from bulkmail.app.processes.task import Task
 from bulkmail.app.rehearsing import dry_run, send_test
 from bulkmail.app.summing import Run, summary
 from bulkmail.app.suppressing import Listed, Suppressions, suppressed_by
+from bulkmail.app.verbosity import Modes, outlook
 from bulkmail.app.watch import Audience, Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList
-from bulkmail.delivery.engine import PAUSED, Ending, RunResult, RunSettings
+from bulkmail.delivery.engine import RunResult, RunSettings
 from bulkmail.delivery.worker import Tally
-from bulkmail.errors import ConfigurationError
-from bulkmail.fate import Counts, Halt
-from bulkmail.ledger import CampaignRecord, Ledger, MemoryLedger
+from bulkmail.fate import Counts
+from bulkmail.ledger import CampaignRecord, Ledger
 from bulkmail.message.composer import Composer
-from bulkmail.message.keyring import Keyring
 from bulkmail.report.log import LogWatch, configure_log
 from bulkmail.report.silence import Silence
 from bulkmail.report.summary import Summary
@@ -45,8 +39,6 @@ from bulkmail.settings import (
     ServerSettings,
     domain_limits,
     retry_settings,
-    server_settings,
-    stop_settings,
 )
 from bulkmail.transport.transcript import Transcript
 
@@ -83,21 +75,24 @@ async def _send(
     environ: Mapping[str, str],
 ) -> Summary:
     suppressions = Suppressions()
-    servers, composer = await _prepared(campaign, suppressions, surroundings, environ)
+    servers, composer = await prepared(campaign, suppressions, surroundings, environ)
     path = ledger_path(campaign, options.ledger)
     if options.ledger is None:
         await refuse_another_ledger(campaign, path.resolve(), surroundings.clock)
     surroundings.watch.announce(f"Ledger: {path}")
     async with contextlib.AsyncExitStack() as stack:
+        hiring = Hiring(campaign, options, servers, surroundings, environ)
+        stack.push_async_callback(hiring.close)
+        await hiring.begin()
         ledger = await open_ledger(path, campaign.project.ledger, surroundings.clock)
         stack.push_async_callback(ledger.close)
         stack.enter_context(ledger.lock(campaign.name))
         logger = stack.enter_context(configure_log(path.parent))
         watched = Audience(surroundings.watch, LogWatch(logger))
-        if paused := await _if_paused(campaign, ledger):
+        if paused := await if_paused(campaign, ledger):
             return paused
         transcript = await stack.enter_async_context(transcribing(options.transcript))
-        surroundings = replace(surroundings, watch=watched)
+        plain, surroundings = surroundings, replace(surroundings, watch=watched)
         async with opened_list(
             campaign, surroundings, environ, ledger=path, occasion=options.occasion
         ) as recipients:
@@ -110,61 +105,12 @@ async def _send(
                 composer=composer,
                 surroundings=surroundings,
                 listed=listed,
+                suppressions=suppressions,
+                hiring=hiring,
+                display=plain.watch,
             )
             record = await job.enrol(recipients)
         return await job.deliver(record, servers, transcript)
-
-
-async def _if_paused(campaign: Campaign, ledger: Ledger) -> Summary | None:
-    """The summary of a run that does not begin; None: it may begin."""
-    record = await ledger.campaign(campaign.name)
-    if record is None or record.halt is not Halt.PAUSED:
-        return None
-    return summary(
-        Run(
-            campaign=campaign.name,
-            result=RunResult(ending=Ending.WAITING, sentence=PAUSED),
-            counts=await ledger.counts(record.id),
-            tally=Tally(),
-            elapsed_seconds=0.0,
-        ),
-        ledger=ledger.path,
-        halt=record.halt,
-    )
-
-
-async def _prepared(
-    campaign: Campaign,
-    suppressions: Suppressions,
-    surroundings: Surroundings,
-    environ: Mapping[str, str],
-) -> tuple[tuple[ServerSettings, ...], Composer]:
-    """The servers and the compiled message; where either is at fault, all there is at fault."""
-    faults = FaultList()
-    servers: tuple[ServerSettings, ...] = ()
-    composer = None
-    keyring = Keyring()
-    with faults.collecting():
-        keyring = Keyring.whole(campaign, environ)
-    with faults.collecting():
-        servers = server_settings(campaign, environ)
-    with faults.collecting():
-        composer = Composer(campaign, is_suppressed=suppressions, keyring=keyring)
-    if not faults and composer is not None:
-        return servers, composer
-    scratch = MemoryLedger(clock=surroundings.clock)
-    try:
-        inspection, _ = await inspect(
-            campaign,
-            ledger=scratch,
-            surroundings=surroundings,
-            environ=environ,
-            skip_invalid=False,
-        )
-    finally:
-        await scratch.close()
-    faults.add(inspection.faults)
-    raise ConfigurationError(*faults)
 
 
 class _Job:
@@ -179,6 +125,9 @@ class _Job:
         composer: Composer,
         surroundings: Surroundings,
         listed: list[Listed],
+        suppressions: Suppressions,
+        hiring: Hiring,
+        display: Watch,
     ) -> None:
         self._campaign = campaign
         self._listed = listed
@@ -187,6 +136,10 @@ class _Job:
         self._composer = composer
         self._surroundings = surroundings
         self._watch = surroundings.watch
+        self._suppressions = suppressions
+        self._hiring = hiring
+        #: The watch without the log: children write that themselves.
+        self._display = display
         self._clock = surroundings.clock
         #: Unlike any other run's: a claim names it.
         self._owner = uuid.uuid4().hex
@@ -212,7 +165,7 @@ class _Job:
         limit = to_go if self._options.limit is None else min(to_go, self._options.limit)
         rates = [server.rates for server in servers]
         self._watch.begin(self._campaign.name, counts, limit, rates)
-        result, tally = await self._run(record, servers, transcript)
+        result, tally = await self._run(record, servers, transcript, limit)
         return summary(
             Run(
                 campaign=self._campaign.name,
@@ -230,20 +183,51 @@ class _Job:
         record: CampaignRecord,
         servers: tuple[ServerSettings, ...],
         transcript: Transcript | None,
+        limit: int,
     ) -> tuple[RunResult, Tally]:
-        run, tally = engine(
-            pools(servers, self._clock, transcript),
+        settings = RunSettings(limit=self._options.limit, is_waiting=not self._options.no_wait)
+        crew = await self._hiring.crew(limit)
+        self._tell_more(servers, processes=1 if crew is None else crew.size)
+        if crew is not None:
+            result = await self._surroundings.interrupts.cuttable(
+                crew.run(self._task(record, settings, transcript))
+            )
+            return result, crew.tally
+        opening = Modes(self._watch.announce).opening if self._options.verbose else None
+        run, tally = engine_for(
+            self._campaign,
+            pools(servers, self._clock, transcript, opening=opening),
             self._surroundings,
             ledger=self._ledger.run(record.id, owner=self._owner, listed=self._listed),
             compose=self._composer.compose,
-            retry=retry_settings(self._campaign),
-            shut_until=window_of(self._campaign, is_ignored=self._options.ignore_window),
-            shut_for=reader_windows(self._campaign, is_ignored=self._options.ignore_window),
-            settings=RunSettings(limit=self._options.limit, is_waiting=not self._options.no_wait),
+            settings=settings,
+            ignore_window=self._options.ignore_window,
             limits=domain_limits(self._campaign),
-            stop_after=stop_settings(self._campaign),
         )
         return await self._surroundings.interrupts.cuttable(run.run()), tally
+
+    def _task(
+        self, record: CampaignRecord, settings: RunSettings, transcript: Transcript | None
+    ) -> Task:
+        """What children are given to do."""
+        return Task(
+            campaign=self._campaign,
+            ledger=self._ledger,
+            campaign_id=record.id,
+            fingerprint=self._composer.fingerprint(),
+            settings=settings,
+            ignore_window=self._options.ignore_window,
+            listed=self._listed,
+            suppressed=self._suppressions.all(),
+            transcript=transcript,
+            watch=self._watch,
+            display=self._display,
+        )
+
+    def _tell_more(self, servers: tuple[ServerSettings, ...], processes: int) -> None:
+        if self._options.verbose:
+            for sentence in outlook(servers, self._options.processes, processes):
+                self._watch.announce(sentence)
 
     async def enrol(self, recipients: RecipientList) -> CampaignRecord:
         """Bring the list into the ledger, checked; or see that nothing of it has changed.

@@ -34,6 +34,10 @@ class Suppressions:
         """Whether `address`, in lower case, gets nothing."""
         return address in self._addresses
 
+    def all(self) -> frozenset[str]:
+        """Those that it would say so of."""
+        return frozenset(self._addresses)
+
     def add(self, addresses: Iterable[str]) -> None:
         """Take these in."""
         self._addresses.update(addresses)

@@ -63,3 +63,49 @@ class Audience:
         """Tell everybody."""
         for watch in self._watches:
             watch.server_changed(server, sentence)
+
+
+class Chorus:
+    """Several processes of one run as one, to a watch: what all of them say, said once."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        #: What each of those that run waits for; "": nothing.
+        self._waits: dict[int, tuple[str, float | None]] = {}
+        #: Whom each server is unusable for, and why.
+        self._down: dict[str, dict[int, str]] = {}
+        self._told: tuple[str, float | None] = ("", None)
+
+    def waiting(self, number: int, sentence: str, until: float | None) -> None:
+        """The run waits while all of its processes do; for what comes first."""
+        self._waits[number] = (sentence, until)
+        self._tell_wait()
+
+    def server_changed(self, number: int, server: str, sentence: str) -> None:
+        """A server is unusable when one says so, and usable when nobody says otherwise."""
+        down = self._down.setdefault(server, {})
+        if sentence:
+            is_news = sentence not in down.values()
+            down[number] = sentence
+            if is_news:
+                self._watch.server_changed(server, sentence)
+        elif down.pop(number, None) is not None and not down:
+            self._watch.server_changed(server, "")
+
+    def join(self, number: int) -> None:
+        """That process has begun, and waits for nothing."""
+        self.waiting(number, "", None)
+
+    def leave(self, number: int) -> None:
+        """That process has ended."""
+        self._waits.pop(number, None)
+        self._tell_wait()
+
+    def _tell_wait(self) -> None:
+        waits = list(self._waits.values())
+        first: tuple[str, float | None] = ("", None)
+        if waits and all(sentence for sentence, _ in waits):
+            first = min(waits, key=lambda wait: (wait[1] is None, wait[1] or 0.0))
+        if first != self._told:
+            self._told = first
+            self._watch.waiting(*first)

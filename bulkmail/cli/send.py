@@ -38,6 +38,8 @@ def send(
     require_check: options.RequireCheck = False,
     transcript: options.TranscriptFile = None,
     ledger: LedgerOption = None,
+    processes: options.Processes = "1",
+    verbose: options.Verbose = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -67,10 +69,12 @@ def send(
         require_check=require_check,
         transcript=transcript,
         ledger=ledger_path(ledger),
+        processes=options.parse_processes(processes),
+        verbose=verbose,
         handle_signals=True,
     )
     options.refuse_contradictions(asked)
-    summary, has_told = run(_send(campaign, asked, quiet=quiet, bar=not json))
+    summary, has_told = run(_send(campaign, asked, quiet=quiet, bar=not json), is_fast=True)
     if not has_told:
         _complain_in_lines(summary.stopped if summary.exit_code == EXIT_STOPPED else "")
     _tell(summary, campaign, asked, quiet=quiet, json=json)

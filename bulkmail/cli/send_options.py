@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
@@ -86,6 +86,21 @@ TranscriptFile = Annotated[
     typer.Option(metavar="FILE", help="Append the SMTP dialogue, C: and S: lines, secrets masked."),
 ]
 
+Processes = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto",
+        help="Send by N processes, which share the servers' limits; auto: as many as pay.",
+    ),
+]
+
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", help="Say what the run uses: event loop, processes, how each server speaks."
+    ),
+]
+
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print the summary as JSON, the last line; no progress bar."),
@@ -94,8 +109,14 @@ Json = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 
 
+#: More than any machine that sends mail has processors.
+MOST_PROCESSES = 256
+
+
 def refuse_contradictions(options: SendOptions) -> None:
     """Refuse options that say nothing together, rather than let one of them be ignored."""
+    if options.processes != 1 and (options.dry_run or options.test_to is not None):
+        raise wrong_usage("--processes divides a run; --dry-run and --test-to are none.")
     if options.out is not None and not options.dry_run:
         raise wrong_usage("--out says where --dry-run writes; without --dry-run it means nothing.")
     if options.date is not None and not options.dry_run:
@@ -108,6 +129,17 @@ def refuse_contradictions(options: SendOptions) -> None:
         raise wrong_usage("--require-check is about a campaign that is sent; leave it out here.")
     if options.dry_run and options.test_to is not None:
         raise wrong_usage("--dry-run writes files and --test-to sends; give one of them.")
+
+
+def parse_processes(text: str) -> int | Literal["auto"]:
+    """What `--processes` asks for."""
+    if text == "auto":
+        return "auto"
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PROCESSES:
+        return int(text)
+    raise wrong_usage(
+        f"--processes {text}: give a number from 1 to {MOST_PROCESSES}, or auto for as many as pay."
+    )
 
 
 def parse_moment(text: str | None) -> datetime | None:

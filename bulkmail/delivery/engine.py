@@ -112,6 +112,20 @@ class Engine:
             await asyncio.shield(self._close())
         return result
 
+    async def retire(self, server: str, sentence: str, hint: str = "") -> None:
+        """Use a server no more in this run: another process of it was told so."""
+        for lane in self._lanes:
+            if lane.name == server and not lane.health.is_stopped:
+                lane.health.stop(sentence, hint)
+                await give_back(lane, self._shared)
+        self._shared.control.wake()
+
+    def grant(self, recipients: int) -> None:
+        """Let a run with a limit take so many more."""
+        if self._limit is not None:
+            self._limit += recipients
+            self._shared.control.wake()
+
     async def _dispatch(self) -> RunResult:
         await self._shared.ledger.divide(self._shared.gates.groups())
         await learn_of_slowdowns(self._lanes, self._shared)

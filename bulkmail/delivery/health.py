@@ -9,8 +9,7 @@ refused, in a row or of the last hundred (a spam verdict would burn the whole li
 
 from __future__ import annotations
 
-from collections import deque
-
+from bulkmail.delivery.refusals import Refusals, Verdicts
 from bulkmail.settings import StopSettings
 
 #: Seconds of the first rest; doubles up to the cap.
@@ -24,8 +23,6 @@ RESTS_AFTER_SUCCESS = 20
 #: doubles up to the cap.
 FIRST_RESPITE = 5.0
 LONGEST_RESPITE = 300.0
-#: So many messages are looked at for the share that was refused.
-REMEMBERED = 100
 
 
 class Health:
@@ -37,17 +34,16 @@ class Health:
         *,
         is_patient: bool = True,
         stop_after: StopSettings | None = None,
+        verdicts: Verdicts | None = None,
     ) -> None:
+        """`verdicts` counts refused messages, where others send to this server as well."""
         self._connections = connections
-        self._stop_after = stop_after or StopSettings()
-        #: Whether each of the last messages was refused for good.
-        self._verdicts: deque[bool] = deque(maxlen=REMEMBERED)
+        self._verdicts = verdicts or Refusals(stop_after)
         self._is_patient = is_patient
         self._allowance = 1
         self._has_worked = False
         self._failures = 0
         self._rests = 0
-        self._refused = 0
         #: Moment until which it rests; 0 when it does not.
         self.rests_until = 0.0
         #: Why it rests or was given up, for a person.
@@ -77,33 +73,14 @@ class Health:
 
     def accepted(self) -> None:
         """It took a message."""
-        self._refused = 0
-        self._verdicts.append(False)
+        self._verdicts.accepted()
         self.succeeded()
 
     def refused_message(self, sentence: str) -> None:
         """It refused a message for good, for a reason that is not the recipient."""
         self.succeeded()
-        self._refused += 1
-        self._verdicts.append(True)
-        if self._refused == self._stop_after.in_a_row:
-            self.stop(
-                f"{self._refused} messages in a row were refused (`stop_after`), "
-                f"the last one: {sentence}"
-            )
-        elif self._is_share_refused():
-            self.stop(
-                f"{sum(self._verdicts)} of the last {REMEMBERED} messages were refused "
-                f"(`stop_after`), the last one: {sentence}"
-            )
-
-    def _is_share_refused(self) -> bool:
-        share = self._stop_after.share
-        return (
-            share is not None
-            and len(self._verdicts) == REMEMBERED
-            and sum(self._verdicts) >= share * REMEMBERED
-        )
+        if end := self._verdicts.refused(sentence):
+            self.stop(end)
 
     def failed(
         self,

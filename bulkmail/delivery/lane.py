@@ -10,6 +10,7 @@ from bulkmail.clock import Clock
 from bulkmail.delivery.health import Health
 from bulkmail.delivery.limiter import Limiter
 from bulkmail.delivery.ports import Ledger, Terms, Transport
+from bulkmail.delivery.refusals import Verdicts
 from bulkmail.fate import Delivery
 from bulkmail.settings import StopSettings
 
@@ -30,10 +31,13 @@ class Lane:
         *,
         is_patient: bool,
         stop_after: StopSettings | None = None,
+        verdicts: Verdicts | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
-        self.health = Health(settings.connections, is_patient=is_patient, stop_after=stop_after)
+        self.health = Health(
+            settings.connections, is_patient=is_patient, stop_after=stop_after, verdicts=verdicts
+        )
         self.limiter = Limiter(ledger, settings.name, settings.rates, clock)
         self._backlog: asyncio.Queue[Delivery] = asyncio.Queue()
         #: Deliveries in its hands: in the backlog or with a worker.

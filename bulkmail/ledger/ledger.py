@@ -207,10 +207,12 @@ class Ledger:
         owner: str,
         lease: float = 60.0,
         listed: Collection[Listed] = (),
+        has_siblings: bool = False,
     ) -> CampaignRun:
         """A run's hold on the campaign. `owner` is unlike any other's; `lease` in seconds.
 
-        `listed`, as in `Enrolment.complete`, holds for those who are put back meanwhile.
+        `listed`, as in `Enrolment.complete`, holds for those who are put back meanwhile. With
+        siblings, all other owners are processes of the same run, under the same lock.
         """
         return CampaignRun(
             self._driver,
@@ -220,6 +222,7 @@ class Ledger:
             lease=lease,
             listed=listed,
             keeps_fields=self._keeps_fields,
+            has_siblings=has_siblings,
         )
 
     def orders(self, campaign_id: int) -> CampaignOrders:
@@ -287,6 +290,12 @@ class Ledger:
     async def counts(self, campaign_id: int) -> Counts:
         """Deliveries by state, and duplicates."""
         return await self._driver.submit(lambda db: reading.counts(db, campaign_id), Kind.READ)
+
+    async def tried_since(self, campaign_id: int, since: float) -> int:
+        """How many deliveries were tried since then (epoch seconds); a few more at the most."""
+        return await self._driver.submit(
+            lambda db: reading.tried_since(db, campaign_id, since), Kind.READ
+        )
 
     async def updated_at(self, campaign_id: int) -> float | None:
         """Epoch seconds at which a delivery of the campaign changed last; None without any."""

@@ -88,6 +88,13 @@ def updated_at(connection: sqlite3.Connection, campaign_id: int) -> float | None
     return None if latest is None else float(latest)
 
 
+def tried_since(connection: sqlite3.Connection, campaign_id: int, since: float) -> int:
+    """How many deliveries changed since then (epoch seconds) as by a try."""
+    parameters = {"campaign_id": campaign_id, "since": since}
+    (count,) = connection.execute(load("reading")["tried since"], parameters).fetchone()
+    return int(count)
+
+
 def duplicates(connection: sqlite3.Connection, campaign_id: int) -> list[Duplicate]:
     """The rows that repeat a key, in the list's order."""
     found = connection.execute(load("reading")["duplicates"], {"campaign_id": campaign_id})

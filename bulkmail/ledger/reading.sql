@@ -26,6 +26,12 @@ ORDER BY row_number;
 -- When a delivery of the campaign changed last.
 SELECT max(updated_at) FROM delivery WHERE campaign_id = :campaign_id;
 
+-- tried since --
+-- How many deliveries were tried since then.
+SELECT count(*) FROM delivery
+WHERE campaign_id = :campaign_id AND updated_at >= :since
+    AND state NOT IN ('pending', 'suppressed');
+
 -- rows --
 -- Rows of the list as it is, in the order of their enrolment.
 SELECT id, epoch, row_number, key, address, fields, attempts, doubts, first_attempt_at, message_id,

@@ -46,7 +46,10 @@ class CampaignRun:
         lease: float,
         listed: Collection[Listed],
         keeps_fields: bool,
+        has_siblings: bool = False,
     ) -> None:
+        """With siblings, other owners are processes of the same run: theirs is not waited for."""
+        self._has_siblings = has_siblings
         self._listed = listed
         self._keeps_fields = keeps_fields
         self._driver = driver
@@ -155,13 +158,14 @@ class CampaignRun:
     async def next_due_at(self, scopes: Collection[str] | None = None) -> float | None:
         """Epoch seconds at which there may be something to claim; None: nobody waits.
 
-        Claims of other owners count by the end of their leases, this run's own do not. Only of
-        these groups, where they are given.
+        Claims of other owners count by the end of their leases, this run's own do not, nor those
+        of its siblings. Only of these groups, where they are given.
         """
         parameters = {
             "campaign_id": self._campaign_id,
             "owner": self._owner,
             "scopes": json.dumps(list(self._scopes if scopes is None else scopes)),
+            "others": not self._has_siblings,
         }
 
         def work(connection: sqlite3.Connection) -> float | None:

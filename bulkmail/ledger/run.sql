@@ -128,7 +128,8 @@ WHERE id = :id AND state IN ('pending', 'deferred', 'in_doubt') AND owner IS NUL
     AND (SELECT halt FROM campaign WHERE campaign.id = delivery.campaign_id) = 'cancelled';
 
 -- next due --
--- The earliest moment at which there may be something to claim of these scopes, a JSON list.
+-- The earliest moment at which there may be something to claim of these scopes, a JSON list; with
+-- `others`, also by the end of other owners' leases.
 SELECT min(due_at) FROM (
     SELECT (
         SELECT due_at FROM delivery
@@ -152,7 +153,7 @@ SELECT min(due_at) FROM (
     ) FROM json_each(:scopes) AS named
     UNION ALL
     SELECT CASE WHEN due_at > lease_until THEN due_at ELSE lease_until END FROM delivery
-    WHERE campaign_id = :campaign_id AND owner IS NOT NULL AND owner <> :owner
+    WHERE :others AND campaign_id = :campaign_id AND owner IS NOT NULL AND owner <> :owner
         AND state IN ('pending', 'deferred', 'in_doubt') AND due_at IS NOT NULL
         AND scope IN (SELECT value FROM json_each(:scopes))
 ) AS waiting

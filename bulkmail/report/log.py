@@ -120,9 +120,10 @@ def _handler(path: Path) -> logging.Handler:
 class LogWatch:
     """Watches a run and logs it: who, what became of it, why. Never what was written to them."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, campaign: str = "") -> None:
+        """`campaign` where it is known before `begin`."""
         self._log = logger
-        self._campaign = ""
+        self._campaign = campaign
 
     def announce(self, sentence: str) -> None:
         """Log the sentence."""

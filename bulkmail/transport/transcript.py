@@ -44,9 +44,10 @@ class Transcript:
         """A scribe for one more connection, who has to be let go with `Scribe.end`."""
         number = next(n for n in range(1, len(self._numbers) + 2) if n not in self._numbers)
         self._numbers.add(number)
-        return Scribe(partial(self._say, number), partial(self._numbers.discard, number))
+        return Scribe(partial(self.say, number), partial(self._numbers.discard, number))
 
-    def _say(self, number: int, text: str) -> None:
+    def say(self, number: int, text: str) -> None:
+        """Tell one line of connection `number`."""
         if number != self._speaker:
             self._speaker = number
             self._tell(f"{SPEAKER} {number} —")

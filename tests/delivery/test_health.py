@@ -4,11 +4,11 @@ from bulkmail.delivery.health import (
     FIRST_RESPITE,
     LONGEST_RESPITE,
     LONGEST_REST,
-    REMEMBERED,
     RESTS_AFTER_SUCCESS,
     RESTS_BEFORE_FIRST_SUCCESS,
     Health,
 )
+from bulkmail.delivery.refusals import REMEMBERED
 from bulkmail.settings import StopSettings
 
 REFUSED_IN_A_ROW = 25

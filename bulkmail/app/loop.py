@@ -1,0 +1,28 @@
+"""Which event loop a program of ours runs on: uvloop's where it is installed, else asyncio's.
+
+It is given to `asyncio.Runner`; a caller of the library runs the loop of their own choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where the extra `speed` is installed; None: asyncio's own."""
+    try:
+        uvloop: Any = importlib.import_module("uvloop")
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def loop_name() -> str:
+    """The running loop, for a person: ``uvloop 0.23.0``, ``asyncio``."""
+    maker = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+    version = getattr(importlib.import_module(maker), "__version__", "")
+    return f"{maker} {version}".rstrip()

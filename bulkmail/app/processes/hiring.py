@@ -1,0 +1,69 @@
+"""Whether a run has children, and when they are started.
+
+A number of processes that was asked for is started at once, so that they get ready while the list
+is read; for `auto` it has to be known first how many recipients there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bulkmail.app.assembly import Surroundings
+from bulkmail.app.options import SendOptions
+from bulkmail.app.processes.crew import Crew
+from bulkmail.app.processes.sharing import how_many
+from bulkmail.campaign.load import Campaign
+from bulkmail.errors import ProcessDied
+from bulkmail.settings import ServerSettings, domain_limits
+
+
+class Hiring:
+    """The children of one run, or none. To be closed in any case."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        options: SendOptions,
+        servers: Sequence[ServerSettings],
+        surroundings: Surroundings,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._campaign = campaign
+        self._options = options
+        self._servers = servers
+        self._surroundings = surroundings
+        self._environ = environ
+        self._crew: Crew | None = None
+
+    async def begin(self) -> None:
+        """Start as many as were asked for, and can share the connections."""
+        await self._hire(None)
+
+    async def crew(self, to_go: int) -> Crew | None:
+        """Who sends to so many recipients; None: this process does it alone."""
+        if self._crew is None and to_go > 0:
+            await self._hire(to_go)
+        return self._crew if to_go > 0 else None
+
+    async def close(self) -> None:
+        """End who was started and is not needed."""
+        if self._crew is not None:
+            await self._crew.close()
+
+    async def _hire(self, to_go: int | None) -> None:
+        limits = domain_limits(self._campaign)
+        of = how_many(self._options.processes, self._servers, limits, to_go)
+        if of < 2:  # noqa: PLR2004  # one is this process itself
+            return
+        self._crew = Crew(
+            self._campaign,
+            self._environ,
+            self._surroundings,
+            of=of,
+            is_transcribed=self._options.transcript is not None,
+            is_verbose=self._options.verbose,
+        )
+        try:
+            await self._crew.start()
+        except OSError as error:
+            raise ProcessDied(f"no process could be started: {error.strerror or error}") from error

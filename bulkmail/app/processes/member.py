@@ -1,0 +1,82 @@
+"""A child as its parent has it: the process, the pipes, and what it is to be told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+from typing import Any
+
+from bulkmail.app.processes.channel import Channel
+from bulkmail.app.processes.words import Outfit, Word
+
+#: Run by a new interpreter, which does not look into the current folder: a user's `email.py` there
+#: is not Python's. The package is found where this one was.
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from bulkmail.app.processes.child import main; sys.exit(main())"
+)
+#: Seconds in which a child that was cut has to end; then it is killed. It only has to write down
+#: what is in doubt.
+PATIENCE = 30.0
+
+
+class Member:
+    """One child. Nothing secret is in its arguments, nor in its environment but what ours has."""
+
+    def __init__(self, process: Process, channel: Channel) -> None:
+        self._process = process
+        self._channel = channel
+
+    @classmethod
+    async def start(cls, outfit: Outfit) -> Member:
+        """Start a process, which gets ready with its outfit at once. Raises `OSError`."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-c", _PROGRAM, str(_home())),
+            stdin=PIPE,
+            stdout=PIPE,
+            # A session of its own: Ctrl-C reaches only us, and we pass it on.
+            start_new_session=True,
+        )
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("a child has pipes")
+        member = cls(process, Channel(process.stdout, process.stdin))
+        member.say("outfit", outfit)
+        return member
+
+    def say(self, *words: Any) -> None:
+        """Tell it something; nothing happens where it is gone."""
+        self._channel.say(*words)
+
+    async def hear(self) -> list[Word] | None:
+        """What it says next; None when it has ended, or has been killed."""
+        return await self._channel.hear()
+
+    async def ended(self) -> int:
+        """Wait for its end: the exit code; below zero the signal that killed it."""
+        return await self._process.wait()
+
+    async def cut(self) -> None:
+        """Have it cut its connections, write down what is in doubt, and end. Bounded in time."""
+        self.say("cut")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while await self.hear() is not None:
+                    continue
+                await self.ended()
+        await self.dismiss()
+
+    async def dismiss(self) -> None:
+        """End it, if it has not ended, and let go of the pipes."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                self._process.kill()
+        await self._process.wait()
+        await self._channel.close()
+
+
+def _home() -> Path:
+    """The folder that our own package is in."""
+    return Path(__file__).parents[3]

@@ -1,0 +1,37 @@
+"""What the children of a run are given to do, once the list is in the ledger and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulkmail.app.suppressing import Listed
+from bulkmail.app.watch import Watch
+from bulkmail.campaign.load import Campaign
+from bulkmail.delivery.engine import RunSettings
+from bulkmail.ledger import Ledger
+from bulkmail.transport.transcript import Transcript
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A run, as its children have it."""
+
+    campaign: Campaign
+    #: A file: others open it as well.
+    ledger: Ledger
+    campaign_id: int
+    #: What was checked: children have to see the same.
+    fingerprint: str
+    #: With the limit of the whole run.
+    settings: RunSettings
+    ignore_window: bool
+    #: Addresses of the campaign's own suppression files.
+    listed: Sequence[Listed]
+    #: Addresses that get no copies either.
+    suppressed: frozenset[str]
+    transcript: Transcript | None
+    #: Who is told of all but each try.
+    watch: Watch
+    #: Who is told of that: children write the log themselves.
+    display: Watch

@@ -1,0 +1,65 @@
+"""What parent and child say to one another. Values alone, but for the secrets of an `Outfit`.
+
+What a child tells of its run in the order it happens are tuples, a word and its facts:
+
+    ("attempted", delivery, attempt)        one try, and its result is in the ledger
+    ("waiting", sentence, until)
+    ("server", name, sentence)              it became unusable, or usable again ("")
+    ("line", connection, text)              of the transcript
+    ("told", sentence)                      for a person who wants to know more
+    ("taken", server)                       it took a message
+    ("refused", server, sentence)           it refused one for good: see `stop_after`
+    ("knock", server)                       may a first session be opened?
+    ("opened", server) ("not opened", server) ("login refused", server, error)
+    ("ready", fingerprint) ("over", result) ("failed", error)
+
+What it is told:
+
+    ("begin", Begin) ("stop",) ("cut",) ("grant", recipients)
+    ("enter", server) ("login refused", server, error) ("retire", server, sentence)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulkmail.app.suppressing import Listed
+from bulkmail.campaign.load import Campaign
+
+#: A word and its facts.
+Word = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outfit:
+    """What a child gets ready with, while the parent still reads the list."""
+
+    campaign: Campaign
+    #: The one its secrets are looked up in.
+    environ: Mapping[str, str]
+    #: Which child, from 0, of how many.
+    number: int
+    of: int
+    is_transcribed: bool
+    is_verbose: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """What a child sends by, once the list is enrolled and checked."""
+
+    ledger: Path
+    campaign_id: int
+    #: Unlike any other's: a claim names it.
+    owner: str
+    #: At most so many recipients; None is all.
+    limit: int | None
+    is_waiting: bool
+    ignore_window: bool
+    #: Addresses of the campaign's own suppression files.
+    listed: Sequence[Listed]
+    #: Addresses that get no copies either.
+    suppressed: Collection[str]
