@@ -11,6 +11,7 @@ from bulkmail.app.assembly import Surroundings
 from bulkmail.app.enrolling import Inspection, inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.looking import look_around
+from bulkmail.app.overview import Overview
 from bulkmail.app.personal_check import not_noted, notebook
 from bulkmail.app.scratch import scratch_ledger
 from bulkmail.app.watch import Watch
@@ -38,8 +39,8 @@ class CheckReport:
     #: Recipients, duplicates not among them.
     total: int
     duplicates: int
-    #: Of the largest message's content.
-    largest_bytes: int
+    #: Sizes of the messages, and whom the list is made of.
+    overview: Overview
     #: With `online`: what was looked at, and whether it is as it should be.
     lines: tuple[Finding, ...] = ()
 
@@ -113,7 +114,7 @@ async def _check(
                 servers,
                 clock=surroundings.clock,
                 environ=environ,
-                largest_bytes=inspection.largest_bytes,
+                largest_bytes=inspection.overview.largest_bytes,
                 dns=dns or Resolver(),
             )
     return CheckReport(
@@ -125,7 +126,7 @@ async def _check(
         ),
         total=counts.total if counts else 0,
         duplicates=counts.duplicates if counts else 0,
-        largest_bytes=inspection.largest_bytes,
+        overview=inspection.overview,
         lines=lines,
     )
 
@@ -164,7 +165,7 @@ def _notices(
     notices = list(key_notices(campaign, environ))
     if inspection.notice:
         notices.append(inspection.notice)
-    largest = inspection.largest_bytes
+    largest = inspection.overview.largest_bytes
     if largest > LARGE:
         notices.append(f"The largest message has {size(largest)}; many servers refuse that.")
     return tuple(notices)

@@ -22,6 +22,7 @@ from bulkmail.app.file_notes import FileNotes
 from bulkmail.app.identity import from_domain, ledger_name_of_file
 from bulkmail.app.linting import Linting
 from bulkmail.app.listing import opened_list
+from bulkmail.app.overview import Overview
 from bulkmail.app.personal_check import facts
 from bulkmail.app.row_check import Answer, Skipped, Sound
 from bulkmail.app.suppressing import Listed, suppressed_by
@@ -34,6 +35,7 @@ from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import Enrolment, Ledger, NewRow, Series
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults, RowSkipped
+from bulkmail.message.language import language_column
 from bulkmail.message.message_id import message_id
 from bulkmail.report.wording import counted
 
@@ -50,7 +52,7 @@ class Inspection:
 
     faults: FaultList = field(default_factory=FaultList)
     rows: int = 0
-    largest_bytes: int = 0
+    overview: Overview = field(default_factory=Overview)
     linting: Linting = field(default_factory=Linting)
     #: Where a person checks: each part of the campaign and its digest, from before it was read.
     facts: dict[str, str] = field(default_factory=dict)
@@ -100,6 +102,7 @@ class Pass:
         self._domain = from_domain(campaign) if domain is None else domain
         checks = (notes or ledger).checks(campaign.name)
         self._files = FileNotes(checks, by_person=notes is not None, is_strict=is_strict)
+        self._language_column = language_column(campaign.model)
         self.inspection = Inspection()
         #: Rows that were looked at.
         self._place = 0
@@ -212,7 +215,7 @@ class Pass:
         if not isinstance(answer, Sound) or not all(may_have):
             await self._check_row(delivery, composer)
             return
-        self.inspection.largest_bytes = max(self.inspection.largest_bytes, answer.size)
+        self.inspection.overview.count(delivery, answer.size, self._language_column)
         self.inspection.linting.take(answer.notices, delivery.row, delivery.address)
         await self._files.take(delivery, answer.files)
 
@@ -240,7 +243,7 @@ class Pass:
             reason = "; ".join(fault.message for fault in error.faults)
             self.inspection.unfit.append((delivery.id, reason))
         else:
-            self.inspection.largest_bytes = max(self.inspection.largest_bytes, mail.size)
+            self.inspection.overview.count(delivery, mail.size, self._language_column)
             self.inspection.linting.look(mail, self._place + 1)
             await self._files.note(delivery, mail)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,11 @@ from bulkmail.cli.parameters import CampaignArgument, JsonOption, LedgerOption, 
 from bulkmail.cli.running import run
 from bulkmail.errors import EXIT_OK, EXIT_USAGE, ConfigurationError, Fault
 from bulkmail.report.terminal import visible
-from bulkmail.report.wording import counted, size
+from bulkmail.report.wording import counted, number, size
 
 if TYPE_CHECKING:
     from bulkmail.app.checking import CheckReport
+    from bulkmail.app.overview import Overview
 
 
 def check(
@@ -83,12 +85,29 @@ def _show(report: CheckReport, typed: str) -> None:
     )
     say(
         f"✓ {visible(report.campaign)}: {counted(report.total, 'recipient')}{duplicates},"
-        f" {size(report.largest_bytes)} a message at most. No fault found."
+        f" {size(report.overview.largest_bytes)} a message at most. No fault found."
     )
+    for line in _overview(report.overview):
+        say(f"  {visible(line)}")
     if _is_well(report):
         from bulkmail.cli.campaigns import again
 
         say(f"See what one gets:  bulkmail preview {again(typed, None)}")
+
+
+def _overview(overview: Overview) -> Iterator[str]:
+    """Whom the list is made of, where that says more than their number."""
+    if overview.domains.total() > 1:
+        yield f"In all {size(overview.total_bytes)}."
+    if len(overview.domains) > 1:
+        yield f"Providers: {_counts(overview.providers())}."
+        yield f"Domains: {_counts(overview.top_domains())}."
+    if overview.languages:
+        yield f"Languages: {_counts(dict(overview.languages.most_common()))}."
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number(count)}" for name, count in counts.items())
 
 
 def _report_json(report: CheckReport) -> dict[str, object]:
@@ -97,7 +116,11 @@ def _report_json(report: CheckReport) -> dict[str, object]:
         "ok": _is_well(report),
         "total": report.total,
         "duplicates": report.duplicates,
-        "largest_bytes": report.largest_bytes,
+        "largest_bytes": report.overview.largest_bytes,
+        "total_bytes": report.overview.total_bytes,
+        "providers": report.overview.providers(),
+        "domains": report.overview.top_domains(),
+        "languages": dict(report.overview.languages.most_common()),
         "faults": [fault_json(fault) for fault in report.faults],
         "notices": list(report.notices),
         "online": [
@@ -115,6 +138,10 @@ def _refusal_json(faults: tuple[Fault, ...]) -> dict[str, object]:
         "total": None,
         "duplicates": None,
         "largest_bytes": None,
+        "total_bytes": None,
+        "providers": {},
+        "domains": {},
+        "languages": {},
         "faults": [fault_json(fault) for fault in faults],
         "notices": [],
         "online": [],

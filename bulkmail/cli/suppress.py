@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 from bulkmail.cli.output import complain, say, say_json
 from bulkmail.cli.parameters import JsonOption, LedgerOption, ledger_path, wrong_usage
 from bulkmail.cli.running import run
-from bulkmail.errors import EXIT_FAILED
+from bulkmail.errors import EXIT_FAILED, ConfigurationError, Fault
 from bulkmail.report.terminal import visible
 from bulkmail.report.wording import counted, local
 
@@ -99,6 +100,42 @@ def import_(
 
 
 @suppress.command()
+def export(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Where to; without it, standard output."),
+    ] = None,
+    *,
+    ledger: LedgerOption = None,
+) -> None:
+    """Write the list: a CSV of email, reason, added_at.
+
+    A file that is not called .csv has one address a line. `import` reads both back, and so does a
+    campaign's `suppress:`. A file that is there is not replaced.
+
+    Example: bulkmail suppress export unsubscribed-2026.csv
+    """
+    from bulkmail.app import records
+
+    entries = run(records.suppress_list(Path.cwd(), ledger_path(ledger)))
+    is_table = file is None or file.suffix.lower() == ".csv"
+    lines = _csv(entries) if is_table else (address for address, _, _ in entries)
+    if file is None:
+        for line in lines:
+            if not say(line):
+                return
+        return
+    try:
+        with file.open("x", encoding="utf-8", newline="") as target:
+            target.writelines(f"{line}\n" for line in lines)
+    except OSError as error:
+        raise ConfigurationError(
+            Fault(message=f"{file} cannot be written: {error.strerror or error}")
+        ) from error
+    say(f"{counted(len(entries), 'address', 'addresses')} written to {visible(str(file))}.")
+
+
+@suppress.command()
 def token(
     tokens: Annotated[
         list[str] | None,
@@ -149,3 +186,16 @@ def _lines(file: Path) -> list[str]:
 def _tell_next(ledger: str | None) -> None:
     option = "" if ledger is None else f" --ledger {shlex.quote(ledger)}"
     say(visible(f"The list:  bulkmail suppress list{option}"))
+
+
+def _csv(entries: list[tuple[str, str, float]]) -> Iterator[str]:
+    """The list's lines. Addresses are bare: a mark against spreadsheets would change them."""
+    from bulkmail.clock import rfc3339
+
+    yield "email,reason,added_at"
+    for address, reason, added_at in entries:
+        yield ",".join(_quoted(cell) for cell in (address, reason, rfc3339(added_at)))
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if set(cell) & set(',"\r\n') else cell

@@ -7,6 +7,7 @@ import pytest
 from support.commandline import Cli, Fake, Recorder
 
 from bulkmail.app.checking import CheckReport
+from bulkmail.app.overview import Overview
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.online.finding import Finding
 
@@ -22,7 +23,7 @@ def report(**facts: Any) -> CheckReport:
         "notices": (),
         "total": 52,
         "duplicates": 0,
-        "largest_bytes": 412_000,
+        "overview": Overview(largest_bytes=412_000),
     }
     return CheckReport(**usual | facts)
 
@@ -43,6 +44,28 @@ def test_a_campaign_without_a_fault_is_said_to_be_so(cli: Cli, check: Recorder) 
         "See what one gets:  bulkmail preview hello",
     ]
     assert check.calls[0][1]["online"] is False
+
+
+def test_the_summary_tells_whom_the_list_is_made_of(cli: Cli, check: Recorder) -> None:
+    overview = Overview(largest_bytes=412_000, total_bytes=3_900_000)
+    overview.domains.update({"foxmail.com": 2, "qq.com": 1000, "gmail.com": 7})
+    overview.domains.update({f"d{number}.example": 1 for number in range(9)})
+    overview.languages.update({"zh": 1010, "en": 8})
+    check.result = report(overview=overview)
+
+    lines = cli("check", "hello").out.splitlines()
+    told = json.loads(cli("check", "hello", "--json").out)
+
+    assert lines[1] == "  In all 3.9 MB."
+    assert lines[3] == (
+        "  Domains: qq.com 1,000, gmail.com 7, foxmail.com 2, d0.example 1, d1.example 1, "
+        "d2.example 1, d3.example 1, d4.example 1, others 4."
+    )
+    assert lines[2] == "  Providers: qq 1,002, gmail 7, others 9."
+    assert lines[4] == "  Languages: zh 1,010, en 8."
+    assert told["total_bytes"] == 3_900_000
+    assert told["providers"] == {"qq": 1002, "gmail": 7, "others": 9}
+    assert told["languages"] == {"zh": 1010, "en": 8}
 
 
 def test_faults_are_listed_and_exit_2(cli: Cli, check: Recorder) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 from support.commandline import Cli, Fake, Recorder
 
+from bulkmail.campaign.suppression import read_suppressions
 from bulkmail.report.wording import local
 
 
@@ -56,3 +58,43 @@ def test_the_list_is_printed(cli: Cli, fake: Fake) -> None:
 @pytest.mark.parametrize("arguments", [[], ["add"], ["nonsense"]], ids=str)
 def test_a_list_needs_a_verb_and_addresses(cli: Cli, arguments: list[str]) -> None:
     assert cli("suppress", *arguments).code == 2
+
+
+LISTED = [("a@example.com", "added by hand", 0.0), ('"x,y"@example.com', 'said "no", twice', 1.5)]
+
+
+@pytest.fixture
+def listed(fake: Fake) -> None:
+    fake("records", suppress_list=Recorder(LISTED))
+
+
+@pytest.mark.usefixtures("listed")
+def test_the_list_is_written_as_a_table(cli: Cli) -> None:
+    result = cli("suppress", "export")
+
+    assert list(csv.reader(result.out.splitlines())) == [
+        ["email", "reason", "added_at"],
+        ["a@example.com", "added by hand", "1970-01-01T00:00:00Z"],
+        ['"x,y"@example.com', 'said "no", twice', "1970-01-01T00:00:01Z"],
+    ]
+
+
+@pytest.mark.usefixtures("listed")
+@pytest.mark.parametrize("name", ["out.csv", "out.txt", "out.tsv"])
+def test_what_was_exported_can_be_imported(cli: Cli, tmp_path: Path, name: str) -> None:
+    result = cli("suppress", "export", str(tmp_path / name))
+
+    assert result.out.startswith("2 addresses written to ")
+    assert list(read_suppressions(tmp_path / name)) == [address for address, _, _ in LISTED]
+
+
+@pytest.mark.usefixtures("listed")
+def test_an_export_replaces_no_file(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("mine")
+
+    result = cli("suppress", "export", str(path))
+
+    assert result.code == 2
+    assert "cannot be written: File exists" in result.err
+    assert path.read_text() == "mine"
