@@ -15,7 +15,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers lint types bench simulate torture clean
+.PHONY: help demo test test-peers lint types bench profile simulate torture clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -39,6 +39,10 @@ types: $(TEST)  ## mypy, strict
 bench: $(TEST)  ## the figures we hold ourselves to, measured; other senders beside us (cc; npm, postfix where there)
 	@$(PIP) --editable '.[bench]'
 	$(BIN)/python -m benchmarks.figures; figures=$$?; $(BIN)/python -m benchmarks.contest && exit $$figures
+
+profile: $(TEST)  ## where the microseconds of a message go
+	@$(PIP) --editable '.[bench]'
+	$(BIN)/python -m benchmarks.profiling
 
 simulate: $(TEST)  ## SEEDS=10000 crashes, faults and limits on a virtual clock; SEED=1234 is one of them again
 	cd tests && PYTHONPATH=.. $(CURDIR)/$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
