@@ -31,6 +31,7 @@ def room(module: str) -> str:
 def _write(target: Path) -> None:
     seconds: Counter[str] = Counter()
     for stat in yappi.get_func_stats():
+        seconds[room(stat.module)] += stat.tsub
     target.write_text(json.dumps(seconds), "utf-8")
 
 
