@@ -1,7 +1,7 @@
 """A YAML file as plain values, and where each of them stands.
 
 Read from libyaml's events, so that lines, duplicate keys and tags are seen and a list can be
-streamed. Plain scalars are read as JSON would read them: ``true false null`` and JSON's numbers.
+streamed (`streaming`). Plain scalars are read as JSON would: ``true false null`` and its numbers.
 Everything else is text as it is written, also ``no``, ``on``, ``012``, ``1_000``, ``+861380000``
 and ``2026-12-01``, which YAML 1.1 would turn into something else.
 
@@ -11,8 +11,8 @@ Bounds: `MAX_DEPTH` levels; aliases may add `MAX_ALIASED` values, so that no bom
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,6 +37,12 @@ NodeStart = ScalarEvent | SequenceStartEvent | MappingStartEvent
 MAX_DEPTH = 100
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 MAX_ALIASED = 100_000
+#: Items of a long list that are kept with their places.
+KEPT = 1000
+
+_COLLECTION_STARTS = (SequenceStartEvent, MappingStartEvent)
+_STARTS = (ScalarEvent, *_COLLECTION_STARTS)
+_COLLECTION_ENDS = (SequenceEndEvent, MappingEndEvent)
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,99})(\.[0-9]{1,99}(?:[eE][+-]?[0-9]{1,2})?)?")
 _CONSTANTS: Mapping[str, Any] = {"": None, "~": None} | {
@@ -53,18 +59,13 @@ _HARMLESS_TAGS = {None, "!", _TEXT_TAG} | {
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True)
-class StreamedItem:
-    """One item of a list that is read as it goes."""
+def read_document(path: Path, long_lists: Collection[Loc] = ()) -> Document:
+    """The file's one document, faults included. Raises `ConfigurationError` when it is no YAML.
 
-    line: int
-    value: Any
-    faults: tuple[Fault, ...]
-
-
-def read_document(path: Path) -> Document:
-    """The file's one document, faults included. Raises `ConfigurationError` when it is no YAML."""
-    composer = _Composer(path, advice="save it as UTF-8")
+    Of `long_lists` the first `KEPT` items are kept, and what follows is for `streaming`: see
+    `Document.cut`.
+    """
+    composer = EventComposer(path, advice="save it as UTF-8", long_lists=long_lists)
     document = composer.document
     for event in composer.events:
         if isinstance(event, DocumentStartEvent):
@@ -72,24 +73,6 @@ def read_document(path: Path) -> Document:
                 composer.fail(event, "a second document: one file holds one")
             document.value = composer.compose(composer.next(), ())
     return document
-
-
-def stream_items(path: Path, encoding: str) -> Iterator[StreamedItem]:
-    """The items of a file that is one list, one at a time; memory does not grow with their number.
-
-    Raises `ConfigurationError` when it is no list, or no YAML from some line on.
-    """
-    composer = _Composer(path, encoding, keeps_places=False)
-    for event in composer.events:
-        if not isinstance(event, DocumentStartEvent):
-            continue
-        start = composer.next()
-        if not isinstance(start, SequenceStartEvent):
-            composer.fail(start, "not a list of recipients: each one begins with `- `")
-        while not isinstance(event := composer.next(), SequenceEndEvent):
-            value = composer.compose(event, ())
-            yield StreamedItem(_place(event).line, value, tuple(composer.document.faults))
-            composer.document.faults.clear()
 
 
 class _Feed:
@@ -114,7 +97,7 @@ class _Feed:
         return chunk
 
 
-class _Composer:
+class EventComposer:
     """Values out of events."""
 
     def __init__(
@@ -124,10 +107,12 @@ class _Composer:
         *,
         advice: str = "",
         keeps_places: bool = True,
+        long_lists: Collection[Loc] = (),
     ) -> None:
         self.document = Document(path)
         self.events = self._parse(_Feed(path, encoding, advice))
         self._keeps_places = keeps_places
+        self._long_lists = long_lists
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._composed = 0
         self._aliased = 0
@@ -139,13 +124,18 @@ class _Composer:
 
     def fail(self, event: Event, message: str) -> NoReturn:
         """Stop: what follows cannot be read, or must not."""
-        place = _place(event)
+        place = place_of(event)
         raise ConfigurationError(*self.document.faults, self._fault((), place, message))
+
+    def begin_item(self) -> None:
+        """An item of a streamed list: its own faults, and aliases bounded anew."""
+        self.document.faults.clear()
+        self._aliased = 0
 
     def compose(self, event: Event, loc: Loc) -> Any:
         """The value that begins with `event`; its events are consumed."""
         if self._keeps_places:
-            self.document.places[loc] = _place(event)
+            self.document.places[loc] = place_of(event)
         before = self._composed
         self._composed += 1
         if isinstance(event, AliasEvent):
@@ -177,7 +167,7 @@ class _Composer:
             _, is_yaml, word = (tag or "").rpartition(_YAML_TAG)
             name = f" `!!{word}`" if is_yaml else ""
             message = f"a tag{name}, which could make an object, is not read here; quote text"
-            self.document.faults.append(self._fault(loc, _place(event), message))
+            self.document.faults.append(self._fault(loc, place_of(event), message))
         if isinstance(event, MappingStartEvent):
             return self._mapping(loc)
         if isinstance(event, SequenceStartEvent):
@@ -198,15 +188,43 @@ class _Composer:
 
     def _sequence(self, loc: Loc) -> list[Any]:
         values: list[Any] = []
+        bound = KEPT if loc in self._long_lists else sys.maxsize
         while not isinstance(event := self.next(), SequenceEndEvent):
+            if len(values) == bound:
+                self.document.cut = loc
+                self._pass_by(event)
+                continue
             values.append(self.compose(event, (*loc, len(values))))
         return values
+
+    def _pass_by(self, event: Event) -> None:
+        """Consume a value that somebody else will read; what it names by anchors is known."""
+        level = 0
+        while True:
+            if isinstance(event, _STARTS) and event.anchor is not None:
+                self._note_anchor(event)
+            elif isinstance(event, _COLLECTION_STARTS):
+                level += 1
+            elif isinstance(event, _COLLECTION_ENDS):
+                level -= 1
+            if not level:
+                return
+            event = self.next()
+
+    def _note_anchor(self, event: Event) -> None:
+        known, aliased = len(self.document.faults), self._aliased
+        self._keeps_places = False
+        self.compose(event, ())
+        self._keeps_places = True
+        # Both are noticed where the item itself is read.
+        del self.document.faults[known:]
+        self._aliased = aliased
 
     def _mapping(self, loc: Loc) -> dict[str, Any]:
         values: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         while not isinstance(event := self.next(), MappingEndEvent):
-            key = self._key(event, loc)
+            key = self.key(event, loc)
             if key == "<<" and isinstance(event, ScalarEvent) and not event.style:
                 self._merge(merged, self.compose(self.next(), (*loc, key)), event, loc)
                 continue
@@ -214,7 +232,8 @@ class _Composer:
             values[key] = self.compose(self.next(), (*loc, key))
         return merged | values
 
-    def _key(self, event: Event, loc: Loc) -> str:
+    def key(self, event: Event, loc: Loc) -> str:
+        """The key of a mapping at `loc` that `event` is."""
         if isinstance(event, ScalarEvent):
             return str(event.value)
         value = self._alias(event) if isinstance(event, AliasEvent) else None
@@ -225,7 +244,7 @@ class _Composer:
         return self.fail(event, message)
 
     def _note_key(self, key: str, event: Event, loc: Loc, *, is_duplicate: bool) -> None:
-        place = _place(event)
+        place = place_of(event)
         if is_duplicate:
             first = self.document.key_places.get(loc)
             where = f" (first in line {first.line})" if first else ""
@@ -239,7 +258,7 @@ class _Composer:
         for mapping in reversed(value) if isinstance(value, list) else [value]:
             if not isinstance(mapping, dict):
                 self.document.faults.append(
-                    self._fault((*loc, "<<"), _place(event), "only mappings can be merged")
+                    self._fault((*loc, "<<"), place_of(event), "only mappings can be merged")
                 )
                 return
             into.update(mapping)
@@ -274,7 +293,8 @@ def _node(event: Event) -> NodeStart:
     raise AssertionError(f"libyaml gave {type(event).__name__} where a value begins")
 
 
-def _place(event: Event) -> Place:
+def place_of(event: Event) -> Place:
+    """Where an event begins."""
     if event.start_mark is None:
         raise AssertionError("libyaml marks every event")
     return Place(event.start_mark.line + 1, event.start_mark.column + 1)

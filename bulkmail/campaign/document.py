@@ -30,6 +30,8 @@ class Document:
     places: dict[Loc, Place] = field(default_factory=dict)
     key_places: dict[Loc, Place] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    #: Where a long list stands of which only the first items are in `value`; None: all is there.
+    cut: Loc | None = None
 
     def has(self, loc: Loc) -> bool:
         """Whether a value stands there."""

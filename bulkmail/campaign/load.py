@@ -26,6 +26,8 @@ from bulkmail.campaign.project import (
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
 from bulkmail.errors import ConfigurationError, Fault
 
+#: Rows written in a campaign's file may be many.
+LONG_LISTS: tuple[Loc, ...] = (("recipients",), ("recipients", "rows"))
 #: Defaults that are put in key by key; a campaign's other keys replace the default as a whole.
 _MERGED_KEYS = ("headers", "retry")
 
@@ -103,6 +105,11 @@ class Campaign:
     def has(self, loc: Loc) -> bool:
         """Whether a value stands at a key of the campaign's own file."""
         return self._document.has(loc)
+
+    @property
+    def long_list(self) -> Loc | None:
+        """Where rows stand that are too many to be held, of which the model has the first ones."""
+        return self._document.cut
 
     def fault(
         self,
@@ -190,7 +197,7 @@ def load_project(root: Path) -> ProjectModel:
 
 
 def _mapping_document(path: Path) -> Document:
-    document = read_document(path)
+    document = read_document(path, LONG_LISTS)
     if document.value is None:
         raise ConfigurationError(*document.faults, document.fault((), "the file is empty"))
     if not isinstance(document.value, dict):

@@ -19,7 +19,7 @@ from bulkmail.campaign.composer import read_document
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.explain import explained
 from bulkmail.campaign.inheritance import with_shared
-from bulkmail.campaign.load import Campaign, project_document, with_defaults
+from bulkmail.campaign.load import LONG_LISTS, Campaign, project_document, with_defaults
 from bulkmail.campaign.model import CampaignModel, ProjectModel
 from bulkmail.campaign.project import project_root
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
@@ -50,7 +50,7 @@ class Salvage:
             self.campaign = None
 
     def _campaign(self) -> Campaign | None:
-        document = read_document(self._path)
+        document = read_document(self._path, LONG_LISTS)
         root = project_root(self._path)
         shared = project_document(root)
         if not isinstance(document.value, dict):

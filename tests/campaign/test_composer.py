@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bulkmail.campaign.composer import MAX_DEPTH, read_document, stream_items
+from bulkmail.campaign.composer import MAX_DEPTH, read_document
 from bulkmail.campaign.document import Place
+from bulkmail.campaign.streaming import stream_items
 from bulkmail.errors import ConfigurationError
 
 Write = Callable[[str, str | bytes], Path]

@@ -21,6 +21,7 @@ from bulkmail.campaign.recipients.source import (
     SUFFIXES,
     FileSource,
     InlineSource,
+    LongInlineSource,
     Reader,
     Source,
 )
@@ -116,6 +117,10 @@ def _fault_of_fetched(came: Fetched) -> FaultMaker:
 
 
 def _inline(campaign: Campaign, options: RecipientsModel) -> tuple[Source, str, FaultMaker]:
+    name = displayed(campaign.path)
+    if campaign.long_list is not None:
+        return LongInlineSource(campaign.path, campaign.long_list), name, _fault_in(name)
+
     def loc_of(index: int) -> Loc:
         long_form: Loc = (*_LOC, "rows", index)
         return long_form if campaign.has(long_form) else (*_LOC, index)
@@ -126,7 +131,18 @@ def _inline(campaign: Campaign, options: RecipientsModel) -> tuple[Source, str, 
     def line_of(index: int) -> int:
         return campaign.fault(loc_of(index), "").line or 0
 
-    return InlineSource(options.rows or (), line_of), displayed(campaign.path), fault
+    return InlineSource(options.rows or (), line_of), name, fault
+
+
+def _fault_in(name: str) -> FaultMaker:
+    """Faults in a file of that name, at their lines."""
+
+    def fault(number: int, line: int, message: str, address: str | None) -> Fault:
+        return Fault(
+            path=name, line=line or None, message=message, row=number or None, address=address
+        )
+
+    return fault
 
 
 def _file(
@@ -140,13 +156,7 @@ def _file(
         message = f"`{path.name}` is of no kind that is read here: {kinds}"
         raise ConfigurationError(campaign.fault(loc, message))
     _check_options(campaign, options, suffix)
-    name = displayed(path)
-
-    def fault(number: int, line: int, message: str, address: str | None) -> Fault:
-        return Fault(
-            path=name, line=line or None, message=message, row=number or None, address=address
-        )
-
+    name, fault = displayed(path), _fault_in(displayed(path))
     encoding = _encoding(campaign, options)
     if is_utf8_after_all(path, encoding):
         message = f"not {options.encoding}, but UTF-8: leave `encoding` out"

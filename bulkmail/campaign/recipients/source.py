@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bulkmail.campaign.composer import stream_items
+from bulkmail.campaign.document import Loc
 from bulkmail.campaign.recipients.columns import column_name
 from bulkmail.campaign.recipients.delimited import DelimitedReader
 from bulkmail.campaign.recipients.json_rows import as_record, json_line_records, json_list_records
 from bulkmail.campaign.recipients.row import Record
 from bulkmail.campaign.recipients.workbook import WorkbookReader
+from bulkmail.campaign.streaming import StreamedItem, stream_items, stream_list
 from bulkmail.campaign.text_file import open_binary
 
 #: Of the formats that are read whole, files above this are spoken of. 50 MB.
@@ -108,13 +109,12 @@ class FileSource:
             case ".json":
                 return _KeyedReader(lambda: json_list_records(path, encoding))
             case ".yaml" | ".yml":
-                return _KeyedReader(lambda: _yaml_records(path, encoding))
+                return _KeyedReader(lambda: _records_of(stream_items(path, encoding)))
         raise AssertionError(f"no reader for {self.suffix}: see SUFFIXES")
 
     def digest(self) -> str:
         """Of the file's bytes."""
-        with open_binary(self.path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _file_digest(self.path)
 
 
 #: What `FileSource` reads.
@@ -145,8 +145,31 @@ class InlineSource:
             yield Record(self.line_of(index), fields)
 
 
-def _yaml_records(path: Path, encoding: str) -> Iterator[Record]:
-    for entry in stream_items(path, encoding):
+@dataclass(frozen=True, slots=True)
+class LongInlineSource:
+    """Rows that stand in the campaign's file, too many to be held."""
+
+    path: Path
+    #: Where the list stands in it.
+    loc: Loc
+    notice: str = ""
+
+    def open(self) -> Reader:
+        """A reader of them."""
+        return _KeyedReader(lambda: _records_of(stream_list(self.path, self.loc)))
+
+    def digest(self) -> str:
+        """Of the whole file's bytes: that is quicker than to look for the rows in it."""
+        return _file_digest(self.path)
+
+
+def _file_digest(path: Path) -> str:
+    with open_binary(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _records_of(entries: Iterable[StreamedItem]) -> Iterator[Record]:
+    for entry in entries:
         problems = tuple(fault.message for fault in entry.faults)
         record = as_record(entry.line, entry.value)
         yield Record(record.line, record.fields, record.problems + problems)
