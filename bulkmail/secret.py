@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import NoReturn
 
 
@@ -16,6 +17,14 @@ class Secret:
     def reveal(self) -> str:
         """The secret itself: only where it goes onto the wire."""
         return self._text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
 
     def __repr__(self) -> str:
         return "***"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from random import SystemRandom
+from typing import Protocol
 
 from bulkmail.app.interrupts import Interrupts
 from bulkmail.app.watch import Watch
@@ -41,10 +42,23 @@ from bulkmail.transport.trust import Trust
 
 #: What a server may be given, and the way to it.
 End = tuple[Terms, Transport]
-
-
 #: Opens a session to the server of that name in its own way, and as soon as it may be.
 Opening = Callable[[str, Callable[[], Awaitable[Session]]], Awaitable[Session]]
+
+
+class Ends(Protocol):
+    """Makes them, of servers' settings."""
+
+    def __call__(
+        self,
+        servers: Iterable[ServerSettings],
+        clock: Clock,
+        transcript: Transcript | None,
+        *,
+        opening: Opening | None = None,
+    ) -> list[End]:
+        """The servers, each with the way to it."""
+        ...
 
 
 def pools(
@@ -98,6 +112,8 @@ class Surroundings:
     control: Control
     watch: Watch
     interrupts: Interrupts
+    #: Gives the ways to servers; a scheduler's runs share theirs.
+    ends: Ends = pools
 
     @classmethod
     def ordinary(cls, watch: Watch) -> Surroundings:

@@ -8,6 +8,7 @@ from pathlib import Path
 from bulkmail.address import parse_mailbox
 from bulkmail.app.places import ledgers_above
 from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.occurrence_name import series_of
 from bulkmail.clock import Clock
 from bulkmail.errors import ConfigurationError, Fault, LedgerError
 from bulkmail.ledger import CampaignRecord, Ledger
@@ -67,15 +68,28 @@ def _unreadable(path: Path, error: LedgerError) -> Fault:
 async def refuse_new_name(ledger: Ledger, campaign: Campaign) -> None:
     """Raise `ConfigurationError` when this file was sent under another name."""
     known = await ledger.campaign_at(ledger_name_of_file(campaign))
-    if known is not None and known.name != campaign.name and known.generation:
+    if known is None or not known.generation or known.name == campaign.name:
+        return
+    series, own = series_of(known.name), series_of(campaign.name)
+    if series == own:
+        return
+    if series != known.name:
         raise ConfigurationError(
             campaign.fault(
                 ("name",),
-                f"this file was sent as {known.name}; as {campaign.name} it would mail everybody "
-                f"again. Keep the old name, or: bulkmail rename {known.name} {campaign.name}, "
-                "or --as-new",
+                f"this file's occurrences were sent as {series}; as {own} it would be a series of "
+                "its own, that knows of none of them. Keep the old name, or give the new series a "
+                "file of its own",
             )
         )
+    raise ConfigurationError(
+        campaign.fault(
+            ("name",),
+            f"this file was sent as {known.name}; as {campaign.name} it would mail everybody "
+            f"again. Keep the old name, or: bulkmail rename {known.name} {campaign.name}, "
+            "or --as-new",
+        )
+    )
 
 
 def refuse_new_key(campaign: Campaign, record: CampaignRecord | None, key: str | None) -> None:

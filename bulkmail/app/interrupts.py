@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from bulkmail.app.watch import Watch
@@ -37,19 +37,22 @@ class Interrupts:
 
         Raises `Interrupted` in place of the cancellation that a signal caused.
         """
-        loop = asyncio.get_running_loop()
+        with answered(dict.fromkeys(SIGNALS, self.signalled)), self.attended():
+            yield
+
+    @contextlib.contextmanager
+    def attended(self) -> Iterator[None]:
+        """Be what the current task ends by when `signalled` is called inside.
+
+        Raises `Interrupted` in place of the cancellation that this caused.
+        """
         self._command = asyncio.current_task()
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._signalled)
         try:
             yield
         except asyncio.CancelledError:
             if not self._has_cut:
                 raise
             raise Interrupted("Interrupted. Nothing was sent.") from None
-        finally:
-            _restore(loop, before)
 
     async def cuttable(self, run: Coroutine[Any, Any, RunResult]) -> RunResult:
         """Await a run that the first signal stops and the second one cuts."""
@@ -66,7 +69,8 @@ class Interrupts:
             self._run = None
             self._is_over = True
 
-    def _signalled(self) -> None:
+    def signalled(self) -> None:
+        """Somebody wants it to end: the first time gracefully, the second time at once."""
         if self._is_over:
             return
         if self._run is None:
@@ -81,9 +85,22 @@ class Interrupts:
             self._run.cancel()
 
 
+@contextlib.contextmanager
+def answered(answers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Answer these signals inside; needs the main thread's event loop."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in answers}
+    for number, answer in answers.items():
+        loop.add_signal_handler(number, answer)
+    try:
+        yield
+    finally:
+        _restore(loop, before)
+
+
 def _restore(loop: asyncio.AbstractEventLoop, before: Mapping[signal.Signals, Any]) -> None:
     """Put the handlers back, with no instant between in which a signal kills the process."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, before)
     try:
         for number, handler in before.items():
             loop.remove_signal_handler(number)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bulkmail.app.assembly import Surroundings, engine_for, pools, transcribing
+from bulkmail.app.assembly import Surroundings, engine_for, transcribing
 from bulkmail.app.enrolling import Pass, skip_again
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.listing import opened_list
@@ -65,15 +65,16 @@ async def send(
             return await dry_run(campaign, options, surroundings, environ)
         if options.test_to is not None:
             return await send_test(campaign, options, surroundings, environ)
-        return await _send(campaign, options, surroundings, environ)
+        return await send_in(campaign, options, surroundings, environ)
 
 
-async def _send(
+async def send_in(
     campaign: Campaign,
     options: SendOptions,
     surroundings: Surroundings,
     environ: Mapping[str, str],
 ) -> Summary:
+    """`send`, in surroundings that are there already: a signal is theirs to answer."""
     suppressions = Suppressions()
     servers, composer = await prepared(campaign, suppressions, surroundings, environ)
     path = ledger_path(campaign, options.ledger)
@@ -93,9 +94,15 @@ async def _send(
             return paused
         transcript = await stack.enter_async_context(transcribing(options.transcript))
         plain, surroundings = surroundings, replace(surroundings, watch=watched)
-        async with opened_list(
-            campaign, surroundings, environ, ledger=path, occasion=options.occasion
-        ) as recipients:
+        record = await _begun(campaign, options, ledger)
+        opened: contextlib.AbstractAsyncContextManager[RecipientList | None] = (
+            contextlib.nullcontext()
+        )
+        if record is None:
+            opened = opened_list(
+                campaign, surroundings, environ, ledger=path, occasion=options.occasion
+            )
+        async with opened as recipients:
             listed = suppressed_by(campaign)
             await suppressions.learn(campaign, recipients, listed, ledger)
             job = _Job(
@@ -109,8 +116,19 @@ async def _send(
                 hiring=hiring,
                 display=plain.watch,
             )
-            record = await job.enrol(recipients)
+            if recipients is not None:
+                record = await job.enrol(recipients)
+            elif record is not None:
+                await job.take_up(record)
+        if record is None:
+            raise AssertionError("a campaign is either begun or enrolled")
         return await job.deliver(record, servers, transcript)
+
+
+async def _begun(campaign: Campaign, options: SendOptions, ledger: Ledger) -> CampaignRecord | None:
+    """The occurrence that was begun before: its list is read once. None: it is to be read."""
+    record = None if options.occasion is None else await ledger.campaign(campaign.name)
+    return record if record is not None and record.list_sha256 is not None else None
 
 
 class _Job:
@@ -196,7 +214,7 @@ class _Job:
         opening = Modes(self._watch.announce).opening if self._options.verbose else None
         run, tally = engine_for(
             self._campaign,
-            pools(servers, self._clock, transcript, opening=opening),
+            self._surroundings.ends(servers, self._clock, transcript, opening=opening),
             self._surroundings,
             ledger=self._ledger.run(record.id, owner=self._owner, listed=self._listed),
             compose=self._composer.compose,
@@ -246,8 +264,7 @@ class _Job:
             insist(self._campaign, check, facts(self._campaign, self._composer, recipients))
         elif record is not None and self._is_unchanged(record, recipients, fingerprint):
             self._watch.announce("List and templates are as they were checked.")
-            await self._ledger.rejudge(record.id, listed=self._listed)
-            await skip_again(self._ledger, record.id, self._composer, self._clock)
+            await self.take_up(record)
             return record
         if record is not None and record.fingerprint not in {None, fingerprint}:
             await self._tell_of_former_text(record)
@@ -265,6 +282,11 @@ class _Job:
             await self._ledger.set_checked(record.id, fingerprint)
         self._announce(counts, checking)
         return record
+
+    async def take_up(self, record: CampaignRecord) -> None:
+        """Go on with a list that is in the ledger already, and is not read again."""
+        await self._ledger.rejudge(record.id, listed=self._listed)
+        await skip_again(self._ledger, record.id, self._composer, self._clock)
 
     def _is_unchanged(
         self, record: CampaignRecord, recipients: RecipientList, fingerprint: str

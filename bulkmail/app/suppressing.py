@@ -43,10 +43,18 @@ class Suppressions:
         self._addresses.update(addresses)
 
     async def learn(
-        self, campaign: Campaign, recipients: RecipientList, listed: list[Listed], ledger: Ledger
+        self,
+        campaign: Campaign,
+        recipients: RecipientList | None,
+        listed: list[Listed],
+        ledger: Ledger,
     ) -> None:
-        """Take in both lists, where the campaign can have copies at all: they may be long."""
-        columns = {column.strip().lower() for column in recipients.columns}
+        """Take in both lists, where the campaign can have copies at all: they may be long.
+
+        `recipients` None: its rows are in the ledger, and may have any column.
+        """
+        names = () if recipients is None else recipients.columns
+        columns = {column.strip().lower() for column in names}
         if campaign.model.cc or campaign.model.bcc or not columns or columns & _COPIES:
             self.add(address for address, _ in listed)
             self.add(entry.address for entry in await ledger.suppressed())

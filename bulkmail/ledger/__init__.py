@@ -10,6 +10,7 @@ from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.orders import CampaignOrders, PutBack
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
+from bulkmail.ledger.series import OccurrenceRecord, SeriesBook
 from bulkmail.ledger.suppression import Suppressed
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Ledger",
     "MemoryLedger",
     "NewRow",
+    "OccurrenceRecord",
     "Permit",
     "PersonalCheck",
     "PutBack",
@@ -30,5 +32,6 @@ __all__ = [
     "ReportRow",
     "ScratchLedger",
     "Series",
+    "SeriesBook",
     "Suppressed",
 ]

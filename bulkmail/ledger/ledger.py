@@ -26,6 +26,7 @@ from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.orders import CampaignOrders
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
+from bulkmail.ledger.series import SeriesBook
 from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.suppression import Suppressed
 
@@ -79,6 +80,10 @@ class Ledger:
     def lock(self, name: str) -> CampaignLock:
         """The lock a run of that campaign holds; a context manager."""
         return CampaignLock(self.path, name, self._held)
+
+    def series(self) -> SeriesBook:
+        """What is known of schedules."""
+        return SeriesBook(self._driver, self._clock)
 
     async def campaign(self, name: str) -> CampaignRecord | None:
         """The campaign of that name."""

@@ -33,6 +33,7 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
     """A rotating file that several processes write, readable by its owner alone."""
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
+        self.path = path
         self._lock_path = path.with_name(path.name + ".lock")
         super().__init__(path, maxBytes=max_bytes, backupCount=files - 1, encoding="utf-8")
 
@@ -95,8 +96,12 @@ def configure_log(folder: Path) -> Iterator[logging.Logger]:
 
     A file that cannot be opened is a log that is lost: it stops nobody's letter, the ledger does.
     """
-    handler = _handler(folder / NAME)
     logger = logging.getLogger("bulkmail")
+    if any(_writes_to(handler, folder / NAME) for handler in logger.handlers):
+        # A scheduler's runs share its log: each of them would write every line.
+        yield logger
+        return
+    handler = _handler(folder / NAME)
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -106,6 +111,10 @@ def configure_log(folder: Path) -> Iterator[logging.Logger]:
         logger.setLevel(level)
         logger.removeHandler(handler)
         handler.close()
+
+
+def _writes_to(handler: logging.Handler, path: Path) -> bool:
+    return isinstance(handler, SharedRotatingHandler) and handler.path == path
 
 
 def _handler(path: Path) -> logging.Handler:

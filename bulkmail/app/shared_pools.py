@@ -1,0 +1,81 @@
+"""One pool a server for all runs of a scheduler, so that together they keep to its `connections`.
+
+A pool lives for as long as some run uses it: the next one begins anew, with a login that may have
+been mended meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bulkmail.app.assembly import End, pools
+from bulkmail.clock import Clock
+from bulkmail.delivery.ports import Session, Transport
+from bulkmail.settings import ServerSettings
+from bulkmail.transport.transcript import Transcript
+
+
+@dataclass(slots=True)
+class _Use:
+    pool: Transport
+    runs: int = 0
+
+
+class SharedPools:
+    """Lends each run the pools of its servers."""
+
+    def __init__(self) -> None:
+        self._uses: dict[ServerSettings, _Use] = {}
+
+    def ends(
+        self, servers: Iterable[ServerSettings], clock: Clock, transcript: Transcript | None
+    ) -> list[End]:
+        """The servers, each with its pool; the first run that names one decides its transcript."""
+        return [(settings, self._lend(settings, clock, transcript)) for settings in servers]
+
+    def _lend(
+        self, settings: ServerSettings, clock: Clock, transcript: Transcript | None
+    ) -> Transport:
+        use = self._uses.get(settings)
+        if use is None:
+            ((_, pool),) = pools([settings], clock, transcript)
+            use = self._uses[settings] = _Use(pool)
+        use.runs += 1
+        return _Lent(self, settings, use)
+
+    async def give_back(self, settings: ServerSettings, use: _Use) -> None:
+        """A run needs it no longer; closed with the last one."""
+        use.runs -= 1
+        if not use.runs:
+            self._uses.pop(settings, None)
+            await use.pool.close()
+
+
+class _Lent:
+    """A pool, as one run sees it."""
+
+    def __init__(self, lender: SharedPools, settings: ServerSettings, use: _Use) -> None:
+        self._lender = lender
+        self._settings = settings
+        self._use: _Use | None = use
+        self._pool = use.pool
+
+    @property
+    def name(self) -> str:
+        """The server's name."""
+        return self._pool.name
+
+    async def acquire(self) -> Session:
+        """As the pool's."""
+        return await self._pool.acquire()
+
+    async def release(self, session: Session) -> None:
+        """As the pool's."""
+        await self._pool.release(session)
+
+    async def close(self) -> None:
+        """Give the pool back: others may still use it."""
+        use, self._use = self._use, None
+        if use is not None:
+            await self._lender.give_back(self._settings, use)

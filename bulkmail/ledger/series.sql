@@ -1,0 +1,60 @@
+-- see --
+-- Note that a campaign with a schedule was seen; only the first time counts.
+INSERT INTO series (name, first_seen_at) VALUES (:series, :now) ON CONFLICT (name) DO NOTHING;
+
+-- first seen --
+-- When that was.
+SELECT first_seen_at FROM series WHERE name = :series;
+
+-- occurrences --
+-- What became of each time a campaign was due, the latest first.
+SELECT series, due_at, campaign, missed, begun_at, read_at, ended_at, outcome, reason
+FROM occurrence WHERE :series IS NULL OR series = :series
+ORDER BY due_at DESC, series LIMIT :limit;
+
+-- unfinished --
+-- Those of a series that did not end, or of which somebody was put back since.
+SELECT series, due_at, campaign, missed, begun_at, read_at, ended_at, outcome, reason
+FROM occurrence
+WHERE series = :series AND (
+    ended_at IS NULL OR EXISTS (
+        SELECT 1 FROM campaign JOIN delivery ON delivery.campaign_id = campaign.id
+        WHERE campaign.name = occurrence.campaign AND campaign.generation > 0
+            AND delivery.state IN ('pending', 'deferred')
+    )
+)
+ORDER BY due_at;
+
+-- handled --
+-- The last time of a series that was begun or skipped.
+SELECT max(due_at) FROM occurrence WHERE series = :series;
+
+-- last read --
+-- When the list was read for the occurrence before one.
+SELECT max(read_at) FROM occurrence WHERE series = :series AND due_at < :due_at;
+
+-- open --
+-- Begin an occurrence; one that was begun before stays as it is.
+INSERT INTO occurrence (series, due_at, campaign, missed, begun_at)
+VALUES (:series, :due_at, :campaign, :missed, :now)
+ON CONFLICT (series, due_at) DO NOTHING;
+
+-- read --
+-- Its list was read to the end; only the first time counts.
+UPDATE occurrence SET read_at = coalesce(read_at, :at) WHERE series = :series AND due_at = :due_at;
+
+-- note --
+-- What it waits for, or why it cannot go on.
+UPDATE occurrence SET reason = :reason, ended_at = NULL, outcome = NULL
+WHERE series = :series AND due_at = :due_at;
+
+-- end --
+-- How it ended.
+UPDATE occurrence SET ended_at = :now, outcome = :outcome, reason = :reason
+WHERE series = :series AND due_at = :due_at;
+
+-- too late --
+-- Who waits gets nothing any more. The cause is a cancellation's: only a person takes it back.
+UPDATE delivery SET
+    state = 'suppressed', reason = :reason, cause = 'cancelled', updated_at = :now
+WHERE campaign_id = :campaign_id AND state IN ('pending', 'deferred') AND owner IS NULL;
