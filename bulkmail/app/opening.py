@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
-from bulkmail.campaign.find import find_campaign
+from bulkmail.campaign.find import CAMPAIGNS_FOLDER, find_campaign, nearest_with_campaigns
 from bulkmail.campaign.load import Campaign, load_project
 from bulkmail.campaign.model import LedgerModel
 from bulkmail.campaign.project import nearest_project
@@ -53,6 +53,31 @@ async def writable(where: Path, given: Path | None = None) -> AsyncIterator[Ledg
     ledger = await open_ledger(place.path, place.model, SystemClock())
     try:
         yield ledger
+    finally:
+        await ledger.close()
+
+
+@contextlib.asynccontextmanager
+async def project_ledger(
+    where: Path, given: Path | None, clock: Clock
+) -> AsyncIterator[tuple[Path, Ledger]]:
+    """The ledger by which the campaigns of the project around `where` are sent; made when absent.
+
+    Raises `ConfigurationError` where there is no project.
+    """
+    around = nearest_with_campaigns(where)
+    # Without bulkmail.yaml and templates/ a campaign's root is its own folder.
+    root = nearest_project(where) or (around and around / CAMPAIGNS_FOLDER)
+    if root is None:
+        raise ConfigurationError(
+            Fault(message=f"there is no project around {where}: no bulkmail.yaml, no campaigns/")
+        )
+    model = load_project(root).ledger
+    named = root / (model.path or f"{HOME}/{LEDGER}")
+    path = (given or named).absolute()
+    ledger = await open_ledger(path, model, clock)
+    try:
+        yield path, ledger
     finally:
         await ledger.close()
 

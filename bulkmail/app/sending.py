@@ -80,7 +80,8 @@ async def send_in(
     path = ledger_path(campaign, options.ledger)
     if options.ledger is None:
         await refuse_another_ledger(campaign, path.resolve(), surroundings.clock)
-    surroundings.watch.announce(f"Ledger: {path}")
+    if options.occasion is None:
+        surroundings.watch.announce(f"Ledger: {path}")
     async with contextlib.AsyncExitStack() as stack:
         hiring = Hiring(campaign, options, servers, surroundings, environ)
         stack.push_async_callback(hiring.close)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bulkmail.app.assembly import End, pools
+from bulkmail.app.assembly import End, Opening, pools
 from bulkmail.clock import Clock
 from bulkmail.delivery.ports import Session, Transport
 from bulkmail.settings import ServerSettings
@@ -29,17 +29,28 @@ class SharedPools:
         self._uses: dict[ServerSettings, _Use] = {}
 
     def ends(
-        self, servers: Iterable[ServerSettings], clock: Clock, transcript: Transcript | None
+        self,
+        servers: Iterable[ServerSettings],
+        clock: Clock,
+        transcript: Transcript | None,
+        *,
+        opening: Opening | None = None,
     ) -> list[End]:
         """The servers, each with its pool; the first run that names one decides its transcript."""
-        return [(settings, self._lend(settings, clock, transcript)) for settings in servers]
+        return [
+            (settings, self._lend(settings, clock, transcript, opening)) for settings in servers
+        ]
 
     def _lend(
-        self, settings: ServerSettings, clock: Clock, transcript: Transcript | None
+        self,
+        settings: ServerSettings,
+        clock: Clock,
+        transcript: Transcript | None,
+        opening: Opening | None,
     ) -> Transport:
         use = self._uses.get(settings)
         if use is None:
-            ((_, pool),) = pools([settings], clock, transcript)
+            ((_, pool),) = pools([settings], clock, transcript, opening=opening)
             use = self._uses[settings] = _Use(pool)
         use.runs += 1
         return _Lent(self, settings, use)

@@ -34,7 +34,7 @@ def find_campaign(text: str, cwd: Path) -> Path:
 
 def campaigns_around(cwd: Path) -> dict[str, Path]:
     """The campaign files of the project around `cwd`, by name, in order."""
-    root = nearest_project(cwd.absolute()) or _nearest_with_campaigns(cwd.absolute())
+    root = nearest_project(cwd.absolute()) or nearest_with_campaigns(cwd.absolute())
     folder = (root or cwd) / CAMPAIGNS_FOLDER
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     # .yaml comes after .yml here and wins, as the contract names it.
@@ -50,7 +50,8 @@ def _existing(path: Path, cwd: Path) -> Path:
     raise ConfigurationError(Fault(path=str(path), message=f"this campaign file {what}"))
 
 
-def _nearest_with_campaigns(cwd: Path) -> Path | None:
+def nearest_with_campaigns(cwd: Path) -> Path | None:
+    """The nearest folder, `cwd` or above it, with a folder of campaigns."""
     for folder in (cwd, *cwd.parents):
         if (folder / CAMPAIGNS_FOLDER).is_dir():
             return folder

@@ -22,6 +22,7 @@ ORDER = (
     "check",
     "preview",
     "send",
+    "run",
     "status",
     "report",
     "pause",

@@ -33,9 +33,8 @@ class OccurrenceRecord:
     campaign: str
     #: Earlier times that were missed, and run as one with it.
     missed: int
+    #: When its list began to be read, the last time that was tried.
     begun_at: float
-    #: When its list was read to the end; None: not yet.
-    read_at: float | None
     ended_at: float | None
     #: None: it is under way, or waits.
     outcome: Outcome | None
@@ -64,9 +63,9 @@ class SeriesBook:
         """When a campaign was first seen; None: not yet."""
         return await self._read("first seen", {"series": series})
 
-    async def handled(self, series: str) -> float | None:
-        """The last time of it that was begun or skipped; None: none."""
-        return await self._read("handled", {"series": series})
+    async def handled(self, series: str, at: float | None = None) -> float | None:
+        """The last time of it that was begun or skipped, or `at` if it was; None: none."""
+        return await self._read("handled", {"series": series, "at": at})
 
     async def last_read(self, series: str, before: float) -> float | None:
         """When the list was read for the occurrence before the one due then; None: never."""
@@ -82,13 +81,18 @@ class SeriesBook:
         """What became of each time, the latest first; None: of all campaigns."""
         return await self._records("occurrences", {"series": series, "limit": limit})
 
-    async def open(self, series: str, due_at: float, *, campaign: str, missed: int = 0) -> None:
-        """Begin an occurrence."""
-        await self._write("open", series=series, due_at=due_at, campaign=campaign, missed=missed)
+    async def open(
+        self, series: str, due_at: float, *, campaign: str, missed: int = 0
+    ) -> OccurrenceRecord:
+        """Write down that a time has come, before anything of it is read or sent."""
+        parameters = {"series": series, "due_at": due_at, "campaign": campaign, "missed": missed}
+        await self._write("open", **parameters)
+        now = self._clock.time()
+        return OccurrenceRecord(series, due_at, campaign, missed, now, None, None, "")
 
-    async def read(self, occurrence: OccurrenceRecord, at: float) -> None:
-        """Its list was read to the end, as it was `at` that moment."""
-        await self._write("read", series=occurrence.series, due_at=occurrence.due_at, at=at)
+    async def begin(self, occurrence: OccurrenceRecord) -> None:
+        """Its list is about to be read."""
+        await self._write("begin again", series=occurrence.series, due_at=occurrence.due_at)
 
     async def note(self, occurrence: OccurrenceRecord, reason: str) -> None:
         """It waits, or cannot go on, and why."""

@@ -8,13 +8,13 @@ SELECT first_seen_at FROM series WHERE name = :series;
 
 -- occurrences --
 -- What became of each time a campaign was due, the latest first.
-SELECT series, due_at, campaign, missed, begun_at, read_at, ended_at, outcome, reason
+SELECT series, due_at, campaign, missed, begun_at, ended_at, outcome, reason
 FROM occurrence WHERE :series IS NULL OR series = :series
 ORDER BY due_at DESC, series LIMIT :limit;
 
 -- unfinished --
 -- Those of a series that did not end, or of which somebody was put back since.
-SELECT series, due_at, campaign, missed, begun_at, read_at, ended_at, outcome, reason
+SELECT series, due_at, campaign, missed, begun_at, ended_at, outcome, reason
 FROM occurrence
 WHERE series = :series AND (
     ended_at IS NULL OR EXISTS (
@@ -26,12 +26,17 @@ WHERE series = :series AND (
 ORDER BY due_at;
 
 -- handled --
--- The last time of a series that was begun or skipped.
-SELECT max(due_at) FROM occurrence WHERE series = :series;
+-- The last time of a series that was begun or skipped; with `at`, that one, if it was.
+SELECT max(due_at) FROM occurrence
+WHERE series = :series AND (:at IS NULL OR due_at = :at);
 
 -- last read --
--- When the list was read for the occurrence before one.
-SELECT max(read_at) FROM occurrence WHERE series = :series AND due_at < :due_at;
+-- When the list was read for the occurrence before one: it was begun just then.
+SELECT max(begun_at) FROM occurrence
+WHERE series = :series AND due_at < :due_at AND coalesce(outcome, '') <> 'too late' AND (
+    outcome = 'nobody'
+    OR EXISTS (SELECT 1 FROM campaign WHERE name = occurrence.campaign AND generation > 0)
+);
 
 -- open --
 -- Begin an occurrence; one that was begun before stays as it is.
@@ -39,9 +44,9 @@ INSERT INTO occurrence (series, due_at, campaign, missed, begun_at)
 VALUES (:series, :due_at, :campaign, :missed, :now)
 ON CONFLICT (series, due_at) DO NOTHING;
 
--- read --
--- Its list was read to the end; only the first time counts.
-UPDATE occurrence SET read_at = coalesce(read_at, :at) WHERE series = :series AND due_at = :due_at;
+-- begin again --
+-- Its list is read now: an earlier try came to nothing.
+UPDATE occurrence SET begun_at = :now WHERE series = :series AND due_at = :due_at;
 
 -- note --
 -- What it waits for, or why it cannot go on.

@@ -19,10 +19,14 @@ INTERVAL = 10.0
 class LineDisplay:
     """Watches a run and writes lines; the first always, others at intervals."""
 
-    def __init__(self, out: TextIO, clock: Clock, interval: float = INTERVAL) -> None:
+    def __init__(
+        self, out: TextIO, clock: Clock, interval: float = INTERVAL, name: str = ""
+    ) -> None:
+        """`name` is put before sentences that name no campaign: several runs may share `out`."""
         self._out = out
         self._clock = clock
         self._interval = interval
+        self._name = f"{name}: " if name else ""
         self._tally: Tally | None = None
         self._last_line_at = clock.monotonic()
         #: Attempts since the last line.
@@ -43,13 +47,14 @@ class LineDisplay:
 
     def announce(self, sentence: str) -> None:
         """Write the sentence."""
-        self._line(sentence)
+        is_named = sentence.startswith(self._name.rstrip(": "))
+        self._line(sentence if is_named else f"{self._name}{sentence}")
 
     def checking(self, done: int, total: int | None) -> None:
         """Say now and then how far the check is."""
         if self._is_due():
             of = "" if total is None else f" of {number(total)}"
-            self._line(f"checked {number(done)}{of} rows")
+            self._line(f"{self._name}checked {number(done)}{of} rows")
 
     def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Say how many this run has before it."""
@@ -91,10 +96,10 @@ class LineDisplay:
         """Say what became of a server."""
         if sentence:
             if self._down.get(server) != sentence:  # each try that fails tells it anew
-                self._line(f"{server}: {sentence}")
+                self._line(f"{self._name}{server}: {sentence}")
             self._down[server] = sentence
         elif self._down.pop(server, None) is not None:
-            self._line(f"{server}: usable again")
+            self._line(f"{self._name}{server}: usable again")
 
     def has_told(self, trouble: str) -> bool:
         """Whether these troubles of servers stand among the lines already."""

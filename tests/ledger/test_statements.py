@@ -19,6 +19,7 @@ FILES = [
     "reading",
     "run",
     "schema",
+    "series",
     "suppression",
 ]
 

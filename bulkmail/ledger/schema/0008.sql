@@ -14,9 +14,8 @@ CREATE TABLE occurrence (
     campaign TEXT NOT NULL,
     -- Earlier times that were missed, and run as one with it.
     missed INTEGER NOT NULL,
+    -- When its list began to be read, the last time that was tried.
     begun_at REAL NOT NULL,
-    -- When its list was read to the end; NULL: not yet.
-    read_at REAL,
     ended_at REAL,
     -- done, nobody, too late, superseded; NULL: it is under way, or waits.
     outcome TEXT,

@@ -1,0 +1,124 @@
+"""The campaigns of a project that have a schedule, as their files are now.
+
+Files are looked at by size, time and inode: new ones, changed ones and those that are gone are
+seen at the next look, on every file system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkmail.campaign.composer import read_document
+from bulkmail.campaign.find import campaigns_around
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.project import PROJECT_FILE
+from bulkmail.errors import ConfigurationError
+from bulkmail.schedule.timetable import Timetable, timetable
+
+#: What a file looks like from outside; None: it is not there.
+_Look = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A campaign that is due at some time, and when."""
+
+    campaign: Campaign
+    timetable: Timetable
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file as it was read."""
+
+    look: tuple[_Look, _Look]
+    #: None: it has no schedule, or a fault.
+    scheduled: Scheduled | None = None
+    error: ConfigurationError | None = None
+
+
+class CampaignFolder:
+    """`campaigns/` of the project around a folder."""
+
+    def __init__(self, where: Path) -> None:
+        self._where = where
+        self._files: dict[Path, _Read] = {}
+
+    def look(self) -> list[ConfigurationError]:
+        """Read what is new or changed; what is wrong with that."""
+        found: dict[Path, _Read] = {}
+        errors = []
+        names: dict[str, Path] = {}
+        for path in campaigns_around(self._where).values():
+            before = self._files.get(path)
+            look = _look(path), _look(path.parent.parent / PROJECT_FILE)
+            read = before if before is not None and before.look == look else _read(path, look)
+            if read.scheduled is not None:
+                read = _unless_taken(read, names, path)
+            if read.error is not None and read is not before and not _was_told(read, before):
+                errors.append(read.error)
+            found[path] = read
+        self._files = found
+        return errors
+
+    def forget(self) -> None:
+        """Read every file again at the next look."""
+        self._files.clear()
+
+    def __iter__(self) -> Iterator[Scheduled]:
+        return iter([read.scheduled for read in self._files.values() if read.scheduled is not None])
+
+    def named(self, name: str) -> Scheduled | None:
+        """The campaign of that name; None: there is none with a schedule."""
+        return next((found for found in self if found.campaign.name == name), None)
+
+
+def _was_told(read: _Read, before: _Read | None) -> bool:
+    return before is not None and before.look == read.look and before.error is not None
+
+
+def _look(path: Path) -> _Look:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(path: Path, look: tuple[_Look, _Look]) -> _Read:
+    try:
+        campaign = Campaign.load(path)
+    except ConfigurationError as error:
+        return _Read(look, error=error if _may_be_due(path) else None)
+    found = timetable(campaign.model.schedule)
+    return _Read(look, None if found is None else Scheduled(campaign, found))
+
+
+def _may_be_due(path: Path) -> bool:
+    """Whether a faulty file has a schedule, as far as that can be told."""
+    try:
+        written = read_document(path).value
+    except ConfigurationError:
+        return True
+    if not isinstance(written, dict):
+        return True
+    schedule = written.get("schedule")
+    if not isinstance(schedule, dict):
+        return schedule is not None
+    return any(schedule.get(key) is not None for key in ("at", "every"))
+
+
+def _unless_taken(read: _Read, names: dict[str, Path], path: Path) -> _Read:
+    """A second file of the same name would go out as the first one: it is at fault."""
+    if read.scheduled is None:
+        return read
+    campaign = read.scheduled.campaign
+    first = names.setdefault(campaign.name, path)
+    if first == path:
+        return read
+    fault = campaign.fault(
+        ("name",), f"{first.name} is called `{campaign.name}` as well: one of them needs another"
+    )
+    return _Read(read.look, error=ConfigurationError(fault))
