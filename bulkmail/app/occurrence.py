@@ -13,13 +13,13 @@ from bulkmail.app.assembly import Surroundings
 from bulkmail.app.campaign_folder import Scheduled
 from bulkmail.app.enrolling import Pass, enrolled_id
 from bulkmail.app.interrupts import Interrupts
+from bulkmail.app.listing import opened_list
 from bulkmail.app.options import Occasion, SendOptions
 from bulkmail.app.sending import send_in
 from bulkmail.app.shared_pools import SharedPools
 from bulkmail.app.suppressing import suppressed_by
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import open_recipients
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
 from bulkmail.errors import (
@@ -197,7 +197,9 @@ class OccurrenceRun:
         try:
             with ledger.lock(self.name):
                 if not await self._is_enrolled():
-                    await _enrol_unchecked(self._campaign, ledger, surroundings)
+                    await _enrol_unchecked(
+                        self._campaign, ledger, surroundings, self._setting.environ
+                    )
                 record_id = await enrolled_id(self._campaign, ledger)
                 await ledger.cut_off(record_id)
                 count = await self._book.too_late(record_id, reason)
@@ -233,7 +235,10 @@ class OccurrenceRun:
         self._control.stop()
 
 
-async def _enrol_unchecked(campaign: Campaign, ledger: Ledger, surroundings: Surroundings) -> None:
+async def _enrol_unchecked(
+    campaign: Campaign, ledger: Ledger, surroundings: Surroundings, environ: Mapping[str, str]
+) -> None:
     """Bring the list into the ledger for nobody to be sent to: templates are of no account."""
     enrolling = Pass(campaign, None, ledger=ledger, surroundings=surroundings)
-    await enrolling.run(open_recipients(campaign), suppressed_by(campaign), skip_invalid=True)
+    async with opened_list(campaign, surroundings, environ, ledger=ledger.path) as recipients:
+        await enrolling.run(recipients, suppressed_by(campaign), skip_invalid=True)
