@@ -56,6 +56,21 @@ class Slowed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarmingUp:
+    """A server whose quota grows from day to day."""
+
+    server: str
+    #: From 1; 24 hours each, from its first message on.
+    day: int
+    #: Messages of this day.
+    quota: int
+    #: Epoch seconds at which the next day begins.
+    grows_at: float
+    #: The quota it grows to.
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignStatus:
     """How a campaign stands."""
 
@@ -69,6 +84,8 @@ class CampaignStatus:
     halt: Halt | None = None
     #: Servers, and groups of recipient domains, that get less for now: of the whole ledger.
     slowed: tuple[Slowed, ...] = ()
+    #: Servers that are warming up, of the whole ledger.
+    warming: tuple[WarmingUp, ...] = ()
 
 
 async def status(
@@ -169,6 +186,17 @@ async def _status(ledger: Ledger, record: CampaignRecord) -> CampaignStatus:
         servers=servers,
         halt=record.halt,
         slowed=slowed,
+        warming=tuple(
+            WarmingUp(
+                server=warming.server,
+                day=warming.day(now),
+                quota=warming.quota(now),
+                grows_at=warming.grows_at(now),
+                until=warming.rate.count,
+            )
+            for warming in await ledger.warm_ups()
+            if warming.quota(now) < warming.rate.count
+        ),
     )
 
 

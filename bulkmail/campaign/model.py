@@ -36,6 +36,7 @@ from bulkmail.campaign.values import (
     Text,
     TimeZone,
 )
+from bulkmail.campaign.warm_up_model import WarmUpModel
 
 __all__ = [
     "AttachmentModel",
@@ -53,6 +54,7 @@ __all__ = [
     "ServerReference",
     "StopModel",
     "UnsubscribeModel",
+    "WarmUpModel",
 ]
 
 HeaderTexts = Annotated[

@@ -26,6 +26,7 @@ from bulkmail.campaign.model import (
     ServerReference,
     StopModel,
     UnsubscribeModel,
+    WarmUpModel,
 )
 from bulkmail.campaign.providers import PROVIDERS
 from bulkmail.campaign.strict_model import StrictModel
@@ -108,6 +109,7 @@ _SECTIONS: tuple[tuple[str, str, type[StrictModel]], ...] = (
         ),
         ServerModel,
     ),
+    ("warm_up", "On a server: a quota that grows from day to day.", WarmUpModel),
     ("servers, by name", "To give a server another weight in one campaign:", ServerReference),
     ("bulkmail.yaml", "All of it is optional.", ProjectModel),
     ("ledger", "In bulkmail.yaml.", LedgerModel),
@@ -177,8 +179,10 @@ def _takes(schema: Mapping[str, Any]) -> str:
 def _default(value: Any, key: str) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if isinstance(value, float) and key != "share":
+    if isinstance(value, float) and key not in {"share", "factor"}:
         return f"`{format_duration(value)}`"
+    if key == "factor":
+        return f"`{value:g}`"
     if key == "share":
         return f"`{value:.0%}`"
     if key == "backoff":

@@ -27,6 +27,7 @@ from bulkmail.campaign.values import (
     PositiveDuration,
     Rates,
 )
+from bulkmail.campaign.warm_up_model import WarmUpModel
 
 
 def _known_provider(name: str) -> str:
@@ -99,6 +100,11 @@ class ServerModel(StrictModel):
         "`[10/s, 300/min, 2000/day]`. For this server, over all campaigns of the ledger. "
         "`/s` and `/min` are spread evenly, `/h` and `/day` are used up as fast as those allow. "
         "Default: the provider's published limits, else none.",
+    )
+    warm_up: WarmUpModel | None = Field(
+        None,
+        description="A quota by the day that grows, beside `rate`: "
+        "`{start: 50/day, factor: 1.5, until: 5000/day}`. The ledger counts its days.",
     )
     connections: Count = Field(
         4, description="At most so many connections at once, for one run and its processes."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RATE = re.compile(r"([0-9]{1,12})\s*/\s*(s|min|h|day)")
 _WINDOWS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
+#: What the powers of a factor may lack of a whole number.
+_HAIR = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,32 @@ class Rate:
     def __str__(self) -> str:
         unit = next(unit for unit, seconds in _WINDOWS.items() if seconds == self.window)
         return f"{self.count}/{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp(Rate):
+    """A quota by the day that grows: `count` is what it grows to, and never more.
+
+    Day one begins with the first message; the ledger knows when that was.
+    """
+
+    #: Messages of day one.
+    start: int = 1
+    #: What a day's quota is multiplied with for the next; at least 1.
+    factor: float = 1.0
+
+    def on_day(self, day: int) -> int:
+        """The quota of a day, from 0; at least 1."""
+        if self.factor <= 1 or day <= 0:
+            return min(self.count, self.start)
+        # Beyond it the power would be no number any more, and the quota is at its end long before.
+        exponent = min(float(day), math.log(max(2, self.count)) / math.log(self.factor) + 1)
+        grown: float = self.start * self.factor**exponent
+        return max(1, min(self.count, math.floor(grown + _HAIR)))
+
+    def __str__(self) -> str:
+        grows = f"{self.start}/day, times {self.factor:g} each day"
+        return f"{grows}, up to {self.count}/day"
 
 
 @dataclass(frozen=True, slots=True)

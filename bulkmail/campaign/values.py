@@ -30,6 +30,7 @@ from bulkmail.secret import Secret
 #: A reference to the environment: ``${SMTP_PASSWORD}``.
 ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MAX_PORT = 65535
+_DAY = 86400.0
 _FLAG_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 _MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
@@ -99,6 +100,12 @@ def _rate(value: Any) -> Any:
     if not isinstance(value, str | int | float):
         raise ValueError("must be a rate such as 10/s, 300/min, 500/h or 2000/day")  # noqa: TRY004
     return parse_rate(str(value))
+
+
+def _daily(rate: Rate) -> Rate:
+    if rate.window != _DAY:
+        raise ValueError("must be a number a day, such as 50/day")
+    return rate
 
 
 def _flag(value: Any) -> Any:
@@ -256,6 +263,9 @@ Rates = Annotated[
     BeforeValidator(_listed),
     Field(min_length=1),
     _one_or_more("a rate", _RATE),
+]
+DailyRate = Annotated[
+    Rate, BeforeValidator(_rate), AfterValidator(_daily), _kind("a rate `N/day`", **_RATE)
 ]
 Password = Annotated[
     PasswordReference,

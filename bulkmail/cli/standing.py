@@ -42,6 +42,16 @@ def standing_json(status: CampaignStatus) -> dict[str, Any]:
             }
             for slow in status.slowed
         ],
+        "warming_up": [
+            {
+                "server": warming.server,
+                "day": warming.day,
+                "per_day": warming.quota,
+                "until_per_day": warming.until,
+                "grows_at": rfc3339(warming.grows_at),
+            }
+            for warming in status.warming
+        ],
     }
 
 
@@ -81,6 +91,12 @@ def standing_lines(status: CampaignStatus, *, with_details: bool) -> Iterator[st
             yield (
                 f"  {who}  slowed down to {_pace(slow.pace)} of {_pace(slow.full)} "
                 f"until {local(slow.until)}: {visible(slow.reason)}"
+            )
+        for warming in status.warming:
+            yield (
+                f"  {visible(warming.server)}  warming up, day {warming.day}: "
+                f"{number(warming.quota)} a day until {local(warming.grows_at)}, "
+                f"{number(warming.until)} a day in the end"
             )
 
 

@@ -14,7 +14,16 @@ from pathlib import Path
 
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.fate import Counts, Delivery, State
-from bulkmail.ledger import campaigns, checked, enrolment, reading, run, slowdown, suppression
+from bulkmail.ledger import (
+    campaigns,
+    checked,
+    enrolment,
+    reading,
+    run,
+    slowdown,
+    suppression,
+    warm_up,
+)
 from bulkmail.ledger.campaigns import CampaignRecord
 from bulkmail.ledger.checked import Checks
 from bulkmail.ledger.connection import Durability
@@ -29,6 +38,7 @@ from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.series import SeriesBook
 from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.suppression import Suppressed
+from bulkmail.ledger.warm_up import Warming
 
 #: Addresses of the suppression list in one commit.
 _SUPPRESSION_BATCH = 5000
@@ -333,6 +343,10 @@ class Ledger:
         """Servers and groups of domains that get less for now, because they asked for it."""
         now = self._clock.time()
         return await self._driver.submit(lambda db: slowdown.every(db, now), Kind.READ)
+
+    async def warm_ups(self) -> list[Warming]:
+        """Servers whose quota grows from day to day, or has grown."""
+        return await self._driver.submit(warm_up.every, Kind.READ)
 
     async def by_server(self, campaign_id: int) -> dict[str, Counts]:
         """Deliveries by the server of their last attempt."""

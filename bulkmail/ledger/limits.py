@@ -25,9 +25,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulkmail.campaign.units import Demand, Rate
-from bulkmail.ledger import slowdown
+from bulkmail.campaign.units import Demand, Rate, WarmUp
+from bulkmail.ledger import slowdown, warm_up
 from bulkmail.ledger.statements import load
+from bulkmail.ledger.warm_up import Today
 
 #: How much wider than W / N a pace's slots are apart: it costs 2 % of the pace.
 STRETCH = 1.02
@@ -139,10 +140,10 @@ def _limits_of(
     connection: sqlite3.Connection, demand: Demand, now: float, earliest: float
 ) -> list[_Pace | _Quota]:
     found: list[_Pace | _Quota] = [
-        _Pace.of_rate(connection, demand, rate, earliest)
-        if rate.is_pace
-        else _Quota(connection, demand, rate, now)
-        for rate in demand.rates
+        _Pace.of_rate(connection, demand, limit.rate, earliest)
+        if limit.rate.is_pace
+        else _Quota(connection, demand, limit, now)
+        for limit in warm_up.today(connection, demand.scope, demand.rates, now)
     ]
     learned = slowdown.current(connection, demand.scope, now)
     if learned is not None:
@@ -169,10 +170,13 @@ def give_back(
 ) -> None:
     """Count slots that were taken and never used as unused. A pace does not get them back."""
     sql = load("limits")
-    for rate in rates:
-        for slot in () if rate.is_pace else slots:
+    quotas = {rate.window: rate for rate in rates if not rate.is_pace}
+    for rate in quotas.values():
+        for slot in slots:
             key = {"server": server, "seconds": rate.window, "bucket": _bucket(slot, rate)}
             connection.execute(sql["give back"], key | {"used": 1})
+    if slots and any(isinstance(rate, WarmUp) for rate in rates):
+        warm_up.take_back(connection, server, max(slots))
 
 
 class _Pace:
@@ -248,8 +252,12 @@ class _Quota:
     """A quota while slots are taken: what is used, and what is to be written."""
 
     def __init__(
-        self, connection: sqlite3.Connection, demand: Demand, rate: Rate, now: float
+        self, connection: sqlite3.Connection, demand: Demand, limit: Today, now: float
     ) -> None:
+        rate = limit.rate
+        self._grows_at = limit.grows_at
+        self._begins = limit.begins
+        self._first_slot = math.inf
         self._key = {"server": demand.scope, "seconds": rate.window}
         self._weight = min(demand.weight, rate.count)
         self.rate = rate
@@ -272,17 +280,21 @@ class _Quota:
 
     def use(self, slot: float) -> None:
         """Give it out."""
+        self._first_slot = min(self._first_slot, slot)
         bucket = _bucket(slot, self.rate)
         self._used[bucket] = self._used.get(bucket, 0) + self._weight
         self._taken[bucket] = self._taken.get(bucket, 0) + self._weight
 
     def free_at(self) -> float:
-        """When so many of the oldest are out of the window that one more is let in."""
+        """When so many of the oldest are out of the window that one more is let in.
+
+        Or when the quota has grown: who asks then is told whether that is enough.
+        """
         left = sum(self._used.values())
         for bucket in sorted(self._used):
             left -= self._used[bucket]
             if left + self._weight <= self.rate.count:
-                return (bucket + BUCKETS + 2) * self.valid_for
+                return min(self._grows_at, (bucket + BUCKETS + 2) * self.valid_for)
         raise AssertionError("a quota of at least one is free when nothing is used")
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -291,6 +303,9 @@ class _Quota:
         connection.execute(sql["prune"], self._key | {"first": self._first})
         for bucket, used in self._taken.items():
             connection.execute(sql["use"], self._key | {"bucket": bucket, "used": used})
+        if self._begins is not None:
+            server = str(self._key["server"])
+            warm_up.begin(connection, server, self._begins, self._first_slot)
 
 
 def _bucket(instant: float, rate: Rate) -> int:

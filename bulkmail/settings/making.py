@@ -19,6 +19,7 @@ from bulkmail.campaign.model import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.project import PathRefused, resolve_path
 from bulkmail.campaign.providers import PROVIDERS, Provider
+from bulkmail.campaign.units import Rate
 from bulkmail.campaign.values import ENVIRONMENT_REFERENCE, PasswordReference
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
@@ -187,6 +188,11 @@ def _default_security(port: int, provider: Provider | None) -> Security:
     return known.get(port, Security.STARTTLS)
 
 
+def _rates(model: ServerModel, provider: Provider | None) -> tuple[Rate, ...]:
+    rates = model.rate or (provider.rates if provider else ())
+    return rates if model.warm_up is None else (*rates, model.warm_up.rate)
+
+
 class _Places(Protocol):
     """A file that can say where a key of it is written: a campaign, or bulkmail.yaml alone."""
 
@@ -222,7 +228,7 @@ class _Maker:
             username=self._text("username", model.username),
             password=self._password(model.password),
             auth=model.auth,
-            rates=model.rate or (provider.rates if provider else ()),
+            rates=_rates(model, provider),
             connections=model.connections,
             messages_per_connection=model.messages_per_connection,
             connection_lifetime=model.connection_lifetime,

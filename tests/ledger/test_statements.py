@@ -21,6 +21,7 @@ FILES = [
     "schema",
     "series",
     "suppression",
+    "warm_up",
 ]
 
 
