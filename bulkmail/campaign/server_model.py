@@ -115,6 +115,12 @@ class ServerModel(StrictModel):
     connection_lifetime: PositiveDuration = Field(
         300.0, description="After so long as well, whichever comes first."
     )
+    window: Count = Field(
+        8,
+        description="Where the server offers CHUNKING and no limit holds it back, so many messages "
+        "of a connection may be on their way without a reply (BDAT). After a crash as many of each "
+        "connection can be in doubt. 1: the next message waits for the reply to this one.",
+    )
     timeout: PositiveDuration = Field(
         30.0, description="How long each stage may take but the end of data."
     )

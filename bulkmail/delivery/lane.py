@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bulkmail.clock import Clock
 from bulkmail.delivery.health import Health
 from bulkmail.delivery.limiter import Limiter
-from bulkmail.delivery.ports import Ledger, Terms, Transport
+from bulkmail.delivery.ports import Ledger, Pipelined, Terms, Transport
 from bulkmail.delivery.refusals import Verdicts
 from bulkmail.fate import Delivery
 from bulkmail.settings import StopSettings
@@ -17,6 +17,8 @@ from bulkmail.settings import StopSettings
 #: Deliveries claimed ahead for each connection: enough that no worker waits for the ledger, few
 #: enough that a stop has little to give back.
 AHEAD = 8
+#: Such a part of what may be in a lane's hands is claimed at once.
+SHARE = 4
 
 
 class Lane:
@@ -39,6 +41,9 @@ class Lane:
             settings.connections, is_patient=is_patient, stop_after=stop_after, verdicts=verdicts
         )
         self.limiter = Limiter(ledger, settings.name, settings.rates, clock)
+        self._ahead = AHEAD
+        if isinstance(transport, Pipelined):
+            self._ahead += 2 * transport.depth
         self._backlog: asyncio.Queue[Delivery] = asyncio.Queue()
         #: Deliveries in its hands: in the backlog or with a worker.
         self.in_hand = 0
@@ -63,8 +68,11 @@ class Lane:
         """How many more deliveries it may be given at `now`."""
         allowance = self.health.allowance(now)
         # Half-open or just started: one delivery a connection, nothing piled up behind.
-        ahead = AHEAD if allowance == self.settings.connections else 1
-        return max(0, allowance * ahead - self.in_hand)
+        ahead = self._ahead if allowance == self.settings.connections else 1
+        room = allowance * ahead - self.in_hand
+        # A claim for each that leaves would be as much work as sending it.
+        is_worth_it = room >= allowance * ahead // SHARE
+        return room if is_worth_it else 0
 
     def give(self, deliveries: Sequence[Delivery]) -> None:
         """Put claimed deliveries into its backlog."""

@@ -116,13 +116,18 @@ class Limiter:
                     await control.pause(permit.again_at)
         return Stopped()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether there are no limits, given or learned."""
+        return not self._rates and self._clock.time() >= self._slowed_until
+
     def take_now(self) -> bool:
         """Take a slot that is open at this moment, without waiting; whether there was one.
 
         Where there are no limits there always is. It is for a message that is handed over now.
         """
         now = self._clock.time()
-        if not self._rates and now >= self._slowed_until:
+        if self.is_free:
             return True
         # Who waits for a slot comes first.
         if self._lock.locked() or not self._slots:

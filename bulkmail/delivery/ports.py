@@ -122,15 +122,55 @@ class FollowedSession(Session, Protocol):
         ...
 
 
+class WindowedSession(Protocol):
+    """A session to which whole messages may be handed over ahead of their replies."""
+
+    @property
+    def window(self) -> int:
+        """How many messages may be on their way at once."""
+        ...
+
+    async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
+        """Hand over a message for one recipient; its end may be out from here on.
+
+        `check` as for `Session.send`. Raises `MessageRefusedLocally` and what `check` raises,
+        nothing having been said then. Where the session breaks, `settle` tells.
+        """
+        ...
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `settle` would not wait."""
+        ...
+
+    async def settle(self) -> TransactionResult:
+        """The result of the oldest message that has none.
+
+        Raises `SessionError`, its stage `end of data` if and only if that message may have been
+        taken. A cancellation aborts the connection.
+        """
+        ...
+
+
 @runtime_checkable
 class Pipelined(Protocol):
-    """A transport whose sessions may be `FollowedSession`s."""
+    """A transport whose sessions may be `FollowedSession`s, or `WindowedSession`s."""
+
+    @property
+    def depth(self) -> int:
+        """Messages of a session that may be on their way at once, at most."""
+        ...
+
+    def keeps(self, session: Session) -> bool:
+        """Whether a session the caller has may have one more message, by number and age."""
+        ...
+
+    def windowed(self, session: Session) -> WindowedSession | None:
+        """A session the caller has, where several messages may be on their way at once."""
+        ...
 
     def followed(self, session: Session) -> FollowedSession | None:
-        """A session the caller has, where one more message may ride behind the one under way.
-
-        None: the server cannot do that, or the session has had its number of messages or its time.
-        """
+        """A session the caller has, where a message may ride behind the one under way."""
         ...
 
 

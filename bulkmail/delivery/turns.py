@@ -99,6 +99,17 @@ class Turns:
         is_limited = bool(self._shared.gates.of(mail.envelope.forward_paths))
         return self._may_begin(delivery) and not is_limited and self._lane.limiter.take_now()
 
+    def is_free(self, delivery: Delivery, mail: MailObject) -> bool:
+        """Whether a message for one recipient may go at any moment: no limit holds it back."""
+        paths = mail.envelope.forward_paths
+        is_limited = bool(self._shared.gates.of(paths)) or not self._lane.limiter.is_free
+        return len(paths) == 1 and not is_limited and self._may_begin(delivery)
+
+    def check_free(self) -> None:
+        """Raise `SlotMissed` where there are limits by now: called as MAIL goes out."""
+        if not self._lane.limiter.is_free:
+            raise SlotMissed("a pace was learned before MAIL went out")
+
     def count(self, mail: MailObject) -> None:
         """A message goes out: the meters are told."""
         now = self._shared.clock.time()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from bulkmail.delivery import classify
 from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
@@ -14,13 +12,13 @@ from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
 from bulkmail.delivery.preparing import Flight, Preparing, Settled
+from bulkmail.delivery.results import Results, has_not_begun
 from bulkmail.delivery.splitting import Splitting, too_many
 from bulkmail.delivery.turns import Later, SlotMissed, Turns
-from bulkmail.delivery.verdict import Try, verdict
+from bulkmail.delivery.windowed import WindowedCourse
 from bulkmail.errors import BulkmailError, MessageRefusedLocally, SessionError
-from bulkmail.fate import Attempt, Delivery
-from bulkmail.outcome import Accepted, Blame, InDoubt, Outcome, TransientFailure
-from bulkmail.smtp.stage import Stage
+from bulkmail.fate import Delivery
+from bulkmail.outcome import Accepted, Outcome
 
 __all__ = ["ClaimLost", "Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
 
@@ -45,21 +43,19 @@ class Following:
 class Worker:
     """One content on the wire at a time, and behind its final dot the next message's envelope.
 
-    No session is held where nothing follows. A result is written while the next message is under
-    way: the ledger is first in, first out, so the next mark is durable only behind it, and both
-    travel in one group commit; of one connection at most one row is marked and without a result.
-    From the moment it is known a result is written whatever becomes of the worker: what a server
-    has said is never in doubt for want of a moment to write it down.
+    Where whole messages may go ahead of their replies they do (`WindowedCourse`). No session is
+    held where nothing follows. Of one connection at most one row is marked and without a result:
+    the next mark is asked for behind the result.
     """
 
     def __init__(self, lane: Lane, shared: Engagement) -> None:
         self._lane = lane
         self._shared = shared
         self._judging = Judging(lane, shared)
+        self._results = Results(lane, shared)
         self._turns = Turns(lane, shared, self._judging)
         self._splitting = Splitting(lane, shared, self._turns)
         self._preparing = Preparing(lane, shared)
-        self._writing: deque[asyncio.Task[bool]] = deque()
         self._pipelined = lane.transport if isinstance(lane.transport, Pipelined) else None
 
     async def run(self) -> None:
@@ -67,81 +63,59 @@ class Worker:
         try:
             while True:
                 if self._lane.is_idle:
-                    await self._written()
+                    await self._results.written()
                 flight = await self._ready(await self._lane.next())
                 while flight is not None:
                     flight = await self._course(flight)
-                await self._written(all_but=1)
+                await self._results.written(all_but=1)
         finally:
-            await self._written()
-
-    async def _written(self, *, all_but: int = 0) -> None:
-        """Wait until results are in the ledger, but for the last so many. A wait cuts none off."""
-        while len(self._writing) > all_but:
-            await asyncio.wait([self._writing[0]])
-            self._writing.popleft().result()
-
-    def _done(self, delivery: Delivery) -> None:
-        self._lane.done()
-        self._shared.gates.leave(delivery.id)
-        self._shared.control.wake()
-
-    def _write(
-        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None = None
-    ) -> asyncio.Task[bool]:
-        writing = asyncio.create_task(self._record(tried, attempt, mark))
-        writing.add_done_callback(_hear)
-        self._writing.append(writing)
-        return writing
-
-    async def _record(
-        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None
-    ) -> bool:
-        """Write it; whether the claim was ours."""
-        try:
-            is_ours = (mark is None or await mark) and await self._shared.ledger.record(attempt)
-            if is_ours:
-                self._shared.tally.book(attempt)
-                self._shared.observer.attempted(tried.delivery, attempt)
-            return is_ours
-        finally:
-            self._done(tried.delivery)
+            await self._results.written()
 
     async def _ready(self, delivery: Delivery) -> Flight | None:
         """A delivery's flight; None: it has its result already, or was given back."""
         try:
             if not self._turns.may_begin:
-                await self._give_back(delivery)
+                await self._results.give_back(delivery)
                 return None
             opens_at = self._shared.opens_for(delivery, self._shared.clock.time())
             if opens_at is not None:
-                await self._shared.ledger.postpone([delivery], opens_at)
-                self._done(delivery)
+                await self._results.put_off(delivery, opens_at)
                 return None
             ready = await self._preparing.ready(delivery)
         except BaseException:
-            self._done(delivery)
+            self._results.done(delivery)
             raise
         if isinstance(ready, Settled):
-            self._write(ready.tried, ready.attempt)
+            self._results.write(ready.tried, ready.attempt)
             return None
         return ready
 
-    async def _give_back(self, delivery: Delivery) -> None:
-        """Untried: it is claimed again."""
-        await self._shared.ledger.release([delivery])
-        self._done(delivery)
-
     async def _following(self, session: Session) -> Following | None:
         """Who could ride behind the message that is under way; nobody is waited for."""
-        while self._pipelined is not None and self._turns.may_begin:
-            followed = self._pipelined.followed(session)
-            delivery = None if followed is None else self._lane.next_now()
-            if followed is None or delivery is None:
+        if self._pipelined is None or (followed := self._pipelined.followed(session)) is None:
+            return None
+        flight = await self._next(session)
+        return None if flight is None else Following(followed, flight)
+
+    async def _next(self, session: Session) -> Flight | None:
+        """The next one that is ready now, where the session may have one more."""
+        while self._turns.may_begin and self._pipelined is not None:
+            delivery = self._lane.next_now() if self._pipelined.keeps(session) else None
+            if delivery is None:
                 return None
             if (flight := await self._ready(delivery)) is not None:
-                return Following(followed, flight)
+                return flight
         return None
+
+    def _windowed(self, session: Session, flight: Flight) -> WindowedCourse | None:
+        """A course of whole messages, where this server and this message allow it."""
+        is_free = self._turns.is_free(flight.delivery, flight.mail)
+        windowed = self._pipelined.windowed(session) if self._pipelined and is_free else None
+        if windowed is None:
+            return None
+        return WindowedCourse(
+            windowed, results=self._results, judging=self._judging, turns=self._turns
+        )
 
     async def _course(self, flight: Flight) -> Flight | None:
         """Hand messages over on one session, while the next one can follow.
@@ -153,15 +127,17 @@ class Worker:
             return None
         split: tuple[Accepted, asyncio.Task[bool]] | None = None
         try:
+            if (windowed := self._windowed(session, flight)) is not None:
+                return await windowed.run(flight, partial(self._next, session))
             while True:
                 if flight.mark is None:
-                    self._ask_for_mark(flight)
+                    self._results.ask_for_mark(flight)
                 following = await self._following(session)
                 split = await self._hand_over(session, flight, following)
                 if following is None or not following.is_out:
                     break
                 flight = following.flight
-                await self._written(all_but=1)
+                await self._results.written(all_but=1)
         finally:
             await self._lane.transport.release(session)
         if split is not None:
@@ -175,24 +151,16 @@ class Worker:
         try:
             session = await self._turns.next(delivery, flight.mail)
         except SessionError as error:
-            await self._give_back(delivery)
+            await self._results.give_back(delivery)
             await self._judging.no_session(error, flight.began_in)
             return None
         if isinstance(session, Later) and not session.is_own:
-            await self._shared.ledger.postpone([delivery], session.until)
-            self._done(delivery)
+            await self._results.put_off(delivery, session.until)
             return None
         if session is None or isinstance(session, Later):
-            await self._give_back(delivery)
+            await self._results.give_back(delivery)
             return None
         return session
-
-    def _ask_for_mark(self, flight: Flight) -> None:
-        """Asked for now, awaited before the end of data: it is durable while the server answers."""
-        started_at, digests = flight.tried.started_at, flight.mail.digests()
-        mark = self._shared.ledger.mark(flight.delivery, started_at, digests)
-        flight.mark = asyncio.ensure_future(mark)
-        flight.mark.add_done_callback(_hear)
 
     async def _hand_over(
         self, session: Session, flight: Flight, following: Following | None
@@ -204,23 +172,25 @@ class Worker:
         try:
             outcome = await self._send(session, flight, following)
         except ClaimLost:
-            self._done(flight.delivery)
+            self._results.done(flight.delivery)
             return None
         except SlotMissed:
-            await self._give_back(flight.delivery)
+            await self._results.give_back(flight.delivery)
             await self._turns.missed()
             return None
-        if flight.is_follower and _has_not_begun(outcome):
-            await self._give_back(flight.delivery)
+        if flight.is_follower and has_not_begun(outcome):
+            await self._results.give_back(flight.delivery)
             return None
         self._turns.count(flight.mail)
         is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
         if is_split:
             self._lane.hold()
-        writing = self._write(flight.tried, self._judged(flight.tried, outcome), flight.mark)
+        writing = self._results.write(
+            flight.tried, self._results.judged(flight.tried, outcome), flight.mark
+        )
         if following is not None and following.is_out:
             following.flight.is_follower = True
-            self._ask_for_mark(following.flight)
+            self._results.ask_for_mark(following.flight)
         await self._judging.outcome(flight.delivery, outcome, flight.began_in)
         return (outcome, writing) if is_split and isinstance(outcome, Accepted) else None
 
@@ -233,10 +203,7 @@ class Worker:
             if writing.result():
                 await self._splitting.send_rest(flight.delivery, flight.mail, first)
         finally:
-            self._done(flight.delivery)
-
-    def _judged(self, tried: Try, outcome: Outcome) -> Attempt:
-        return verdict(tried, outcome, self._shared.policy, self._shared.clock.time())
+            self._results.done(flight.delivery)
 
     async def _send(self, session: Session, flight: Flight, following: Following | None) -> Outcome:
         may_be_out = False
@@ -265,7 +232,7 @@ class Worker:
         except MessageRefusedLocally as error:
             return classify.of_local_refusal(error)
         except asyncio.CancelledError:
-            await asyncio.shield(self._cut(flight.tried, may_be_out=may_be_out))
+            await asyncio.shield(self._results.cut(flight.tried, may_be_out=may_be_out))
             if following is not None:
                 await asyncio.shield(self._shared.ledger.release([following.flight.delivery]))
             raise
@@ -274,29 +241,3 @@ class Worker:
         """Take its turn, at the moment its envelope could go out."""
         follower.began_in = self._lane.health.round
         return self._turns.take_now(follower.delivery, follower.mail)
-
-    async def _cut(self, tried: Try, *, may_be_out: bool) -> None:
-        """Write down what a cancellation left: past the mark it may be past the dot."""
-        if may_be_out:
-            attempt = self._judged(tried, InDoubt(reason="interrupted"))
-            await self._shared.ledger.record(attempt)
-            self._shared.observer.attempted(tried.delivery, attempt)
-        else:
-            await self._shared.ledger.release([tried.delivery])
-
-
-def _has_not_begun(outcome: Outcome) -> bool:
-    """Whether the session ended before the server took an envelope that was sent ahead.
-
-    It may have had its number of messages, and says so to MAIL: no word on this one.
-    """
-    if not isinstance(outcome, TransientFailure) or outcome.stage is not Stage.MAIL:
-        return False
-    is_closing = outcome.reply is not None and outcome.reply.is_closing
-    return is_closing or outcome.blame is Blame.SESSION
-
-
-def _hear(done: asyncio.Future[Any]) -> None:
-    """Take note of an error that nobody waits for where the run ends by another one."""
-    if not done.cancelled():
-        done.exception()

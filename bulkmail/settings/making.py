@@ -232,6 +232,7 @@ class _Maker:
             connections=model.connections,
             messages_per_connection=model.messages_per_connection,
             connection_lifetime=model.connection_lifetime,
+            window=model.window,
             timeout=model.timeout,
             data_timeout=model.data_timeout,
             local_hostname=self._local_hostname(model.local_hostname),

@@ -57,6 +57,8 @@ class ServerSettings:
     #: 0 is no limit.
     messages_per_connection: int = 100
     connection_lifetime: float = 300.0
+    #: Messages of a connection that may be on their way at once, where BDAT is offered.
+    window: int = 8
     #: For each stage but the end of data; caps the RFC's defaults.
     timeout: float = 30.0
     data_timeout: float = 600.0

@@ -222,6 +222,21 @@ class EndOfData(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Bdat(Command):
+    """BDAT with LAST (RFC 3030, 2): the whole content, `size` octets, follows the line at once.
+
+    It is not dot-stuffed, and its reply is that to the end of data.
+    """
+
+    stage = Stage.END_OF_DATA
+    size: int
+
+    def encode(self) -> bytes:
+        """The command line."""
+        return line("BDAT", f"{self.size} LAST")
+
+
+@dataclass(frozen=True, slots=True)
 class Rset(Command):
     """RSET (RFC 5321, 4.1.1.5)."""
 

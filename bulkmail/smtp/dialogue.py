@@ -19,7 +19,7 @@ from bulkmail.errors import (
     PlaintextInjected,
     ProtocolViolation,
 )
-from bulkmail.smtp.commands import AuthResponse, Command, Greeting
+from bulkmail.smtp.commands import AuthResponse, Bdat, Command, Greeting
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
@@ -141,10 +141,25 @@ class Dialogue:
             return f"{stage} behind {self._outstanding[-1].stage}"
         if stage not in TRANSITIONS[hoped]:
             return f"{stage} has no place in {hoped.value}"
-        if stage is Stage.AUTH:
-            return self._objection_to_auth(command, hoped)
-        if stage is Stage.STARTTLS and self.is_tls:
-            return "STARTTLS under TLS (RFC 3207, 4.2)"
+        return self._objection_by_stage(command, hoped)
+
+    def _objection_by_stage(self, command: Command, hoped: State) -> str | None:
+        match command.stage:
+            case Stage.AUTH:
+                return self._objection_to_auth(command, hoped)
+            case Stage.END_OF_DATA:
+                return self._objection_to_end(command, hoped)
+            case Stage.STARTTLS if self.is_tls:
+                return "STARTTLS under TLS (RFC 3207, 4.2)"
+            case _:
+                return None
+
+    def _objection_to_end(self, command: Command, hoped: State) -> str | None:
+        is_bdat = isinstance(command, Bdat)
+        if is_bdat is not (hoped is State.RCPT_GIVEN):
+            return f"{'BDAT' if is_bdat else 'a final dot'} in {hoped.value}"
+        if is_bdat and not self.extensions.chunking:
+            return "BDAT without CHUNKING"
         return None
 
     def _objection_to_auth(self, command: Command, hoped: State) -> str | None:
@@ -213,6 +228,9 @@ class Dialogue:
 
 def _hoped_after(state: State, command: Command) -> State:
     """Where a good reply to `command` leads from `state`."""
+    if isinstance(command, Bdat):
+        # Whatever the reply is, and whatever became of the envelope before it.
+        return State.READY
     known = TRANSITIONS[state].get(command.stage, {})
     return known.get(COMPLETION) or known.get(INTERMEDIATE) or state
 

@@ -40,6 +40,13 @@ _ANYTIME: dict[Stage, dict[Severity, State]] = {
     Stage.QUIT: dict.fromkeys(Severity, State.CLOSED),
 }
 
+#: The whole content was there: the transaction is over, whatever is said to it.
+_CONTENT_ANSWERED: dict[Severity, State] = {
+    COMPLETION: State.READY,
+    TRANSIENT: State.READY,
+    PERMANENT: State.READY,
+}
+
 #: What may be sent in each state, and where the reply leads. What is not in the table: 4yz and 5yz
 #: leave the state as it is, anything else is a ProtocolViolation. 421 closes in every state.
 TRANSITIONS: dict[State, dict[Stage, dict[Severity, State]]] = {
@@ -85,16 +92,13 @@ TRANSITIONS: dict[State, dict[Stage, dict[Severity, State]]] = {
     State.RCPT_GIVEN: {
         Stage.RCPT: {COMPLETION: State.RCPT_GIVEN},
         Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
+        Stage.END_OF_DATA: _CONTENT_ANSWERED,  # BDAT
         Stage.RSET: {COMPLETION: State.READY},
         Stage.NOOP: {COMPLETION: State.RCPT_GIVEN},
         **_ANYTIME,
     },
     State.EXPECT_CONTENT: {
-        Stage.END_OF_DATA: {
-            COMPLETION: State.READY,
-            TRANSIENT: State.READY,
-            PERMANENT: State.READY,
-        },
+        Stage.END_OF_DATA: _CONTENT_ANSWERED,
     },
     State.CLOSED: {},
 }
@@ -107,9 +111,11 @@ STRAGGLERS: dict[State, dict[Stage, dict[Severity, State]]] = {
     State.READY: {
         Stage.RCPT: {COMPLETION: State.READY},
         Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
+        Stage.END_OF_DATA: _CONTENT_ANSWERED,
     },
-    # Every RCPT was refused.
+    # Every RCPT was refused. The content of a BDAT was behind it, and is discarded (RFC 3030, 2).
     State.MAIL_GIVEN: {
         Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
+        Stage.END_OF_DATA: _CONTENT_ANSWERED,
     },
 }

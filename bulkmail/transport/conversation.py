@@ -60,6 +60,8 @@ class Conversation:
         self._timeout_of = timeout_of
         self._scribe = scribe
         self._heard: deque[Exchange] = deque()
+        #: Octets handed to the stream by `say`, `pour` and `post`.
+        self._written = 0
         #: Why there is no more to be said or heard; "" while there is.
         self._end = ""
         #: The final dot while it was not handed over; b"" outside content.
@@ -76,6 +78,13 @@ class Conversation:
         with contextlib.suppress(SessionError):
             self._listen(Stage.MAIL)
         return self.dialogue.is_idle and not self._heard and not self.stream.has_ended
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be said, as far as is known."""
+        dialogue = self.dialogue
+        is_ended = dialogue.farewell is not None or dialogue.violation is not None
+        return bool(self._end) or is_ended or self.stream.has_ended
 
     @property
     def stage(self) -> Stage:
@@ -101,7 +110,9 @@ class Conversation:
         with self._guarded(stage):
             if self.stream.has_ended and self.dialogue.farewell is None:
                 raise self._closed()
-            self.stream.write([self.dialogue.send(command) for command in commands])
+            lines = [self.dialogue.send(command) for command in commands]
+            self._written += sum(map(len, lines))
+            self.stream.write(lines)
         if self._scribe is not None:
             self._scribe.sent(commands)
 
@@ -153,6 +164,7 @@ class Conversation:
                 self._dot = b""
                 self._tell_content(size_bytes)
                 ridden = self._ride(block, behind())
+            self._written += sum(map(len, block))
             self.stream.write(block)
             is_begun = True
             await self._ease()
@@ -160,6 +172,51 @@ class Conversation:
         reply = (await self.hear()).reply
         self._weigh(reply, ridden)
         return reply
+
+    async def post(
+        self, commands: Sequence[Command], chunks: Iterable[bytes], last: Callable[[int], None]
+    ) -> None:
+        """Hand over `commands`, the last of them a BDAT, and its content; wait for no reply.
+
+        `last` is called just before the end of the content is handed over, with where that is in
+        all that is written, for `has_sent`. Replies that come meanwhile are kept to be heard.
+        Raises as `say` does, and `SessionError` where the server stops reading.
+        """
+        for command in commands:
+            command.encode()
+        stage = commands[0].stage
+        self._insist(stage)
+        self._listen(stage)
+        if not self.dialogue.outstanding:
+            self._since = self._loop.time()
+        with self._guarded(stage):
+            if self.stream.has_ended and self.dialogue.farewell is None:
+                raise self._closed()
+            lines = [self.dialogue.send(command) for command in commands]
+        if self._scribe is not None:
+            self._scribe.sent(commands)
+        for block, is_last in blocks((*lines, *chunks), b""):
+            self._written += sum(map(len, block))
+            if is_last:
+                last(self._written)
+            self.stream.write(block)
+            await self._ease(is_ahead=True)
+
+    def has_sent(self, position: int) -> bool:
+        """Whether all up to there has left this process."""
+        return self._written - self.stream.unsent >= position
+
+    def has_heard(self, count: int) -> bool:
+        """Whether so many replies are there without waiting, or no more will come."""
+        if self._end:
+            return True
+        with contextlib.suppress(SessionError):
+            self._listen(self._oldest_stage)
+        return len(self._heard) >= count or bool(self._end)
+
+    def early(self, exchange: Exchange) -> NoReturn:
+        """Cut the session: it accepted what it cannot have seen."""
+        self._break(exchange.reply, Stage.END_OF_DATA)
 
     def _ride(self, block: list[Bytes], commands: Sequence[Command]) -> int:
         """Put commands behind a final dot; how many octets they are."""
@@ -268,9 +325,12 @@ class Conversation:
         if self._scribe is not None:
             self._scribe.received(shown)
 
-    async def _ease(self) -> None:
-        """Let what was written leave, if it is much; replies that come meanwhile are taken in."""
-        while self.stream.is_congested and not self._heard:
+    async def _ease(self, *, is_ahead: bool = False) -> None:
+        """Let what was written leave, if it is much; replies that come meanwhile are taken in.
+
+        Unless it is written ahead of replies, one that comes ends the waiting.
+        """
+        while self.stream.is_congested and (is_ahead or not self._heard):
             stage = self.stage
             with self._guarded(stage):
                 data = await self.stream.drain_or_read(stage, self._deadline)

@@ -59,6 +59,24 @@ class PooledSession(Protocol):
         ...
 
     @property
+    def window(self) -> int:
+        """How many messages may be on their way at once."""
+        ...
+
+    async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
+        """Hand over a whole message; the pool never does."""
+        ...
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `settle` would not wait."""
+        ...
+
+    async def settle(self) -> TransactionResult:
+        """The oldest message's result; the pool never asks."""
+        ...
+
+    @property
     def takes_followers(self) -> bool:
         """Whether a message's envelope may ride behind another's final dot."""
         ...
@@ -170,15 +188,25 @@ class SessionPool:
             return
         self._put_back(lent)
 
-    def followed(self, session: object) -> PooledSession | None:
-        """A session out on loan, where one more message may ride behind the one under way.
+    @property
+    def depth(self) -> int:
+        """Messages of a session that may be on their way at once, at most."""
+        return self._settings.window
 
-        None: not with this server, or it has had its number of messages or its time.
-        """
+    def keeps(self, session: object) -> bool:
+        """Whether a session out on loan may have one more message, by number and age."""
         lent = self._active.get(id(session))
-        if lent is None or self._is_closed or not lent.takes_followers or self._is_spent(lent):
-            return None
-        return lent
+        return lent is not None and not self._is_closed and not self._is_spent(lent)
+
+    def followed(self, session: object) -> PooledSession | None:
+        """A session out on loan, where a message may ride behind the one under way."""
+        lent = self._active.get(id(session))
+        return lent if lent is not None and lent.takes_followers else None
+
+    def windowed(self, session: object) -> PooledSession | None:
+        """A session out on loan, where several messages may be on their way at once."""
+        lent = self._active.get(id(session))
+        return lent if lent is not None and lent.window > 1 else None
 
     async def close(self) -> None:
         """QUIT from all idle sessions; who waits for one gets `ConnectionLost`.

@@ -3,7 +3,7 @@
 With PIPELINING a message for one recipient is one round trip: the content and its final dot go out
 together with the next message's MAIL, RCPT and DATA. Where there are more recipients, DATA waits
 for every reply to RCPT: a lone dot to take a DATA back, when the row's own address was refused,
-would mail the others.
+would mail the others. Where CHUNKING is offered as well, whole messages may go ahead (`Window`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from bulkmail.smtp.commands import Command, Data, Noop, Rset, Vrfy
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.states import State
-from bulkmail.smtp.transaction import TransactionResult, opening
+from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.smtp.transparency import stuff
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.opening import Connect, Facts, Opening
 from bulkmail.transport.password import Password
 from bulkmail.transport.stream import SmtpStream
 from bulkmail.transport.tls import TlsFacts
-from bulkmail.transport.transaction import Transaction
+from bulkmail.transport.transaction import Transaction, transaction_for
 from bulkmail.transport.transcript import Transcript
 from bulkmail.transport.trust import Level, Trust
+from bulkmail.transport.window import Window
 
 #: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
 Mark = Callable[[], Awaitable[None]]
@@ -44,11 +45,18 @@ class Session:
     """A connection in READY. One transaction or command at a time."""
 
     def __init__(
-        self, conversation: Conversation, facts: Facts, opened_at: float, trust: Trust
+        self,
+        conversation: Conversation,
+        facts: Facts,
+        opened_at: float,
+        *,
+        trust: Trust,
+        window: int,
     ) -> None:
         self._conversation = conversation
         self._facts = facts
         self._trust = trust
+        self._window = Window(conversation, trust, window)
         #: The transaction whose envelope went out behind the last final dot.
         self._ahead: Transaction | None = None
         #: By `Clock.monotonic`.
@@ -92,7 +100,13 @@ class Session:
                 raise
             way = make()
             conversation = await way.run()
-        return cls(conversation, way.facts, clock.monotonic(), trust or Trust())
+        return cls(
+            conversation,
+            way.facts,
+            clock.monotonic(),
+            trust=trust or Trust(),
+            window=settings.window,
+        )
 
     def __repr__(self) -> str:
         state = self._conversation.dialogue.state.value
@@ -165,7 +179,13 @@ class Session:
         """
         transaction, self._ahead = self._ahead, None
         if transaction is None or transaction.mail is not mail:
-            transaction = self._transaction(mail, is_8bit=is_8bit, first_decides=first_decides)
+            transaction = transaction_for(
+                mail,
+                self.extensions,
+                min(self._trust.level, Level.GROUP),
+                is_8bit=is_8bit,
+                first_decides=first_decides,
+            )
             if check is not None:
                 check()
             self.transactions += 1
@@ -188,6 +208,39 @@ class Session:
             self._trust.kept(transaction.level)
         return replies.result()
 
+    @property
+    def window(self) -> int:
+        """How many messages may be on their way at once by `post`; 1: none, use `send`."""
+        return self._window.size
+
+    async def post(
+        self, mail: MailObject, *, is_8bit: bool = False, check: Callable[[], None] | None = None
+    ) -> None:
+        """Hand over a whole message for one recipient (BDAT, RFC 3030) and wait for no reply.
+
+        Its end may be out from here on: what marks it is to be durable. `settle` gives the result,
+        in the order of the calls, also where the session breaks here. `check` as for `send`.
+        Raises `MessageRefusedLocally`, nothing having been said, and what `check` raises.
+        """
+        transaction = transaction_for(mail, self.extensions, Level.WINDOW, is_8bit=is_8bit)
+        if check is not None:
+            check()
+        self.transactions += 1
+        await self._window.post(transaction)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether `settle` would not wait."""
+        return self._window.is_answered
+
+    async def settle(self) -> TransactionResult:
+        """The result of the message that was posted first and has none yet.
+
+        Raises `SessionError`: of stage ``end of data`` where that message may have been taken,
+        ``mail`` where it was surely not. A cancellation cuts the connection.
+        """
+        return await self._window.settle()
+
     async def verify(self, name: str) -> Reply:
         """VRFY: most servers answer 252, which says nothing. Raises as `send` does."""
         return await self._conversation.exchange(Vrfy(name))
@@ -208,17 +261,6 @@ class Session:
         """Cut the connection at once; harmless where it is closed already."""
         self._conversation.abort("it was cut off")
 
-    def _transaction(
-        self, mail: MailObject, *, is_8bit: bool = False, first_decides: bool = True
-    ) -> Transaction:
-        envelope = opening(
-            mail.envelope, size=mail.size, extensions=self.extensions, is_8bit=is_8bit
-        )
-        level = (
-            min(self._trust.level, Level.GROUP) if self.extensions.pipelining else Level.LOCKSTEP
-        )
-        return Transaction(mail, envelope, level, first_decides=first_decides)
-
     def _level_of(self, transaction: Transaction) -> Level:
         """How far ahead the server was spoken to when it broke."""
         return transaction.level if self._ahead is None else self._ahead.level
@@ -233,14 +275,14 @@ class Session:
         if follower is None or not is_able or first.replies.has_refused:
             return ()
         try:
-            transaction = self._transaction(follower)
+            transaction = transaction_for(follower, self.extensions, Level.GLUE)
             for command in transaction.group:
                 command.encode()
         except MessageRefusedLocally:
             return ()
         if not may_follow():
             return ()
-        transaction.level, transaction.is_said = Level.GLUE, True
+        transaction.is_said = True
         self._ahead = transaction
         self.transactions += 1
         return transaction.group

@@ -8,11 +8,31 @@ from bulkmail.errors import SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.commands import Command, Data, Mail, Rcpt
 from bulkmail.smtp.dialogue import Exchange
+from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.stage import Stage
+from bulkmail.smtp.transaction import opening
 from bulkmail.transport.transaction_replies import TransactionReplies
 from bulkmail.transport.trust import Level, is_out_of_step
 
 _MAIL_AND_ONE_RCPT = 2
+
+
+def transaction_for(
+    mail: MailObject,
+    extensions: Extensions,
+    level: Level,
+    *,
+    is_8bit: bool = False,
+    first_decides: bool = True,
+) -> Transaction:
+    """A message's transaction with a server that offers `extensions`.
+
+    Raises `MessageRefusedLocally` where that cannot take the message.
+    """
+    envelope = opening(mail.envelope, size=mail.size, extensions=extensions, is_8bit=is_8bit)
+    if not extensions.pipelining:
+        level = Level.LOCKSTEP
+    return Transaction(mail, envelope, level, first_decides=first_decides)
 
 
 class Transaction:
@@ -33,8 +53,12 @@ class Transaction:
         self.replies = TransactionReplies(first_decides=first_decides)
         #: Whether its group was handed over.
         self.is_said = False
-        #: Whether its content was begun.
+        #: Whether its final dot may be out, or the end of its BDAT.
         self.is_open = False
+        #: Where its end is in all that is written (BDAT).
+        self.end = 0
+        #: The reply by which the server lost the thread.
+        self.lost_at: Exchange | None = None
 
     @property
     def group(self) -> tuple[Command, ...]:
@@ -52,9 +76,15 @@ class Transaction:
         is_ahead = self.level >= Level.GLUE or (self.level is Level.GROUP and not is_first)
         went_well = is_first or self.replies.is_well
         if is_ahead and went_well and is_out_of_step(exchange.reply):
+            self.lost_at = exchange
             return True
         self.replies.take(exchange)
         return False
+
+    def open(self, end: int) -> None:
+        """Its end is handed over; where that is in all that is written."""
+        self.is_open = True
+        self.end = end
 
     def own(self, error: SessionError) -> SessionError:
         """The error as it concerns this message: in doubt only where its own content was out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulkmail.smtp.commands import Data, Mail, Rcpt
+from bulkmail.smtp.commands import Bdat, Data, Mail, Rcpt
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
@@ -36,6 +36,9 @@ class TransactionReplies:
                     self.recipients[path] = reply
             case Data():
                 self.data = reply
+            case Bdat() if self.is_anybody_taken or not reply.is_positive:
+                # What is said to content that was for nobody is no acceptance.
+                self.end_of_data = reply
             case _:
                 pass
 

@@ -62,10 +62,18 @@ class GluingTransport(FakeTransport):
         self.count = 0
         return GluingSession(self)
 
-    def followed(self, session: object) -> GluingSession | None:
+    def followed(self, session: object) -> GluingSession:
         assert isinstance(session, GluingSession)
+        return session
+
+    depth = 1
+
+    def windowed(self, session: object) -> None:
+        return None
+
+    def keeps(self, session: object) -> bool:
         self.count += 1
-        return session if self.count < self._most else None
+        return self.count < self._most
 
 
 def number(address: str) -> int:

@@ -22,6 +22,9 @@ from peers.waiting import until
 
 PROGRAM = "/usr/sbin/postfix"
 
+#: A domain of which it knows nobody.
+UNKNOWN = "unknown.example"
+
 MAIN = """
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -47,6 +50,8 @@ message_size_limit = 52428800
 smtpd_client_connection_count_limit = 0
 smtpd_forbid_unauth_pipelining = yes
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_recipient_restrictions =
+    check_recipient_access inline:{{ {{ {unknown} = 550 5.1.1 no such user }} }}, permit
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = {sasl}
@@ -131,7 +136,7 @@ def running_postfix(folder: Path, dovecot: Dovecot) -> Iterator[Postfix]:
         (folder / "data").mkdir()
         os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
         ca_file = _write_certificates(folder)
-        main = MAIN.format(folder=folder, sasl=dovecot.sasl, lmtp=dovecot.lmtp)
+        main = MAIN.format(folder=folder, sasl=dovecot.sasl, lmtp=dovecot.lmtp, unknown=UNKNOWN)
         (folder / "main.cf").write_text(main, "utf-8")
         master = MASTER.format(starttls_port=starttls_port, tls_port=tls_port)
         (folder / "master.cf").write_text(master, "utf-8")

@@ -68,6 +68,7 @@ def broken(world: World) -> Iterator[Broken]:
     yield from _beyond_limits(world)
     yield from _hammered(world)
     yield from _two_at_once(world)
+    yield from _too_many_doubts(world)
     yield from _against_their_will(world, taken)
 
 
@@ -167,6 +168,19 @@ def _two_at_once(world: World) -> Iterator[Broken]:
     for sender in world.senders:
         if sender.must_be_busy and not sender.was_busy and not sender.process.is_dead:
             yield Broken("one run at a time", sender.process.name)
+
+
+def _too_many_doubts(world: World) -> Iterator[Broken]:
+    """A crash leaves in doubt one row a connection, times the window where there is one."""
+    story = world.story
+    most = sum(
+        settings.connections * (settings.window if temper.chunking else 1)
+        for settings, temper in zip(story.settings, story.tempers, strict=True)
+    )
+    for sender in world.senders:
+        if sender.doubts_found > most:
+            what = f"{sender.doubts_found} before {sender.process.name}, {most} at most"
+            yield Broken("no more doubts than connections times the window", what)
 
 
 def _against_their_will(world: World, taken: dict[str, list[Taken]]) -> Iterator[Broken]:

@@ -16,8 +16,8 @@ from unittest.mock import patch
 
 from bulkmail.delivery import blame, classify, verdict
 from bulkmail.delivery.limiter import Limiter, Slot
+from bulkmail.delivery.results import Results
 from bulkmail.delivery.retry import Decision, RetryAt, RetryPolicy
-from bulkmail.delivery.worker import Worker
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import Ledger, limits
@@ -258,12 +258,12 @@ def silence_taken_for_consent() -> Iterator[None]:
 @contextlib.contextmanager
 def sending_row_released() -> Iterator[None]:
     """A cut gives back what is past its mark."""
-    real = Worker._cut
+    real = Results.cut
 
-    async def cut(self: Worker, tried: Any, **facts: Any) -> None:
+    async def cut(self: Results, tried: Any, **facts: Any) -> None:
         await real(self, tried, **(facts | {"may_be_out": False}))
 
-    with patch.object(Worker, "_cut", cut):
+    with patch.object(Results, "cut", cut):
         yield
 
 

@@ -83,6 +83,8 @@ class Sender:
     holds_lock: bool = False
     #: Whether another run has the lock for certain.
     must_be_busy: bool = False
+    #: How many rows an earlier run left in doubt.
+    doubts_found: int = 0
     control: Control = field(init=False)
     task: asyncio.Task[None] | None = None
 
@@ -133,7 +135,7 @@ class Sender:
     async def _run(self, ledger: Ledger) -> None:
         campaign_id = await self._enrol(ledger)
         retry = self.campaign.retry
-        await ledger.recover(
+        self.doubts_found = await ledger.recover(
             campaign_id,
             resend=retry.resend_on_doubt,
             due_at=self._clock.time() + retry.backoff[0],

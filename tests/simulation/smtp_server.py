@@ -66,6 +66,8 @@ class ServerSide:
         self._client = client
         self._buffer = b""
         self._is_content = False
+        #: Octets of a BDAT that are to come; None: none is under way.
+        self._chunk: int | None = None
         self._has_mail = False
         self._recipients: list[str] = []
         self._deeds: list[Deed] = []
@@ -88,9 +90,29 @@ class ServerSide:
         """Hear bytes; what follows from them."""
         self._buffer += octets
         self._now = now
-        while not self._is_over and (self._take_content() if self._is_content else self._take()):
+        while not self._is_over and self._take_next():
             pass
         return self._done()
+
+    def _take_next(self) -> bool:
+        if self._chunk is not None:
+            return self._take_chunk(self._chunk)
+        return self._take_content() if self._is_content else self._take()
+
+    def _take_chunk(self, size: int) -> bool:
+        """Hear a whole BDAT. False: it has not come to its end."""
+        if len(self._buffer) < size:
+            if self._buffer and self._temper.loses_content():
+                self._suffer(Strike(fault="drop in content"))
+            return False
+        content, self._buffer = self._buffer[:size], self._buffer[size:]
+        self._chunk = None
+        if self._recipients:
+            self._end_content(content)
+        else:
+            self._forget()
+            self._say(b"503 5.5.1 RCPT first")
+        return True
 
     def grow_tired(self) -> list[Deed]:
         """It closes an idle connection, with a word."""
@@ -117,6 +139,9 @@ class ServerSide:
         if found:
             self._buffer = rest
             self._is_content = False
+            if self._temper.drops_behind_dot and rest:
+                self._books.note("drops behind dot")
+                self._buffer = b""
             self._end_content(content)
         elif self._buffer and self._temper.loses_content():
             self._suffer(Strike(fault="drop in content"))
@@ -130,6 +155,7 @@ class ServerSide:
             "MAIL": self._mail,
             "RCPT": self._rcpt,
             "DATA": self._data,
+            "BDAT": self._bdat,
             "RSET": self._rset,
             "QUIT": self._quit,
         }
@@ -197,6 +223,9 @@ class ServerSide:
         elif self._survives("data"):
             self._is_content = True
             self._say(b"354 go on")
+
+    def _bdat(self, line: str) -> None:
+        self._chunk = int(line.split()[1])
 
     def _end_content(self, content: bytes) -> None:
         strike = self._temper.strike("end of data")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 
@@ -90,6 +90,11 @@ def tell(seed: int) -> Story:
     dice = Random(f"story {seed}")
     count = dice.choices((1, 2, 3, 4), (1, 5, 3, 1))[0]
     tempers = tuple(temper(Random(f"temper {seed} {n}"), n) for n in range(count))
+    # Dice of their own: the rest of a seed's story stays as it was.
+    ahead = Random(f"ahead {seed}")
+    for one in tempers:
+        one.chunking = one.pipelining and ahead.random() < 0.4
+        one.drops_behind_dot = one.pipelining and ahead.random() < 0.06
     weighted = dice.random() < 0.3
     rows = dice.randint(40, 75) if dice.random() < 0.9 else dice.randint(76, 160)
     campaign = CampaignPlan(
@@ -103,7 +108,10 @@ def tell(seed: int) -> Story:
     return Story(
         seed=seed,
         settings=tuple(
-            _settings(dice, n, temper, weighted=weighted) for n, temper in enumerate(tempers)
+            replace(
+                _settings(dice, n, temper, weighted=weighted), window=ahead.choice((1, 2, 4, 8))
+            )
+            for n, temper in enumerate(tempers)
         ),
         tempers=tempers,
         campaign=campaign,

@@ -68,6 +68,9 @@ class Temper:
     idle_limit: float = 0.0
     password: str = "right"
     pipelining: bool = True
+    chunking: bool = False
+    #: Whether it offers PIPELINING and forgets what came with a final dot, and behind it.
+    drops_behind_dot: bool = False
     starttls: bool = False
     auth: bool = False
 
@@ -108,6 +111,8 @@ class Temper:
         offers = [b"SIZE 50000000"]
         if self.pipelining:
             offers.append(b"PIPELINING")
+        if self.chunking:
+            offers.append(b"CHUNKING")
         if self.starttls:
             offers.append(b"STARTTLS")
         if self.auth:

@@ -29,6 +29,8 @@ _RCPT = re.compile(rb"RCPT TO:<([^>]*)>")
 _DOT = b"\r\n.\r\n"
 #: The next message's envelope behind a final dot.
 _RIDES = _DOT + b"MAIL "
+#: A whole message ahead of its replies.
+_CHUNK = b"\r\nBDAT "
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class World:
     def wrote(self, process: Process, server: str, octets: bytes) -> None:
         """A process handed bytes to its connection."""
         self._note("wrote", process.name, server, len(octets))
-        if octets.endswith(_DOT) or _RIDES in octets:
+        if octets.endswith(_DOT) or _RIDES in octets or _CHUNK in octets:
             self._count("dot")
         octets = octets.rpartition(_DOT)[2]
         if octets.startswith((b"MAIL", b"RCPT")):

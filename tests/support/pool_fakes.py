@@ -39,6 +39,8 @@ class FakeClock:
 class FakeSession:
     ahead: MailObject | None = None
     takes_followers = True
+    window = 1
+    is_answered = False
 
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
@@ -58,6 +60,12 @@ class FakeSession:
         follower: MailObject | None = None,
         may_follow: Callable[[], bool] = bool,
     ) -> TransactionResult:
+        raise NotImplementedError
+
+    async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
+        raise NotImplementedError
+
+    async def settle(self) -> TransactionResult:
         raise NotImplementedError
 
     async def quit(self) -> None:

@@ -1,0 +1,111 @@
+"""What becomes of a worker's deliveries: marks, results, and claims given back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from bulkmail.delivery.engagement import Engagement
+from bulkmail.delivery.lane import Lane
+from bulkmail.delivery.preparing import Flight
+from bulkmail.delivery.verdict import Try, verdict
+from bulkmail.fate import Attempt, Delivery
+from bulkmail.outcome import Blame, InDoubt, Outcome, TransientFailure
+from bulkmail.smtp.stage import Stage
+
+
+class Results:
+    """One worker's road to the ledger.
+
+    A result is written while other messages are under way: the ledger is first in, first out, so
+    a mark that is asked for behind it is durable only behind it, and both travel in one group
+    commit. From the moment it is known a result is written whatever becomes of the worker: what a
+    server has said is never in doubt for want of a moment to write it down.
+    """
+
+    def __init__(self, lane: Lane, shared: Engagement) -> None:
+        self._lane = lane
+        self._shared = shared
+        self._writing: deque[asyncio.Task[bool]] = deque()
+
+    async def written(self, *, all_but: int = 0) -> None:
+        """Wait until results are in the ledger, but for the last so many. A wait cuts none off."""
+        while len(self._writing) > all_but:
+            await asyncio.wait([self._writing[0]])
+            self._writing.popleft().result()
+
+    def done(self, delivery: Delivery) -> None:
+        """It has left the worker's hands."""
+        self._lane.done()
+        self._shared.gates.leave(delivery.id)
+        self._shared.control.wake()
+
+    def write(
+        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None = None
+    ) -> asyncio.Task[bool]:
+        """Have a result written; the task says whether the claim was ours."""
+        writing = asyncio.create_task(self._record(tried, attempt, mark))
+        writing.add_done_callback(_hear)
+        self._writing.append(writing)
+        return writing
+
+    async def _record(
+        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None
+    ) -> bool:
+        try:
+            is_ours = (mark is None or await mark) and await self._shared.ledger.record(attempt)
+            if is_ours:
+                self._shared.tally.book(attempt)
+                self._shared.observer.attempted(tried.delivery, attempt)
+            return is_ours
+        finally:
+            self.done(tried.delivery)
+
+    async def give_back(self, *deliveries: Delivery) -> None:
+        """Untried: they are claimed again."""
+        await self._shared.ledger.release(deliveries)
+        for delivery in deliveries:
+            self.done(delivery)
+
+    async def put_off(self, delivery: Delivery, until: float) -> None:
+        """Untried, and not before then (epoch seconds)."""
+        await self._shared.ledger.postpone([delivery], until)
+        self.done(delivery)
+
+    def ask_for_mark(self, flight: Flight) -> None:
+        """Asked for now, awaited before the end of data: it is durable while the server answers."""
+        started_at, digests = flight.tried.started_at, flight.mail.digests()
+        mark = self._shared.ledger.mark(flight.delivery, started_at, digests)
+        flight.mark = asyncio.ensure_future(mark)
+        flight.mark.add_done_callback(_hear)
+
+    def judged(self, tried: Try, outcome: Outcome) -> Attempt:
+        """What is written for an outcome now."""
+        return verdict(tried, outcome, self._shared.policy, self._shared.clock.time())
+
+    async def cut(self, tried: Try, *, may_be_out: bool) -> None:
+        """Write down what a cancellation left: past the mark it may be past the dot."""
+        if may_be_out:
+            attempt = self.judged(tried, InDoubt(reason="interrupted"))
+            await self._shared.ledger.record(attempt)
+            self._shared.observer.attempted(tried.delivery, attempt)
+        else:
+            await self._shared.ledger.release([tried.delivery])
+
+
+def has_not_begun(outcome: Outcome) -> bool:
+    """Whether the session ended before the server took an envelope that was sent ahead.
+
+    It may have had its number of messages, and says so to MAIL: no word on this one.
+    """
+    if not isinstance(outcome, TransientFailure) or outcome.stage is not Stage.MAIL:
+        return False
+    is_closing = outcome.reply is not None and outcome.reply.code == 421  # noqa: PLR2004  # RFC 5321
+    return is_closing or outcome.blame is Blame.SESSION
+
+
+def _hear(done: asyncio.Future[Any]) -> None:
+    """Take note of an error that nobody waits for where the run ends by another one."""
+    if not done.cancelled():
+        done.exception()

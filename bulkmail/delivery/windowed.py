@@ -1,0 +1,130 @@
+"""A course of whole messages on one session, several on their way at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from bulkmail.delivery import classify
+from bulkmail.delivery.judging import Judging
+from bulkmail.delivery.ports import WindowedSession
+from bulkmail.delivery.preparing import Flight
+from bulkmail.delivery.results import Results, has_not_begun
+from bulkmail.delivery.turns import SlotMissed, Turns
+from bulkmail.errors import MessageRefusedLocally, SessionError
+from bulkmail.outcome import Outcome
+
+#: The next one that is ready now; None: there is none.
+Next = Callable[[], Awaitable[Flight | None]]
+
+
+class WindowedCourse:
+    """One worker's, on one session.
+
+    Marks of all that are to go are asked for at once, behind the results that came: one group
+    commit for them all. Of one connection no more rows are marked and without a result than its
+    window has room for. Where nothing more may begin, what is on its way is waited for.
+    """
+
+    def __init__(
+        self, session: WindowedSession, *, results: Results, judging: Judging, turns: Turns
+    ) -> None:
+        self._session = session
+        self._results = results
+        self._judging = judging
+        self._turns = turns
+        #: Handed over, the oldest first.
+        self._out: deque[Flight] = deque()
+        #: About to be: with a mark that is asked for.
+        self._fresh: deque[Flight] = deque()
+
+    async def run(self, first: Flight, following: Next) -> Flight | None:
+        """From the first message, whose turn it is, until none is on its way.
+
+        Returns one that was made ready and has to wait for a turn of its own.
+        """
+        left: Flight | None = None
+        self._take_up(first)
+        try:
+            while True:
+                if left is None:
+                    left = await self._fill(following)
+                await self._hand_over()
+                if not self._out:
+                    return left
+                await self._settle()
+                await self._results.written(all_but=len(self._out) + 1)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._cut(left))
+            raise
+
+    def _take_up(self, flight: Flight) -> None:
+        self._results.ask_for_mark(flight)
+        self._fresh.append(flight)
+
+    async def _fill(self, following: Next) -> Flight | None:
+        """Take up as many as there is room for; one that cannot go this way is returned."""
+        while len(self._out) + len(self._fresh) < self._session.window:
+            flight = await following()
+            if flight is None:
+                return None
+            if not self._turns.is_free(flight.delivery, flight.mail):
+                return flight
+            flight.is_follower = True
+            self._take_up(flight)
+        return None
+
+    async def _hand_over(self) -> None:
+        """Hand over what is fresh, each once its mark is durable."""
+        while self._fresh:
+            flight = self._fresh[0]
+            is_ours = flight.mark is not None and await asyncio.shield(flight.mark)
+            self._fresh.popleft()
+            if not is_ours:
+                self._results.done(flight.delivery)
+                continue
+            self._out.append(flight)
+            try:
+                await self._session.post(flight.mail, check=self._check(flight))
+            except SlotMissed:
+                self._out.pop()
+                await self._results.give_back(flight.delivery)
+                await self._turns.missed()
+            except MessageRefusedLocally as error:
+                self._out.pop()
+                await self._conclude(flight, classify.of_local_refusal(error))
+
+    def _check(self, flight: Flight) -> Callable[[], None]:
+        """What is asked as its MAIL goes out."""
+        return self._turns.check_free if flight.is_follower else self._turns.check
+
+    async def _settle(self) -> None:
+        """The oldest one's result, and of those behind it what has come with it."""
+        while True:
+            outcome = await self._outcome()
+            await self._conclude(self._out.popleft(), outcome)
+            if not (self._out and self._session.is_answered):
+                return
+
+    async def _outcome(self) -> Outcome:
+        flight = self._out[0]
+        try:
+            return classify.of_result(await self._session.settle(), flight.mail.left_out)
+        except SessionError as error:
+            return classify.of_session_error(error)
+
+    async def _conclude(self, flight: Flight, outcome: Outcome) -> None:
+        if flight.is_follower and has_not_begun(outcome):
+            await self._results.give_back(flight.delivery)
+            return
+        self._turns.count(flight.mail)
+        self._results.write(flight.tried, self._results.judged(flight.tried, outcome), flight.mark)
+        await self._judging.outcome(flight.delivery, outcome, flight.began_in)
+
+    async def _cut(self, left: Flight | None) -> None:
+        """What a cancellation leaves: what was handed over may have arrived."""
+        for flight in self._out:
+            await self._results.cut(flight.tried, may_be_out=True)
+        for flight in (*self._fresh, *([] if left is None else [left])):
+            await self._results.cut(flight.tried, may_be_out=False)

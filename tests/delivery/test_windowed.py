@@ -1,0 +1,271 @@
+"""Several messages on their way at once, as a worker gives them to a session that takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
+
+from bulkmail.campaign.units import Rate
+from bulkmail.errors import ConnectionLost, MessageRefusedLocally
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+from bulkmail.smtp.transaction import TransactionResult
+
+BenchOf = Callable[[int], Awaitable[Bench]]
+
+
+class WindowSession(FakeSession):
+    """Takes whole messages; answers the oldest when it is asked."""
+
+    def __init__(self, transport: WindowTransport) -> None:
+        super().__init__(transport)
+        self._ends = transport
+        self._out: deque[MailObject] = deque()
+
+    @property
+    def window(self) -> int:
+        return 0 if self._ends.is_over else self._ends.depth
+
+    async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
+        if check is not None:
+            check()
+        if mail.envelope.forward_paths[0] in self._ends.untakeable:
+            raise MessageRefusedLocally("too large")
+        self._out.append(mail)
+        self._ends.posted.append(mail.envelope.forward_paths[0])
+        self._ends.most = max(self._ends.most, len(self._out))
+
+    @property
+    def is_answered(self) -> bool:
+        return self._ends.answers_at_once
+
+    async def settle(self) -> TransactionResult:
+        mail = self._out.popleft()
+        await asyncio.sleep(0)
+        result = await self._ends.answer(mail)
+        if result.is_accepted:
+            self._ends.received.append(mail)
+        return result
+
+
+class WindowTransport(FakeTransport):
+    def __init__(self, depth: int = 4) -> None:
+        super().__init__("primary")
+        self.depth = depth
+        self.posted: list[str] = []
+        self.untakeable: set[str] = set()
+        self.most = 0
+        self.is_over = False
+        self.answers_at_once = False
+        self.answer: Callable[[MailObject], Awaitable[TransactionResult]] = takes
+
+    async def acquire(self) -> WindowSession:
+        await super().acquire()
+        self.is_over = False
+        return WindowSession(self)
+
+    def followed(self, session: object) -> None:
+        return None
+
+    def windowed(self, session: object) -> WindowSession:
+        assert isinstance(session, WindowSession)
+        return session
+
+    def keeps(self, session: object) -> bool:
+        return True
+
+
+async def takes(mail: MailObject) -> TransactionResult:
+    return accepted(mail)
+
+
+@pytest.fixture
+def transport() -> WindowTransport:
+    return WindowTransport()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_the_window_is_filled_and_never_passed(
+    bench_of: BenchOf, transport: WindowTransport, at_once: bool
+) -> None:
+    transport.answers_at_once = at_once
+    bench = await bench_of(60)
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 60}
+    assert len(transport.received) == len(set(transport.addresses)) == 60
+    assert transport.most == 4
+    assert transport.in_use == 0
+
+
+async def test_no_more_rows_are_marked_than_the_window_has_room_for(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(40)
+    most = 0
+
+    async def looks(mail: MailObject) -> TransactionResult:
+        nonlocal most
+        most = max(most, (await bench.states()).get("sending", 0))
+        return accepted(mail)
+
+    transport.answer = looks
+    await bench.send(transport, connections=1)
+
+    assert most == 4
+
+
+async def test_what_is_lost_is_in_doubt_and_who_was_not_begun_is_sent_to(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(30)
+    bench.retry = type(bench.retry)(backoff=(0.01,), resend_on_doubt=False)
+    seen: list[str] = []
+
+    async def breaks_once(mail: MailObject) -> TransactionResult:
+        seen.append(mail.envelope.forward_paths[0])
+        if 12 <= len(seen) <= 15:
+            transport.is_over = True
+            stage = Stage.END_OF_DATA if len(seen) <= 13 else Stage.MAIL
+            raise ConnectionLost("lost", stage=stage)
+        return accepted(mail)
+
+    transport.answer = breaks_once
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 28, "in_doubt": 2}
+    assert transport.opened == 2
+    assert {a.state for _, a in bench.recorder.attempts} == {"sent", "in_doubt"}
+
+
+async def test_behind_a_421_all_are_given_back_and_only_who_heard_it_first_is_not_deferred(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(20)
+    seen = 0
+
+    async def has_enough(mail: MailObject) -> TransactionResult:
+        nonlocal seen
+        seen += 1
+        if seen == 10:
+            transport.is_over = True
+            return TransactionResult(mail=Reply(421, ("4.7.0 enough",)))
+        if transport.is_over:
+            raise ConnectionLost("closed", stage=Stage.MAIL)
+        return accepted(mail)
+
+    transport.answer = has_enough
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 20}
+    assert {a.state for _, a in bench.recorder.attempts} == {"sent"}
+
+
+async def test_a_refused_recipient_is_refused_and_no_other(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(20)
+
+    async def knows_not_five(mail: MailObject) -> TransactionResult:
+        if mail.envelope.forward_paths[0] == "u5@x.example":
+            return refused_at_rcpt(mail, 550, "5.1.1 no such user")
+        return accepted(mail)
+
+    transport.answer = knows_not_five
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 19, "failed": 1}
+
+
+async def test_a_message_the_server_cannot_take_fails_alone(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(10)
+    transport.untakeable = {"u7@x.example"}
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 9, "failed": 1}
+
+
+async def test_who_is_suppressed_meanwhile_is_not_handed_over(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(10)
+    suppressed = False
+
+    async def suppresses(mail: MailObject) -> TransactionResult:
+        nonlocal suppressed
+        if not suppressed:
+            suppressed = True
+            await bench.ledger.suppress_add(["u10@x.example"], "asked")
+        return accepted(mail)
+
+    transport.answer = suppresses
+    await bench.send(transport, connections=1)
+
+    assert "u10@x.example" not in transport.posted
+    assert await bench.states() == {"sent": 9, "suppressed": 1}
+
+
+async def test_a_stop_waits_for_what_is_on_its_way_and_hands_over_nothing_more(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(40)
+
+    async def stops(mail: MailObject) -> TransactionResult:
+        if len(transport.received) == 9:
+            bench.control.stop()
+        return accepted(mail)
+
+    transport.answer = stops
+    await bench.send(transport, connections=1)
+
+    states = await bench.states()
+    assert states["sent"] == len(transport.posted) < 40
+    assert states["pending"] == 40 - states["sent"]
+    assert await bench.claimable() == states["pending"]
+
+
+async def test_a_cut_leaves_what_was_handed_over_in_doubt_and_nothing_else(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(30)
+    reached = asyncio.Event()
+
+    async def hangs(mail: MailObject) -> TransactionResult:
+        if len(transport.received) == 8:
+            reached.set()
+            await asyncio.Event().wait()
+        return accepted(mail)
+
+    transport.answer = hangs
+    running = asyncio.create_task(bench.send(transport, connections=1))
+    await reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    states = await bench.states()
+    assert states["sent"] == 8
+    assert states["in_doubt"] == len(transport.posted) - 8 <= 4
+    assert states["pending"] == 30 - len(transport.posted)
+
+
+async def test_under_a_limit_one_message_waits_for_the_other(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(3)
+    settings: dict[str, Any] = {"rates": (Rate(50, 1.0),)}
+
+    await bench.send(transport, connections=1, **settings)
+
+    assert transport.posted == []
+    assert await bench.states() == {"sent": 3}

@@ -1,0 +1,392 @@
+"""Whole messages ahead of their replies (BDAT), read as transcripts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from support.scripted_stream import OpenSession, ScriptedStream
+
+from bulkmail.errors import (
+    ConnectionLost,
+    MessageRefusedLocally,
+    ProtocolViolation,
+    SessionError,
+)
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.session import Session
+from bulkmail.transport.trust import Level, Trust
+
+Opened = Callable[[], Awaitable[Session]]
+Make = Callable[..., MailObject]
+
+CHUNKING_GREETING = """
+    S: 220 mx.example ESMTP
+    C: EHLO me.example
+    S: 250-mx.example
+    S: 250-PIPELINING
+    S: 250 CHUNKING
+"""
+ONE = """
+    C: MAIL FROM:<a@x.example>
+    C: RCPT TO:<b@y.example>
+    C: BDAT 28 LAST
+    C: Subject: hi
+    C:
+    C: .dot one
+    C: .
+"""
+TWO = """
+    C: MAIL FROM:<a@x.example>
+    C: RCPT TO:<c@y.example>
+    C: BDAT 20 LAST
+    C: Subject: hi
+    C:
+    C: two
+"""
+THREE = TWO.replace("<c@", "<d@")
+CONTENT_ONE = b"Subject: hi\r\n\r\n.dot one\r\n.\r\n"
+CONTENT = b"Subject: hi\r\n\r\ntwo\r\n"
+OK = """
+    S: 250 2.1.0 ok
+    S: 250 2.1.5 ok
+    S: 250 2.0.0 queued
+"""
+
+
+@pytest.fixture
+def trust() -> Trust:
+    known = Trust()
+    known.kept(Level.WINDOW)
+    return known
+
+
+@pytest.fixture
+def windowed(
+    script: ScriptedStream, open_session: OpenSession, trust: Trust
+) -> Callable[[], Awaitable[Session]]:
+    """Opens a session with a server that offers CHUNKING and is known to do it well."""
+
+    async def open_one() -> Session:
+        script.plays(CHUNKING_GREETING)
+        return await open_session(trust=trust)
+
+    return open_one
+
+
+@pytest.fixture
+def mails(mail_object: Make) -> tuple[MailObject, MailObject, MailObject]:
+    return (
+        mail_object("b@y.example", content=CONTENT_ONE),
+        mail_object("c@y.example", content=CONTENT),
+        mail_object("d@y.example", content=CONTENT),
+    )
+
+
+async def outcome(session: Session) -> str:
+    """The decisive reply, or the stage of what was raised."""
+    try:
+        result = await session.settle()
+    except SessionError as error:
+        return error.stage
+    if result.is_accepted:
+        return str(result.end_of_data)
+    assert result.decisive is not None
+    stage, reply = result.decisive
+    return f"{stage.value}: {reply}"
+
+
+async def test_messages_go_ahead_of_their_replies_and_are_not_dot_stuffed(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + TWO + OK + OK)
+
+    for mail in mails[:2]:
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(2)]
+
+    assert outcomes == ["250 2.0.0 queued"] * 2
+    assert session.is_reusable
+    assert session.transactions == 2
+    assert len(script.writes) == 3
+
+
+async def test_a_refused_recipient_s_content_goes_to_nobody_and_stops_nobody(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(
+        ONE
+        + TWO
+        + """
+        S: 250 2.1.0 ok
+        S: 550 5.1.1 no such user
+        S: 554 5.5.1 no valid recipients
+        """
+        + OK
+    )
+
+    for mail in mails[:2]:
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(2)]
+
+    assert outcomes == ["rcpt: 550 5.1.1 no such user", "250 2.0.0 queued"]
+    assert session.is_reusable
+
+
+async def test_a_good_word_for_the_content_of_a_refused_recipient_is_no_acceptance(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(
+        ONE
+        + """
+        S: 250 2.1.0 ok
+        S: 550 5.1.1 no such user
+        S: 250 2.0.0 discarded
+        """
+    )
+
+    await session.post(mails[0])
+    result = await session.settle()
+
+    assert not result.is_accepted
+
+
+async def test_what_is_in_doubt_after_a_loss_is_the_window_without_who_was_answered(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + TWO + THREE + OK + "S: 250 2.1.0 ok")
+    script.plays("S: (reset)")
+
+    for mail in mails:
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(3)]
+
+    assert outcomes == ["250 2.0.0 queued", Stage.END_OF_DATA, Stage.END_OF_DATA]
+    assert session.window == 0
+
+
+async def test_who_was_refused_before_a_loss_is_refused_and_not_in_doubt(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(
+        ONE
+        + TWO
+        + """
+        S: 250 2.1.0 ok
+        S: 550 5.1.1 no such user
+        """
+    )
+    script.plays("S: (close)")
+
+    for mail in mails[:2]:
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(2)]
+
+    assert outcomes == ["rcpt: 550 5.1.1 no such user", Stage.END_OF_DATA]
+
+
+async def test_behind_a_421_nothing_was_begun(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + TWO + THREE + OK + "S: 421 4.7.0 enough for one connection")
+
+    for mail in mails:
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(3)]
+
+    assert outcomes == [
+        "250 2.0.0 queued",
+        "mail: 421 4.7.0 enough for one connection",
+        Stage.MAIL,
+    ]
+
+
+async def test_what_is_posted_on_a_session_that_is_over_was_not_begun(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE)
+    script.plays("S: (close)")
+    await session.post(mails[0])
+    await outcome(session)
+
+    await session.post(mails[1])
+
+    assert session.is_answered
+    assert await outcome(session) == Stage.MAIL
+
+
+async def test_a_server_that_loses_the_thread_is_heard_to_the_end_and_not_trusted_again(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust
+) -> None:
+    session = await windowed()
+    script.plays(
+        ONE
+        + TWO
+        + THREE
+        + """
+        S: 250 2.1.0 ok
+        S: 550 5.1.1 no such user
+        S: 503 5.5.1 RCPT first
+        S: 503 5.5.1 sender already given
+        S: 250 2.1.5 ok
+        S: 250 2.0.0 queued
+        S: 503 5.5.1 sender already given
+        S: 503 5.5.1 what
+        S: 503 5.5.1 what
+        """
+    )
+
+    for mail in mails:
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(3)]
+
+    assert outcomes == ["rcpt: 550 5.1.1 no such user", "250 2.0.0 queued", Stage.MAIL]
+    assert trust.level is Level.GLUE
+    assert session.window == 0
+    assert not session.is_reusable
+    assert script.is_aborted
+
+
+async def test_a_reply_nobody_asked_for_ends_the_window(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust
+) -> None:
+    session = await windowed()
+    script.plays(ONE + OK + "S: 250 and once more")
+
+    await session.post(mails[0])
+    first = await outcome(session)
+    await session.post(mails[1])
+
+    assert first == "250 2.0.0 queued"
+    assert await outcome(session) == Stage.MAIL
+    assert trust.level is Level.GLUE
+
+
+async def test_an_acceptance_of_what_has_not_left_is_none(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + OK)
+    await session.post(mails[0])
+    script.unsent = 1
+
+    with pytest.raises(ProtocolViolation, match="before its end") as caught:
+        await session.settle()
+
+    assert caught.value.stage == Stage.END_OF_DATA
+
+
+async def test_what_is_behind_may_wait_while_the_first_is_accepted(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + TWO + OK + OK)
+    await session.post(mails[0])
+    await session.post(mails[1])
+    script.unsent = 60
+
+    assert await outcome(session) == "250 2.0.0 queued"
+    script.unsent = 0
+    assert await outcome(session) == "250 2.0.0 queued"
+
+
+async def test_a_message_this_server_cannot_take_is_refused_before_a_word(
+    script: ScriptedStream, windowed: Opened, mail_object: Make
+) -> None:
+    session = await windowed()
+    said = len(script.writes)
+
+    with pytest.raises(MessageRefusedLocally):
+        await session.post(mail_object("jörg@y.example"))
+
+    assert len(script.writes) == said
+    assert session.is_reusable
+
+
+async def test_what_the_check_raises_leaves_the_session_as_it_was(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    def too_late() -> None:
+        raise RuntimeError("too late")
+
+    session = await windowed()
+    said = len(script.writes)
+
+    with pytest.raises(RuntimeError, match="too late"):
+        await session.post(mails[0], check=too_late)
+
+    assert len(script.writes) == said
+    assert session.transactions == 0
+
+
+async def test_a_cancelled_wait_cuts_the_connection(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + "S: (hang)")
+    await session.post(mails[0])
+    settling = asyncio.create_task(session.settle())
+    await script.hung(settling)
+
+    settling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+
+    assert script.is_aborted
+
+
+@pytest.mark.parametrize(
+    ("greeting", "window"),
+    [
+        (CHUNKING_GREETING, 2),
+        (CHUNKING_GREETING.replace("CHUNKING", "SIZE"), 1),
+        (CHUNKING_GREETING.replace("PIPELINING", "SIZE"), 1),
+    ],
+    ids=["offered", "no CHUNKING", "no PIPELINING"],
+)
+async def test_the_window_is_small_until_the_server_has_shown_that_it_can_do_it(
+    script: ScriptedStream, open_session: OpenSession, greeting: str, window: int
+) -> None:
+    script.plays(greeting)
+
+    session = await open_session()
+
+    assert session.window == window
+
+
+async def test_the_window_is_as_wide_as_it_is_set_once_a_message_was_taken(
+    script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
+) -> None:
+    script.plays(CHUNKING_GREETING)
+    session = await open_session(window=16)
+    script.plays(ONE + OK)
+
+    await session.post(mails[0])
+    await session.settle()
+
+    assert session.window == 16
+
+
+async def test_a_loss_before_the_server_has_shown_it_is_held_against_it(
+    script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
+) -> None:
+    trust = Trust()
+    script.plays(CHUNKING_GREETING)
+    session = await open_session(trust=trust)
+    script.plays(ONE)
+    script.plays("S: (close)")
+
+    await session.post(mails[0])
+    with pytest.raises(ConnectionLost):
+        await session.settle()
+
+    assert trust.level is Level.GLUE
