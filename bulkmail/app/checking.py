@@ -21,6 +21,7 @@ from bulkmail.clock import SystemClock
 from bulkmail.errors import ConfigurationError, Fault, LedgerError
 from bulkmail.ledger import Ledger
 from bulkmail.message.keyring import key_notices
+from bulkmail.message.must_contain import text_notices
 from bulkmail.online.dns import Dns
 from bulkmail.online.finding import Finding
 from bulkmail.report.silence import Silence
@@ -162,7 +163,7 @@ async def all_that_is_wrong(
 def _notices(
     campaign: Campaign, inspection: Inspection, environ: Mapping[str, str]
 ) -> tuple[str, ...]:
-    notices = list(key_notices(campaign, environ))
+    notices = [*key_notices(campaign, environ), *text_notices(campaign)]
     if inspection.notice:
         notices.append(inspection.notice)
     largest = inspection.overview.largest_bytes

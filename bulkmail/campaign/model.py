@@ -138,7 +138,7 @@ class AttachmentModel(StrictModel):
     must_contain: FilledLine | None = Field(
         None,
         description="What the file's own name has to contain, a template: `{{ name }}`. In any "
-        "case.",
+        "case. The text of a PDF has to contain it as well (extra `pdf`).",
     )
 
 

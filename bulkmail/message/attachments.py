@@ -18,6 +18,7 @@ from bulkmail.message.file_part import file_part
 from bulkmail.message.file_reader import FileBody, FileReader
 from bulkmail.message.frame import Part
 from bulkmail.message.media_type import guessed_type, is_media_type
+from bulkmail.message.must_contain import MustContain
 from bulkmail.message.pdf_letter import PdfLetter
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
@@ -39,6 +40,7 @@ class Attachment:
         media_type: Renderer | None = None,
         entry: str = "",
         content_id: str = "",
+        must_contain: MustContain | None = None,
     ) -> None:
         #: Its name in the campaign: ``attachments[1]``.
         self.entry = entry
@@ -47,6 +49,7 @@ class Attachment:
         self._filename = filename
         self._media_type = media_type
         self._content_id = content_id
+        self._must_contain = must_contain
         self._shared: dict[str, FileBody] = {}
 
     @property
@@ -81,7 +84,20 @@ class Attachment:
             if problem := changed(note, row.delivery.files):
                 row.add(self._path.fault(f"{path.name} {problem}"))
                 return None
-        return file_part(filename, media_type, file, content_id=self._content_id, note=note)
+        remark = self._remark(row, path, file)
+        if remark is None:
+            return None
+        return file_part(
+            filename, media_type, file, content_id=self._content_id, note=note, remark=remark
+        )
+
+    def _remark(self, row: Row, path: Path, file: FileBody) -> str | None:
+        """What to say of the file's text; None when that is a fault, which `row` then holds."""
+        # What is in the row's notes was read when the row was checked.
+        if self._must_contain is None or row.delivery.files:
+            return ""
+        says_so, remark = self._must_contain.says_so(row, path, file)
+        return remark if says_so else None
 
     def _name(self, row: Row, path: Path) -> str | None:
         """The name to show. A separator in it becomes ``_``: readers cut a name at the last one."""
@@ -169,12 +185,14 @@ class _Compiler:
             return None
         loc = "attachments", number, "path"
         path = self._templates.inline(model.path, loc)
+        contained = optional(model.must_contain, "must_contain")
+        must_contain = None if contained is None else MustContain(contained)
         choice = self._choice(
             loc,
             path,
             model.path,
             ownership=Ownership(owners=self._owners, is_unique=model.unique),
-            must_contain=optional(model.must_contain, "must_contain"),
+            must_contain=must_contain,
         )
         if choice is None:
             return None
@@ -184,6 +202,7 @@ class _Compiler:
             entry=f"attachments[{number}]",
             filename=optional(model.filename, "filename"),
             media_type=optional(model.type, "type"),
+            must_contain=must_contain,
         )
 
     def _choice(
@@ -193,7 +212,7 @@ class _Compiler:
         source: str,
         *,
         ownership: Ownership | None = None,
-        must_contain: Renderer | None = None,
+        must_contain: MustContain | None = None,
     ) -> FileChoice | None:
         try:
             return FileChoice(

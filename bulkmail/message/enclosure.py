@@ -21,3 +21,5 @@ class Enclosure:
     body: bytes = field(repr=False)
     #: Whose it is, where it is one row's own file.
     note: FileNote | None = None
+    #: What a person should know of it; "": nothing.
+    remark: str = ""

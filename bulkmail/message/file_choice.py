@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from bulkmail.errors import ConfigurationError
 from bulkmail.fate import FileNote
 from bulkmail.message.file_owners import FileOwners
 from bulkmail.message.file_pattern import FilePattern, PatternRefused
+from bulkmail.message.must_contain import MustContain
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 
@@ -42,7 +42,7 @@ class FileChoice:
         source: str,
         *,
         ownership: Ownership | None = None,
-        must_contain: Renderer | None = None,
+        must_contain: MustContain | None = None,
     ) -> None:
         """Raises `ConfigurationError` where the file for all is not there."""
         self._campaign = campaign
@@ -60,7 +60,9 @@ class FileChoice:
     def of(self, row: Row) -> Path | None:
         """The file for `row`; None when there is none it may have, and `row` holds the fault."""
         path = self.shared_path or self._own(row)
-        if path is None or not self._is_named_so(row, path):
+        if path is None:
+            return None
+        if self._must_contain is not None and not self._must_contain.is_named_so(row, path):
             return None
         return path
 
@@ -123,21 +125,6 @@ class FileChoice:
             is_unique=self._ownership.is_unique,
         )
 
-    def _is_named_so(self, row: Row, path: Path) -> bool:
-        """Whether the file's name says whose it is, where it has to."""
-        if self._must_contain is None:
-            return True
-        text = self._must_contain.line(row)
-        if text is None:
-            return False
-        if not text:
-            row.add(self._must_contain.fault("is empty for this row: every file's name has that"))
-            return False
-        if _folded(text) in _folded(path.name):
-            return True
-        row.add(self._must_contain.fault(f"`{printable(text)}` is not in the name {path.name}"))
-        return False
-
 
 def changed(note: FileNote, checked: Iterable[FileNote] | None) -> str | None:
     """What is wrong with a row's file, as it is now, against what was checked; None: nothing."""
@@ -153,8 +140,3 @@ def changed(note: FileNote, checked: Iterable[FileNote] | None) -> str | None:
 
 def _shown(path: bytes) -> str:
     return printable(os.path.basename(os.fsdecode(path)))  # noqa: PTH119  # octets, no Path
-
-
-def _folded(text: str) -> str:
-    """For comparison: names come decomposed from some file systems, and in any case."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())

@@ -24,14 +24,20 @@ def file_part(
     *,
     content_id: str = "",
     note: FileNote | None = None,
+    remark: str = "",
 ) -> Part:
     """The part; with a `content_id` it is shown by the HTML, else it is an attachment.
 
-    `note` tells whose file it is, where it is one row's own.
+    `note` tells whose file it is, where it is one row's own; `remark` is what a check tells of it.
     """
     header = _header(filename, _sendable(media_type, file), file.body.encoding, content_id)
     enclosure = Enclosure(
-        name=filename, size=file.size, sha256=file.sha256, body=file.body.content, note=note
+        name=filename,
+        size=file.size,
+        sha256=file.sha256,
+        body=file.body.content,
+        note=note,
+        remark=remark,
     )
     return Part(header, file.body, enclosure)
 

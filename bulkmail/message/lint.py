@@ -34,7 +34,8 @@ def lint(mail: MailObject) -> tuple[str, ...]:
     parser = BytesParser(policy=email.policy.default)
     message = parser.parsebytes(content[:_LOOKED_AT])
     cids = {cid.decode("ascii", "replace") for cid in _CONTENT_ID.findall(content)}
-    return tuple(dict.fromkeys(_sentences(message, cids)))
+    remarks = (file.remark for file in mail.files if file.remark)
+    return tuple(dict.fromkeys([*_sentences(message, cids), *remarks]))
 
 
 def _sentences(message: EmailMessage, cids: set[str]) -> Iterator[str]:

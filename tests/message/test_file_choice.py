@@ -2,17 +2,21 @@
 
 import os
 import resource
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typst
 from message.sample_project import INSTANT, Project, delivery
 
 from bulkmail.fate import Delivery
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults
 from bulkmail.message.file_owners import FileOwners
+from bulkmail.message.lint import lint
+from bulkmail.message.must_contain import text_notices
 
 
 async def fault_of(composer: Composer, row: int = 1, **fields: object) -> str:
@@ -220,6 +224,86 @@ async def test_a_name_that_says_somebody_else_is_a_fault(
 
     assert fault.message == message
     assert (fault.key, fault.row) == ("attachments[0].must_contain", 1)
+
+
+WANG = {"path": "letters/{{ id }}-*.pdf", "must_contain": "{{ name }}"}
+
+
+def pdf(*pages: str) -> bytes:
+    """A PDF of typst source, one a page."""
+    made = typst.compile("#pagebreak()".join(pages).encode())
+    assert isinstance(made, bytes)
+    return made
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        ("Dear Ada Lovelace,",),
+        ("Contents", "for ADA LOVELACE"),
+        ("#block(width: 20pt)[Ada Lovelace]",),
+        ("Dear Ada", "Lovelace"),
+    ],
+    ids=["plainly", "on the second page", "over two lines", "over two pages"],
+)
+async def test_a_pdfs_text_says_whose_it_is(project: Project, pages: tuple[str, ...]) -> None:
+    project.file("letters/1-Ada Lovelace.pdf", pdf(*pages))
+
+    await project.compose({"id": "1", "name": "Ada Lovelace"}, attachments=[WANG])
+
+
+async def test_a_pdf_for_somebody_else_is_a_fault_whatever_its_name(project: Project) -> None:
+    project.file("letters/1-Ada.pdf", pdf("Dear Bob,"))
+
+    (fault,) = await project.faults({"id": "1", "name": "Ada"}, attachments=[WANG])
+
+    assert fault.message == "`Ada` is not in the text of 1-Ada.pdf"
+    assert (fault.key, fault.row) == ("attachments[0].must_contain", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "remark"),
+    [
+        (lambda: pdf("#rect()"), "`must_contain` was held against its name alone: it has no text"),
+        (lambda: b"%PDF-1.7 cut off", "it cannot be opened as a PDF"),
+        (lambda: b"no PDF at all", ""),
+    ],
+    ids=["a picture", "damaged", "another kind"],
+)
+async def test_what_has_no_text_is_let_go_and_told(
+    project: Project, content: Callable[[], bytes], remark: str
+) -> None:
+    project.file("letters/1-Ada.pdf", content())
+
+    mail = await project.compose({"id": "1", "name": "Ada"}, attachments=[WANG])
+
+    assert remark in mail.files[0].remark
+    assert bool(mail.files[0].remark) == bool(remark)
+    assert all(told in lint(mail) for told in [mail.files[0].remark] if told)
+
+
+async def test_a_pdf_is_not_read_again_when_it_is_sent(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.file("letters/1-Ada.pdf", pdf("Dear Ada,"))
+    composer = project.composer(attachments=[WANG])
+    checked = await checked_delivery(composer, id="1", name="Ada")
+    monkeypatch.delattr("bulkmail.message.must_contain.pages")
+
+    await composer.compose(checked, INSTANT)
+
+
+async def test_without_the_extra_names_are_held_and_a_check_says_so(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.file("letters/1-Ada.pdf", pdf("Dear Bob,"))
+    monkeypatch.setattr("bulkmail.message.must_contain.is_readable", lambda: False)
+
+    await project.compose({"id": "1", "name": "Ada"}, attachments=[WANG])
+    (notice,) = text_notices(project.campaign(attachments=[WANG]))
+
+    assert "pip install 'bulkmail[pdf]'" in notice
+    assert not text_notices(project.campaign(attachments=["letters/1-Ada.pdf"]))
 
 
 def test_a_hundred_thousand_owners_take_no_memory(tmp_path: Path) -> None:
