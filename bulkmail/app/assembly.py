@@ -10,6 +10,7 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Protocol
 
+from bulkmail.app.channel import gateway
 from bulkmail.app.interrupts import Interrupts
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
@@ -28,9 +29,11 @@ from bulkmail.schedule.timetable import window_in
 from bulkmail.schedule.window import Window
 from bulkmail.settings import (
     DomainLimit,
+    GatewaySettings,
     RetrySettings,
     ServerSettings,
     StopSettings,
+    Way,
     retry_settings,
     stop_settings,
 )
@@ -51,7 +54,7 @@ class Ends(Protocol):
 
     def __call__(
         self,
-        servers: Iterable[ServerSettings],
+        servers: Iterable[Way],
         clock: Clock,
         transcript: Transcript | None,
         *,
@@ -62,17 +65,25 @@ class Ends(Protocol):
 
 
 def pools(
-    servers: Iterable[ServerSettings],
+    servers: Iterable[Way],
     clock: Clock,
     transcript: Transcript | None,
     *,
     opening: Opening | None = None,
 ) -> list[End]:
-    """The servers, each with the pool of its sessions. Nothing is connected yet.
+    """Servers, each with the pool of its sessions, and gateways. Nothing is connected yet.
 
-    `opening`: what each session is opened by, where others have a say in it.
+    `opening`: what each session with a server is opened by, where others have a say in it.
     """
-    return [(settings, _pool(settings, clock, transcript, opening)) for settings in servers]
+    return [(terms, _way(terms, clock, transcript, opening)) for terms in servers]
+
+
+def _way(
+    terms: Way, clock: Clock, transcript: Transcript | None, opening: Opening | None
+) -> Transport:
+    if isinstance(terms, GatewaySettings):
+        return gateway(terms, clock, transcript)
+    return _pool(terms, clock, transcript, opening)
 
 
 def _pool(

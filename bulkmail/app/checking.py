@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
+from bulkmail.app.channel import reached, ways_of
 from bulkmail.app.enrolling import Inspection, inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.looking import look_around
 from bulkmail.app.overview import Overview
 from bulkmail.app.personal_check import not_noted, notebook
 from bulkmail.app.scratch import scratch_ledger
+from bulkmail.app.texting import TextTally
 from bulkmail.app.watch import Watch
+from bulkmail.campaign.gateway_model import GatewayModel
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.salvage import Salvage
-from bulkmail.clock import SystemClock
+from bulkmail.campaign.sms_model import chosen_gateway
+from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, Fault, LedgerError
 from bulkmail.ledger import Ledger
 from bulkmail.message.keyring import key_notices
@@ -26,7 +30,7 @@ from bulkmail.online.dns import Dns
 from bulkmail.online.finding import Finding
 from bulkmail.report.silence import Silence
 from bulkmail.report.wording import size
-from bulkmail.settings import server_settings
+from bulkmail.settings import GatewaySettings, ServerSettings, Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class CheckReport:
     overview: Overview
     #: With `online`: what was looked at, and whether it is as it should be.
     lines: tuple[Finding, ...] = ()
+    #: Of text messages; None: it is mail.
+    texts: TextTally | None = None
 
 
 async def check(
@@ -104,19 +110,17 @@ async def _check(
     lines: tuple[Finding, ...] = ()
     if online:
         try:
-            servers = server_settings(campaign, environ)
+            ways = ways_of(campaign, environ)
         except ConfigurationError as error:
             faults += error.faults
         else:
-            from bulkmail.online.resolver import Resolver  # noqa: PLC0415  # dnspython is slow
-
-            lines = await look_around(
+            lines = await _looked_around(
                 campaign,
-                servers,
+                ways,
                 clock=surroundings.clock,
                 environ=environ,
                 largest_bytes=inspection.overview.largest_bytes,
-                dns=dns or Resolver(),
+                dns=dns,
             )
     return CheckReport(
         campaign=campaign.name,
@@ -124,12 +128,43 @@ async def _check(
         notices=(
             *_notices(campaign, inspection, environ),
             *inspection.linting.notices(),
+            *inspection.linting.texts.sentences(_gateway(campaign)),
         ),
+        texts=inspection.linting.texts if campaign.sms is not None else None,
         total=counts.total if counts else 0,
         duplicates=counts.duplicates if counts else 0,
         overview=inspection.overview,
         lines=lines,
     )
+
+
+async def _looked_around(
+    campaign: Campaign,
+    ways: Sequence[Way],
+    *,
+    clock: Clock,
+    environ: Mapping[str, str],
+    largest_bytes: int,
+    dns: Dns | None,
+) -> tuple[Finding, ...]:
+    """What campaigns of either channel are sent by, and what mail needs beside it."""
+    gateways = [way for way in ways if isinstance(way, GatewaySettings)]
+    if gateways:
+        return tuple([Finding(*await reached(gateway)) for gateway in gateways])
+    from bulkmail.online.resolver import Resolver  # noqa: PLC0415  # dnspython is slow
+
+    return await look_around(
+        campaign,
+        [way for way in ways if isinstance(way, ServerSettings)],
+        clock=clock,
+        environ=environ,
+        largest_bytes=largest_bytes,
+        dns=dns or Resolver(),
+    )
+
+
+def _gateway(campaign: Campaign) -> GatewayModel | None:
+    return None if campaign.sms is None else chosen_gateway(campaign.sms, campaign.project)[0]
 
 
 async def all_that_is_wrong(
@@ -144,9 +179,9 @@ async def all_that_is_wrong(
         return error
     faults = FaultList()
     faults.add(error.faults)
-    if environ is not None and "servers" not in found.cut:
+    if environ is not None and not found.cut & {"servers", "gateway", "gateways"}:
         with faults.collecting():
-            server_settings(found.campaign, environ)
+            ways_of(found.campaign, environ)
     surroundings = Surroundings.ordinary(Silence())
     async with scratch_ledger(surroundings.clock) as ledger:
         inspection, _ = await inspect(

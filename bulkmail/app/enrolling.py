@@ -16,6 +16,7 @@ from typing import Any
 
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
+from bulkmail.app.channel import AnyComposer, composer_of
 from bulkmail.app.crew import FEW, Crew, cores
 from bulkmail.app.faults import FaultList
 from bulkmail.app.file_notes import FileNotes
@@ -80,7 +81,7 @@ class Pass:
     def __init__(
         self,
         campaign: Campaign,
-        composer: Composer | None,
+        composer: AnyComposer | None,
         *,
         ledger: Ledger,
         surroundings: Surroundings,
@@ -168,7 +169,7 @@ class Pass:
             row=row.number,
             key=key,
             address=row.address,
-            domain="" if row.faults else parse_address(row.address).domain,
+            domain=_domain(row),
             fields=row.fields,
             message_id=message_id(self._campaign.name, key, domain),
             invalid="; ".join(fault.message for fault in row.faults) or None,
@@ -188,8 +189,11 @@ class Pass:
             await self._check_together(enrolment, self._composer, crew)
         await self._files.end()
 
-    def _crew(self, composer: Composer) -> Crew | None:
+    def _crew(self, composer: AnyComposer) -> Crew | None:
         """Processes to check a long list with; None: it is checked here."""
+        if not isinstance(composer, Composer):
+            # A text is made so fast that it is not worth a process.
+            return None
         if self.inspection.rows < FEW or (count := cores()) == 1:
             return None
         try:
@@ -197,14 +201,16 @@ class Pass:
         except ValueError:
             return None
 
-    async def _check_together(self, enrolment: Enrolment, composer: Composer, crew: Crew) -> None:
+    async def _check_together(
+        self, enrolment: Enrolment, composer: AnyComposer, crew: Crew
+    ) -> None:
         async with crew:
             async for rows, answers in crew.check(self._batches(enrolment)):
                 for delivery, answer in zip(rows, answers, strict=True):
                     await self._take(delivery, answer, composer)
                     self._looked_at_one()
 
-    async def _take(self, delivery: Delivery, answer: Answer, composer: Composer) -> None:
+    async def _take(self, delivery: Delivery, answer: Answer, composer: AnyComposer) -> None:
         """Take in what a process found. What is wrong is found again, here, in the list's order."""
         if isinstance(answer, Skipped):
             self.inspection.skipped.append((delivery.id, answer.reason))
@@ -233,7 +239,7 @@ class Pass:
             yield await self._files.expected(batch), moment(self._clock.time())
             after = batch[-1].id
 
-    async def _check_row(self, delivery: Delivery, composer: Composer) -> None:
+    async def _check_row(self, delivery: Delivery, composer: AnyComposer) -> None:
         try:
             mail = await composer.draft(delivery, moment(self._clock.time()))
         except RowSkipped as skipped:
@@ -248,7 +254,12 @@ class Pass:
             await self._files.note(delivery, mail)
 
 
-async def skip_again(ledger: Ledger, campaign_id: int, composer: Composer, clock: Clock) -> None:
+def _domain(row: Row) -> str:
+    """Of its address; a number has none, and what is no address is not asked for it."""
+    return "" if row.faults or "@" not in row.address else parse_address(row.address).domain
+
+
+async def skip_again(ledger: Ledger, campaign_id: int, composer: AnyComposer, clock: Clock) -> None:
     """Judge the condition anew for all who wait on a list that was not read again."""
     if not composer.may_skip:
         return
@@ -278,7 +289,7 @@ async def inspect(
     environ: Mapping[str, str],
     skip_invalid: bool,
     notes: Ledger | None = None,
-) -> tuple[Inspection, Composer | None]:
+) -> tuple[Inspection, AnyComposer | None]:
     """Look at everything that a send would use, with `ledger` as scratch paper.
 
     Faults are in the result, all of them; the composer is None where templates are at fault. With
@@ -288,7 +299,7 @@ async def inspect(
     faults = FaultList()
     composer = None
     with faults.collecting():
-        composer = Composer(campaign)
+        composer = composer_of(campaign)
     checker = _composer_of_the_rest(campaign) if faults else composer
     checking = Pass(campaign, checker, ledger=ledger, surroundings=surroundings, notes=notes)
     listed: list[Listed] = []
@@ -305,7 +316,7 @@ async def inspect(
     return checking.inspection, composer
 
 
-def _composer_of_the_rest(campaign: Campaign) -> Composer | None:
+def _composer_of_the_rest(campaign: Campaign) -> AnyComposer | None:
     """What makes as much of the messages as can be made, to find what is wrong with rows."""
     for without in ([], ["html"], ["text"]):
         gone: dict[str, Any] = {"attachments": (), "inline": {}, **dict.fromkeys(without)}
@@ -313,5 +324,5 @@ def _composer_of_the_rest(campaign: Campaign) -> Composer | None:
         if model.text is None and model.html is None:
             continue
         with contextlib.suppress(ConfigurationError):
-            return Composer(replace(campaign, model=model))
+            return composer_of(replace(campaign, model=model))
     return None

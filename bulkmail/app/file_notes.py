@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bulkmail.app.channel import AnyComposer
 from bulkmail.fate import Delivery, FileNote
 from bulkmail.ledger import Checks
-from bulkmail.message.composer import Composer
 from bulkmail.message.mail_object import MailObject
 
 #: Rows with files in one commit.
@@ -24,7 +24,7 @@ class FileNotes:
         self._is_strict = is_strict
         self._notes: list[tuple[str, FileNote]] = []
 
-    async def begin(self, composer: Composer) -> None:
+    async def begin(self, composer: AnyComposer) -> None:
         """Learn whose files were sent already: nobody else gets one of them."""
         if composer.has_own_files:
             async for file in self._checks.owned():

@@ -22,14 +22,19 @@ def ledger_name_of_file(campaign: Campaign) -> str:
 def from_domain(campaign: Campaign) -> str:
     """The domain of From, as an A-label: that of every Message-ID.
 
-    Where From is a template, the domain it is written with, or `localhost` where that is one too.
+    Where From is a template, the domain it is written with; `localhost` where that is one too, and
+    for text messages, which are from nobody.
     """
     text = campaign.model.from_
     try:
         return parse_mailbox(text).address.domain
     except ValueError:
         domain = text.rpartition("@")[2].strip(" >")
-        return domain.lower() if domain.isascii() and not set(domain) & set("{}% ") else "localhost"
+        return (
+            domain.lower()
+            if domain and domain.isascii() and not set(domain) & set("{}% ")
+            else "localhost"
+        )
 
 
 async def refuse_another_ledger(campaign: Campaign, own: Path, clock: Clock) -> None:

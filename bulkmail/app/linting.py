@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bulkmail.app.texting import TextTally
 from bulkmail.message.lint import lint
 from bulkmail.message.mail_object import MailObject
+from bulkmail.message.text_message import TextMessage
 
 #: So many messages at the beginning, and then one in so many: reading one again takes longer than
 #: making it, and what is worth a notice is in the templates, hence in most.
@@ -25,10 +27,14 @@ class Linting:
 
     def __init__(self) -> None:
         self._first: dict[str, tuple[int, str]] = {}
+        #: All of them, where they are text messages.
+        self.texts = TextTally()
 
     def look(self, mail: MailObject, place: int) -> None:
         """Look at a message, or leave it out; `place` is its row's in the pass, from 1."""
-        if is_looked_at(place):
+        if isinstance(mail, TextMessage):
+            self.texts.add(mail)
+        elif is_looked_at(place):
             self.take(lint(mail), mail.row, mail.address)
 
     def take(self, sentences: Iterable[str], row: int, address: str) -> None:

@@ -31,7 +31,8 @@ class Overview:
         """One message of that size."""
         self.largest_bytes = max(self.largest_bytes, size_bytes)
         self.total_bytes += size_bytes
-        self.domains[delivery.address.rpartition("@")[2].lower()] += 1
+        if "@" in delivery.address:
+            self.domains[delivery.address.rpartition("@")[2].lower()] += 1
         language = delivery.fields.get(language_column, self)
         if language is not self:
             self.languages[str(language or "").strip() or NO_LANGUAGE] += 1

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+from bulkmail.app.channel import AnyComposer
 from bulkmail.app.identity import ledger_name_of_file
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.places import ledger_path
@@ -19,11 +20,10 @@ from bulkmail.campaign.recipients import RecipientList
 from bulkmail.clock import Clock
 from bulkmail.errors import ConfigurationError, Fault, LedgerError
 from bulkmail.ledger import Ledger, PersonalCheck
-from bulkmail.message.composer import Composer
 from bulkmail.report.wording import local
 
 
-def facts(campaign: Campaign, composer: Composer, recipients: RecipientList) -> dict[str, str]:
+def facts(campaign: Campaign, composer: AnyComposer, recipients: RecipientList) -> dict[str, str]:
     """Every part of a campaign, as its user names it, and its digest.
 
     The campaign's file, bulkmail.yaml, the list, templates and shared files. Rows' own files are

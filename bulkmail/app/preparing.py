@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bulkmail.app.assembly import Surroundings
+from bulkmail.app.channel import AnyComposer, composer_of, ways_of
 from bulkmail.app.enrolling import inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.summing import Run, summary
@@ -15,10 +16,9 @@ from bulkmail.delivery.worker import Tally
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import Halt
 from bulkmail.ledger import Ledger, MemoryLedger
-from bulkmail.message.composer import Composer
 from bulkmail.message.keyring import Keyring
 from bulkmail.report.summary import Summary
-from bulkmail.settings import ServerSettings, server_settings
+from bulkmail.settings import Way
 
 
 async def if_paused(campaign: Campaign, ledger: Ledger) -> Summary | None:
@@ -44,18 +44,18 @@ async def prepared(
     suppressions: Suppressions,
     surroundings: Surroundings,
     environ: Mapping[str, str],
-) -> tuple[tuple[ServerSettings, ...], Composer]:
+) -> tuple[tuple[Way, ...], AnyComposer]:
     """The servers and the compiled message; where either is at fault, all there is at fault."""
     faults = FaultList()
-    servers: tuple[ServerSettings, ...] = ()
+    servers: tuple[Way, ...] = ()
     composer = None
     keyring = Keyring()
     with faults.collecting():
         keyring = Keyring.whole(campaign, environ)
     with faults.collecting():
-        servers = server_settings(campaign, environ)
+        servers = ways_of(campaign, environ)
     with faults.collecting():
-        composer = Composer(campaign, is_suppressed=suppressions, keyring=keyring)
+        composer = composer_of(campaign, is_suppressed=suppressions, keyring=keyring)
     if not faults and composer is not None:
         return servers, composer
     scratch = MemoryLedger(clock=surroundings.clock)

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulkmail.app.assembly import Surroundings
+from bulkmail.app.channel import composer_of
 from bulkmail.app.enrolling import Pass, enrolled_id
 from bulkmail.app.listing import opened_list
 from bulkmail.app.rehearsing import chosen
 from bulkmail.app.scratch import scratch_ledger
+from bulkmail.app.texting import estimate
 from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.sms_model import chosen_gateway
 from bulkmail.clock import moment
 from bulkmail.fate import Delivery
-from bulkmail.message.composer import Composer
 from bulkmail.message.keyring import Keyring
+from bulkmail.message.text_message import TextMessage
 from bulkmail.report.silence import Silence
 from bulkmail.smtp.envelope import Envelope
 
@@ -30,6 +33,10 @@ class Preview:
     content: bytes
     #: What it lacks of what would be sent, for want of a key.
     notices: tuple[str, ...] = ()
+    #: Where it is a text message.
+    text: TextMessage | None = None
+    #: What that costs; "" where nobody knows.
+    cost: str = ""
 
 
 async def preview(
@@ -49,7 +56,7 @@ async def preview(
     environ = os.environ if environ is None else environ
     surroundings = Surroundings.ordinary(Silence())
     keyring = Keyring.at_hand(campaign, environ)
-    composer = Composer(campaign, keyring=keyring)
+    composer = composer_of(campaign, keyring=keyring)
     async with scratch_ledger(surroundings.clock) as ledger:
         reading = Pass(campaign, None, ledger=ledger, surroundings=surroundings)
         async with opened_list(campaign, surroundings, environ) as recipients:
@@ -57,9 +64,19 @@ async def preview(
         campaign_id = await enrolled_id(campaign, ledger)
         delivery = await chosen(campaign, ledger, campaign_id, row=row, email=email)
     mail = await composer.compose(delivery, moment(surroundings.clock.time()))
+    text = mail if isinstance(mail, TextMessage) else None
     return Preview(
+        text=text,
+        cost=_cost(campaign, text),
         delivery=delivery,
         envelope=mail.envelope,
         content=b"".join(mail.chunks),
         notices=keyring.notices(),
     )
+
+
+def _cost(campaign: Campaign, text: TextMessage | None) -> str:
+    if campaign.sms is None or text is None:
+        return ""
+    gateway, _ = chosen_gateway(campaign.sms, campaign.project)
+    return estimate(text.text_size.segments, gateway)

@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkmail.address import parse_address, printable
 from bulkmail.app.opening import known, readable, writable
-from bulkmail.campaign.suppression import read_suppressions
+from bulkmail.campaign.suppression import read_suppressions, suppressible
 from bulkmail.clock import SystemClock, rfc3339
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Counts, Halt, State
@@ -121,14 +120,14 @@ async def suppress_add(where: Path, addresses: Iterable[str], ledger: Path | Non
 
     Raises `ConfigurationError` with all that are no addresses; nothing was added then.
     """
-    addresses = list(addresses)
-    _insist_on_addresses(addresses)
+    addresses = _insist_on_addresses(addresses)
     async with writable(where, ledger) as opened:
         return await opened.suppress_add(addresses, "added by hand")
 
 
 async def suppress_remove(where: Path, addresses: Iterable[str], ledger: Path | None = None) -> int:
     """Take addresses off the list; how many were on it."""
+    addresses = [_as_kept(address) for address in addresses]
     async with writable(where, ledger) as opened:
         return await opened.suppress_remove(addresses)
 
@@ -200,12 +199,22 @@ async def _status(ledger: Ledger, record: CampaignRecord) -> CampaignStatus:
     )
 
 
-def _insist_on_addresses(texts: Iterable[str]) -> None:
-    faults = []
+def _insist_on_addresses(texts: Iterable[str]) -> list[str]:
+    """Addresses, and numbers in E.164. Raises `ConfigurationError` with all that are neither."""
+    faults, kept = [], []
     for text in texts:
         try:
-            parse_address(text)
+            kept.append(suppressible(text))
         except ValueError as error:
-            faults.append(Fault(message=f"`{printable(text)}` is not an address: {error}"))
+            faults.append(Fault(message=str(error)))
     if faults:
         raise ConfigurationError(*faults)
+    return kept
+
+
+def _as_kept(text: str) -> str:
+    """What a person typed as the list has it; what it cannot have is not on it."""
+    try:
+        return suppressible(text)
+    except (ValueError, ConfigurationError):
+        return text

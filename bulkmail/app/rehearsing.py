@@ -11,8 +11,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings, always_open, engine, pools, transcribing
+from bulkmail.app.channel import (
+    AnyComposer,
+    address_of,
+    as_listed,
+    composer_of,
+    noun_of,
+    suffix_of,
+    ways_of,
+)
 from bulkmail.app.enrolling import Pass, enrolled_id
 from bulkmail.app.listing import opened_list
 from bulkmail.app.options import SendOptions
@@ -25,11 +33,10 @@ from bulkmail.delivery.worker import Compose
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Delivery, State
 from bulkmail.ledger import Ledger, MemoryLedger, NewRow
-from bulkmail.message.composer import Composer
 from bulkmail.message.keyring import Keyring
 from bulkmail.message.mail_object import MailObject
 from bulkmail.report.summary import Summary
-from bulkmail.settings import RetrySettings, Security, ServerSettings, server_settings
+from bulkmail.settings import RetrySettings, Security, ServerSettings
 from bulkmail.transport.eml import EmlTransport
 
 #: Messages made side by side: as many files are then written in one hop to a thread.
@@ -51,7 +58,7 @@ async def dry_run(
     began = surroundings.clock.monotonic()
     suppressions = Suppressions()
     keyring = Keyring.at_hand(campaign, environ)
-    composer = Composer(campaign, is_suppressed=suppressions, keyring=keyring)
+    composer = composer_of(campaign, is_suppressed=suppressions, keyring=keyring)
     for notice in keyring.notices():
         surroundings.watch.announce(notice)
     out = options.out or OUTBOX
@@ -65,7 +72,7 @@ async def dry_run(
             surroundings=surroundings,
             environ=environ,
         )
-        files = EmlTransport(out, campaign.name)
+        files = EmlTransport(out, campaign.name, suffix=suffix_of(campaign))
         await files.prepare()
         counts = await ledger.counts(campaign_id)
         limit = counts.pending if options.limit is None else min(counts.pending, options.limit)
@@ -99,9 +106,9 @@ async def send_test(
     environ: Mapping[str, str],
 ) -> Summary:
     """Send one row's message to `options.test_to` instead, under a Message-ID of its own."""
-    to = _test_address(options.test_to or "")
-    servers = server_settings(campaign, environ)
-    composer = Composer(campaign, keyring=Keyring.whole(campaign, environ))
+    to = _test_address(campaign, options.test_to or "")
+    servers = ways_of(campaign, environ)
+    composer = composer_of(campaign, keyring=Keyring.whole(campaign, environ))
     async with scratch_ledger(surroundings.clock) as ledger:
         campaign_id = await _enrolled(
             campaign,
@@ -158,6 +165,7 @@ async def chosen(
         raise ConfigurationError(
             campaign.fault(("recipients",), "nobody on the list gets a message: all are suppressed")
         )
+    email = as_listed(campaign, email)
     delivery = await ledger.delivery(campaign_id, row=row, email=email)
     if delivery is None:
         who = f"row {row}" if row is not None else str(email)
@@ -178,7 +186,7 @@ async def _refuse_who_gets_nothing(
 
 async def _enrolled(
     campaign: Campaign,
-    composer: Composer,
+    composer: AnyComposer,
     options: SendOptions,
     suppressions: Suppressions,
     *,
@@ -209,7 +217,9 @@ async def _enrolled(
     return await enrolled_id(campaign, scratch)
 
 
-def _composing(composer: Composer, date: datetime | None, *, only_to: str | None = None) -> Compose:
+def _composing(
+    composer: AnyComposer, date: datetime | None, *, only_to: str | None = None
+) -> Compose:
     """How the engine has a message made: at its own instant, or at the one that was asked for."""
 
     async def compose(delivery: Delivery, instant: datetime) -> MailObject:
@@ -235,12 +245,12 @@ async def _one_row(paper: Ledger, campaign: Campaign, delivery: Delivery) -> int
     return enrolment.campaign_id
 
 
-def _test_address(text: str) -> str:
+def _test_address(campaign: Campaign, text: str) -> str:
     try:
-        return parse_address(text).wire
+        return address_of(campaign, text)
     except ValueError as error:
         raise ConfigurationError(
-            Fault(message=f"--test-to `{text}` is not an address: {error}")
+            Fault(message=f"--test-to `{text}` is not {noun_of(campaign)}: {error}")
         ) from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bulkmail.app.assembly import Surroundings, engine_for, transcribing
+from bulkmail.app.channel import AnyComposer
 from bulkmail.app.enrolling import Pass, skip_again
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.listing import opened_list
@@ -30,13 +31,12 @@ from bulkmail.delivery.engine import RunResult, RunSettings
 from bulkmail.delivery.worker import Tally
 from bulkmail.fate import Counts
 from bulkmail.ledger import CampaignRecord, Ledger
-from bulkmail.message.composer import Composer
 from bulkmail.report.log import LogWatch, configure_log
 from bulkmail.report.silence import Silence
 from bulkmail.report.summary import Summary
 from bulkmail.report.wording import counted, number
 from bulkmail.settings import (
-    ServerSettings,
+    Way,
     domain_limits,
     retry_settings,
 )
@@ -141,7 +141,7 @@ class _Job:
         options: SendOptions,
         ledger: Ledger,
         *,
-        composer: Composer,
+        composer: AnyComposer,
         surroundings: Surroundings,
         listed: list[Listed],
         suppressions: Suppressions,
@@ -166,7 +166,7 @@ class _Job:
     async def deliver(
         self,
         record: CampaignRecord,
-        servers: tuple[ServerSettings, ...],
+        servers: tuple[Way, ...],
         transcript: Transcript | None,
     ) -> Summary:
         """Take over what an earlier run left, and send to all who wait."""
@@ -200,7 +200,7 @@ class _Job:
     async def _run(
         self,
         record: CampaignRecord,
-        servers: tuple[ServerSettings, ...],
+        servers: tuple[Way, ...],
         transcript: Transcript | None,
         limit: int,
     ) -> tuple[RunResult, Tally]:
@@ -243,7 +243,7 @@ class _Job:
             display=self._display,
         )
 
-    def _tell_more(self, servers: tuple[ServerSettings, ...], processes: int) -> None:
+    def _tell_more(self, servers: tuple[Way, ...], processes: int) -> None:
         if self._options.verbose:
             for sentence in outlook(servers, self._options.processes, processes):
                 self._watch.announce(sentence)

@@ -1,4 +1,4 @@
-"""One pool a server for all runs of a scheduler, so that together they keep to its `connections`.
+"""One pool a server, or gateway, for all runs of a scheduler, so that together they keep to its `connections`.
 
 A pool lives for as long as some run uses it: the next one begins anew, with a login that may have
 been mended meanwhile.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bulkmail.app.assembly import End, Opening, pools
 from bulkmail.clock import Clock
 from bulkmail.delivery.ports import Session, Transport
-from bulkmail.settings import ServerSettings
+from bulkmail.settings import Way
 from bulkmail.transport.transcript import Transcript
 
 
@@ -26,11 +26,11 @@ class SharedPools:
     """Lends each run the pools of its servers."""
 
     def __init__(self) -> None:
-        self._uses: dict[ServerSettings, _Use] = {}
+        self._uses: dict[Way, _Use] = {}
 
     def ends(
         self,
-        servers: Iterable[ServerSettings],
+        servers: Iterable[Way],
         clock: Clock,
         transcript: Transcript | None,
         *,
@@ -43,7 +43,7 @@ class SharedPools:
 
     def _lend(
         self,
-        settings: ServerSettings,
+        settings: Way,
         clock: Clock,
         transcript: Transcript | None,
         opening: Opening | None,
@@ -55,7 +55,7 @@ class SharedPools:
         use.runs += 1
         return _Lent(self, settings, use)
 
-    async def give_back(self, settings: ServerSettings, use: _Use) -> None:
+    async def give_back(self, settings: Way, use: _Use) -> None:
         """A run needs it no longer; closed with the last one."""
         use.runs -= 1
         if not use.runs:
@@ -66,7 +66,7 @@ class SharedPools:
 class _Lent:
     """A pool, as one run sees it."""
 
-    def __init__(self, lender: SharedPools, settings: ServerSettings, use: _Use) -> None:
+    def __init__(self, lender: SharedPools, settings: Way, use: _Use) -> None:
         self._lender = lender
         self._settings = settings
         self._use: _Use | None = use

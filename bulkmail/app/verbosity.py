@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from bulkmail.app.loop import loop_name
 from bulkmail.app.processes.sharing import share
-from bulkmail.settings import ServerSettings
+from bulkmail.settings import GatewaySettings, Way
 from bulkmail.transport.session import Session
 
 
-def outlook(servers: Sequence[ServerSettings], asked: object, processes: int) -> Iterator[str]:
+def outlook(servers: Sequence[Way], asked: object, processes: int) -> Iterator[str]:
     """Sentences on what a run has before it, `asked` being the processes that were asked for."""
     yield f"Event loop: {loop_name()}."
     why = "" if asked == processes else f" ({asked} asked for: as many as pay and can share)"
@@ -19,10 +19,14 @@ def outlook(servers: Sequence[ServerSettings], asked: object, processes: int) ->
         yield f"{server.name}: {'; '.join(_facts(server, processes))}."
 
 
-def _facts(server: ServerSettings, processes: int) -> Iterator[str]:
-    yield f"{server.host}:{server.port}"
-    yield f"security {server.security.value}"
-    yield f"login as {server.username}" if server.username else "no login"
+def _facts(server: Way, processes: int) -> Iterator[str]:
+    if isinstance(server, GatewaySettings):
+        yield "{}:{}".format(*server.origin)
+        yield f"as {server.provider}"
+    else:
+        yield f"{server.host}:{server.port}"
+        yield f"security {server.security.value}"
+        yield f"login as {server.username}" if server.username else "no login"
     parts = " + ".join(str(share(server.connections, n, processes)) for n in range(processes))
     yield f"connections {server.connections}" + (f" = {parts}" if processes > 1 else "")
     if server.rates:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
 from bulkmail.campaign.composer import read_document
 from bulkmail.campaign.document import Document, Loc
 from bulkmail.campaign.explain import explained
+from bulkmail.campaign.gateway_rules import broken_gateway_rules, broken_sms_rules
 from bulkmail.campaign.inheritance import with_shared
 from bulkmail.campaign.model import CampaignModel, DefaultsModel, ProjectModel
 from bulkmail.campaign.project import (
@@ -24,7 +25,11 @@ from bulkmail.campaign.project import (
     resolve_path,
 )
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
+from bulkmail.campaign.sms_model import SmsModel, foreign_keys, is_sms, shared_with_mail
+from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.errors import ConfigurationError, Fault
+
+Model = TypeVar("Model", bound=StrictModel)
 
 #: Rows written in a campaign's file may be many.
 LONG_LISTS: tuple[Loc, ...] = (("recipients",), ("recipients", "rows"))
@@ -45,6 +50,9 @@ class Campaign:
     project: ProjectModel
     #: The project's bulkmail.yaml; None where it has none.
     project_path: Path | None
+    #: What it is of text messages; None: it is mail. `model` holds what both have, and is empty in
+    #: what mail has alone.
+    sms: SmsModel | None
     _document: Document = field(repr=False, compare=False)
     _project_document: Document | None = field(repr=False, compare=False)
 
@@ -65,7 +73,12 @@ class Campaign:
         if model is None or project is None or reading.faults:
             raise ConfigurationError(*sorted(reading.faults, key=_by_place))
         return cls.sound(
-            name, path, root=root, models=(model, project), documents=(document, reading.shared)
+            name,
+            path,
+            root=root,
+            models=(model, project),
+            documents=(document, reading.shared),
+            sms=reading.sms,
         )
 
     @classmethod
@@ -77,6 +90,7 @@ class Campaign:
         root: Path,
         models: tuple[CampaignModel, ProjectModel],
         documents: tuple[Document, Document | None],
+        sms: SmsModel | None = None,
     ) -> Self:
         """A campaign of what was read and validated; the files' own faults are the caller's."""
         document, shared = documents
@@ -88,6 +102,7 @@ class Campaign:
             model=model,
             project=project,
             project_path=shared.path if shared else None,
+            sms=sms,
             _document=document,
             _project_document=shared,
         )
@@ -148,12 +163,14 @@ class _Reading:
         self.document = document
         self.shared = shared
         self.faults = [*document.faults, *(shared.faults if shared else ())]
+        #: Once the campaign was read, if it is one of text messages.
+        self.sms: SmsModel | None = None
 
     def project(self) -> ProjectModel | None:
         if self.shared is None:
             return ProjectModel()
         written = self.shared.value
-        for loc, sentence in broken_project_rules(written):
+        for loc, sentence in (*broken_project_rules(written), *broken_gateway_rules(written)):
             self.faults.append(self.shared.fault(loc, sentence))
         try:
             return ProjectModel.model_validate(written)
@@ -164,16 +181,21 @@ class _Reading:
 
     def campaign(self) -> CampaignModel | None:
         shared = self.shared.value if self.shared else {}
-        written = with_shared(with_defaults(self.document.value, shared.get("defaults")), shared)
-        servers = shared.get("servers")
-        for loc, sentence in broken_campaign_rules(
-            written, servers if isinstance(servers, dict) else {}
-        ):
+        for key, sentence in foreign_keys(self.document.value).items():
+            self._add((key,), sentence, at_key=True)
+        written, broken = campaign_keys(self.document.value, shared)
+        for loc, sentence in broken:
             self._add(loc, sentence)
+        if not is_sms(self.document.value):
+            return self._validated(CampaignModel, written)
+        self.sms = self._validated(SmsModel, written)
+        return None if self.sms is None else shared_with_mail(self.sms)
+
+    def _validated(self, kind: type[Model], written: dict[str, Any]) -> Model | None:
         try:
-            return CampaignModel.model_validate(written)
+            return kind.model_validate(written)
         except ValidationError as error:
-            for loc, sentence, at_key in explained(error, CampaignModel, written):
+            for loc, sentence, at_key in explained(error, kind, written):
                 self._add(loc, sentence, at_key=at_key)
             return None
 
@@ -182,6 +204,30 @@ class _Reading:
         # What is wrong with a default was found in bulkmail.yaml itself.
         if fault not in self.faults:
             self.faults.append(fault)
+
+
+def campaign_keys(
+    own: Mapping[str, Any], shared: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[tuple[Loc, str]]]:
+    """A campaign's keys with what it takes from bulkmail.yaml, and the rules they break.
+
+    Keys of the other channel are left out: `foreign_keys` names them.
+    """
+    foreign = foreign_keys(own)
+    kept = {key: value for key, value in own.items() if key not in foreign}
+    if is_sms(own):
+        defaults = shared.get("defaults")
+        known = SmsModel.key_names()
+        if isinstance(defaults, dict):
+            defaults = {key: value for key, value in defaults.items() if key in known}
+        written = with_defaults(kept, defaults)
+        return written, list(broken_sms_rules(written, _mapping(shared.get("gateways"))))
+    written = with_shared(with_defaults(kept, shared.get("defaults")), shared)
+    return written, list(broken_campaign_rules(written, _mapping(shared.get("servers"))))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def load_project(root: Path) -> ProjectModel:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bulkmail.campaign.dkim_model import DkimKeys, DkimModel
+from bulkmail.campaign.gateway_model import GatewayModel
 from bulkmail.campaign.header_name import checked_header_name, checked_headers
 from bulkmail.campaign.limit_model import LimitModel, Limits, StopAfter, StopModel
 from bulkmail.campaign.recipients_model import RecipientsModel
@@ -216,6 +217,9 @@ class DefaultsModel(StrictModel):
 class CampaignModel(DefaultsModel):
     """One campaign."""
 
+    channel: Literal["mail", "sms"] = Field(
+        "mail", description="`sms` makes it text messages, whose keys are those below."
+    )
     name: FilledLine | None = Field(
         None,
         description="The campaign's identity in the ledger. Default: the file's name, without "
@@ -325,6 +329,9 @@ class ProjectModel(StrictModel):
 
     servers: dict[FilledLine, ServerModel] = Field(
         default_factory=dict, description="Servers by name."
+    )
+    gateways: dict[FilledLine, GatewayModel] = Field(
+        default_factory=dict, description="Gateways for text messages, by name."
     )
     limits: Limits = Field(
         default_factory=dict,

@@ -99,6 +99,11 @@ class RecipientsModel(StrictModel):
         description="The column that holds the address. Default: one that is called email, "
         "e-mail, mail, 邮箱, 电子邮件 or address, in any case.",
     )
+    mobile: FilledLine | None = Field(
+        None,
+        description="With `channel: sms`: the column that holds the number, as the campaign's own "
+        "`mobile`.",
+    )
     key: FilledLine | None = Field(
         None,
         description="The column that tells recipients apart in the ledger. Default: the address "

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bulkmail.campaign.gateway_model import AnswerModel, GatewayModel
 from bulkmail.campaign.mail_domains import MAIL_DOMAINS
 from bulkmail.campaign.model import (
     AttachmentModel,
@@ -29,6 +30,7 @@ from bulkmail.campaign.model import (
     WarmUpModel,
 )
 from bulkmail.campaign.providers import PROVIDERS
+from bulkmail.campaign.sms_model import SmsModel
 from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.campaign.units import Rate, format_duration
 
@@ -112,6 +114,25 @@ _SECTIONS: tuple[tuple[str, str, type[StrictModel]], ...] = (
     ("warm_up", "On a server: a quota that grows from day to day.", WarmUpModel),
     ("servers, by name", "To give a server another weight in one campaign:", ServerReference),
     ("bulkmail.yaml", "All of it is optional.", ProjectModel),
+    (
+        "Text messages",
+        (
+            "A campaign with `channel: sms`. [Text messages](sms.md) tells the whole way. These "
+            "are its keys; those of mail are not allowed, and of `defaults` it takes what is here."
+        ),
+        SmsModel,
+    ),
+    (
+        "gateways",
+        (
+            "In `bulkmail.yaml` a mapping of names to gateways; or one in the campaign, under "
+            "`gateway`. In the templates of `http` every column is a variable, and `mobile` (the "
+            "number, `+8613800138000`), `digits` (the same without its plus sign), `content` (the "
+            "text), `message_id`, `gateway.account` and `gateway.password`."
+        ),
+        GatewayModel,
+    ),
+    ("success, retry_when", "What an answer has to look like.", AnswerModel),
     ("ledger", "In bulkmail.yaml.", LedgerModel),
 )
 _KINDS = {

@@ -32,10 +32,18 @@ def broken_campaign_rules(
     if isinstance(name := written.get("name"), str) and (sentence := unsafe_name(name)):
         yield ("name",), sentence
     yield from _attachment_rules(written.get("attachments"))
-    yield from broken_recipients_rules(written.get("recipients"))
-    yield from broken_schedule_rules(written.get("schedule"))
+    yield from broken_list_rules(written)
+    recipients = written.get("recipients")
+    if isinstance(recipients, dict) and recipients.get("mobile") is not None:
+        yield ("recipients", "mobile"), "is for text messages: it needs `channel: sms`"
     yield from broken_unsubscribe_rules(written)
     yield from _servers_rules(written.get("servers"), shared)
+
+
+def broken_list_rules(written: Mapping[str, Any]) -> Iterator[Broken]:
+    """What is wrong with who gets a campaign and when, whatever its channel."""
+    yield from broken_recipients_rules(written.get("recipients"))
+    yield from broken_schedule_rules(written.get("schedule"))
 
 
 def broken_project_rules(written: Mapping[str, Any]) -> Iterator[Broken]:

@@ -18,11 +18,12 @@ from pydantic import ValidationError
 from bulkmail.campaign.composer import read_document
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.explain import explained
-from bulkmail.campaign.inheritance import with_shared
-from bulkmail.campaign.load import LONG_LISTS, Campaign, project_document, with_defaults
+from bulkmail.campaign.gateway_rules import broken_gateway_rules, broken_sms_rules
+from bulkmail.campaign.load import LONG_LISTS, Campaign, campaign_keys, project_document
 from bulkmail.campaign.model import CampaignModel, ProjectModel
 from bulkmail.campaign.project import project_root
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
+from bulkmail.campaign.sms_model import SmsModel, is_sms, shared_with_mail
 from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.errors import ConfigurationError
 
@@ -33,6 +34,8 @@ Rules = Callable[[dict[str, Any]], Iterable[tuple[Loc, str]]]
 _STAND_INS = {"from": "nobody@example.com", "subject": ""}
 #: Without these as they were meant, what is found in lists and files means nothing.
 _DECISIVE = {"recipients", "allow_paths", "defaults"}
+#: Without these there is no campaign to speak of.
+_INDISPENSABLE = {"recipients", "text", "html", "content", "channel"}
 #: Each round cuts something out, and few faults hide behind another.
 _ROUNDS = 10
 
@@ -56,20 +59,32 @@ class Salvage:
         if not isinstance(document.value, dict):
             return None
         below = copy.deepcopy(shared.value) if shared else {}
-        project = self._sound(ProjectModel, below, broken_project_rules)
-        written = with_shared(
-            with_defaults(copy.deepcopy(document.value), below.get("defaults")), below
-        )
-        servers = below.get("servers") or {}
-        model = self._sound(CampaignModel, written, partial(broken_campaign_rules, shared=servers))
+        project = self._sound(ProjectModel, below, _project_rules)
+        written, _ = campaign_keys(copy.deepcopy(document.value), below)
+        model, sms = self._models(written, below)
         if model is None or project is None or self.cut & _DECISIVE:
             return None
         name = self._path.stem if model.name is None else model.name
         if unsafe_name(name):
             return None
         return Campaign.sound(
-            name, self._path, root=root, models=(model, project), documents=(document, shared)
+            name,
+            self._path,
+            root=root,
+            models=(model, project),
+            documents=(document, shared),
+            sms=sms,
         )
+
+    def _models(
+        self, written: dict[str, Any], below: dict[str, Any]
+    ) -> tuple[CampaignModel | None, SmsModel | None]:
+        if not is_sms(written):
+            rules = partial(broken_campaign_rules, shared=below.get("servers") or {})
+            return self._sound(CampaignModel, written, rules), None
+        rules = partial(broken_sms_rules, shared=below.get("gateways") or {})
+        sms = self._sound(SmsModel, written, rules)
+        return (None if sms is None else shared_with_mail(sms)), sms
 
     def _sound(self, kind: type[Model], written: dict[str, Any], rules: Rules) -> Model | None:
         for _ in range(_ROUNDS):
@@ -100,7 +115,12 @@ class Salvage:
         holder.pop(last, None)
         if holder is written and last in _STAND_INS:
             written[last] = _STAND_INS[last]
-        return holder is not written or last not in {"recipients", "text", "html"}
+        return holder is not written or last not in _INDISPENSABLE
+
+
+def _project_rules(written: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
+    yield from broken_project_rules(written)
+    yield from broken_gateway_rules(written)
 
 
 def _keys(loc: Loc) -> Iterator[str]:

@@ -11,12 +11,24 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from bulkmail.campaign.model import CampaignModel, ProjectModel
+from bulkmail.campaign.sms_model import OF_MAIL, OF_SMS, SmsModel
 from bulkmail.campaign.strict_model import StrictModel
 
 
 def campaign_schema() -> dict[str, Any]:
-    """Of a file in campaigns/."""
-    return _schema(CampaignModel, "A bulkmail campaign")
+    """Of a file in campaigns/: what mail and text messages have, and what goes with which."""
+    schema = _schema(CampaignModel, "A bulkmail campaign")
+    sms = SmsModel.model_json_schema(by_alias=True, mode="validation")
+    of_sms = {key: sms["properties"][key] for key in SmsModel.key_names() if key in OF_SMS}
+    needed = schema["required"]
+    return schema | {
+        "properties": schema["properties"] | of_sms,
+        "$defs": sms["$defs"] | schema["$defs"],
+        "required": ["recipients"],
+        "if": {"properties": {"channel": {"const": "sms"}}, "required": ["channel"]},
+        "then": {"properties": dict.fromkeys(sorted(OF_MAIL), False)},
+        "else": {"properties": dict.fromkeys(sorted(OF_SMS), False), "required": needed},
+    }
 
 
 def project_schema() -> dict[str, Any]:

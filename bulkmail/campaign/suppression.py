@@ -1,7 +1,7 @@
-"""Suppression files: addresses that get nothing.
+"""Suppression files: addresses, and numbers, that get nothing.
 
-One address a line, with # comments; or a CSV (or .tsv) with a header row and an address column. A
-file without an @ in its first line that says something is the second kind.
+One a line, with # comments; or a CSV (or .tsv) with a header row and a column of them. A file
+without an @ or a number in its first line that says something is the second kind.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from pathlib import Path
 
 from bulkmail.address import parse_address, printable
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients.columns import find_email_column, no_email_column
+from bulkmail.campaign.phone import DEFAULT_REGION, is_number, parse_number
+from bulkmail.campaign.recipients.address_kind import MAIL_ADDRESSES, Numbers
 from bulkmail.campaign.recipients.delimited import DelimitedReader
 from bulkmail.campaign.text_file import displayed, text_lines
 from bulkmail.errors import ConfigurationError, Fault
 
+_NUMBERS = Numbers(DEFAULT_REGION)
+
 
 def suppressed_addresses(campaign: Campaign) -> Iterator[str]:
-    """The addresses of all the campaign's `suppress` files, in lower case.
+    """The addresses of all the campaign's `suppress` files, in lower case, and the numbers.
 
     Raises `ConfigurationError`: for a missing file before the first address, for bad lines with
     all of one file's faults behind its good ones.
@@ -27,21 +30,43 @@ def suppressed_addresses(campaign: Campaign) -> Iterator[str]:
         campaign.resolve(text, loc=("suppress", index))
         for index, text in enumerate(campaign.model.suppress)
     ]
+    region = DEFAULT_REGION if campaign.sms is None else campaign.sms.default_region
     for file in files:
-        yield from read_suppressions(file)
+        yield from read_suppressions(file, region)
 
 
-def read_suppressions(path: Path) -> Iterator[str]:
-    """The addresses of one file, in lower case. Raises `ConfigurationError` after the last."""
+def suppressible(text: str, region: str = DEFAULT_REGION) -> str:
+    """An address in lower case, or a number in E.164, as the ledger's list holds it.
+
+    Raises `ValueError` with a sentence where it is neither.
+    """
+    if is_number(text):
+        try:
+            return parse_number(text, region)
+        except ValueError as error:
+            raise ValueError(
+                f"`{printable(text)}` is no address, nor a telephone number: {error}"
+            ) from error
+    try:
+        parse_address(text)
+    except ValueError as error:
+        raise ValueError(f"`{printable(text)}` is not an address: {error}") from error
+    return text.lower()
+
+
+def read_suppressions(path: Path, region: str = DEFAULT_REGION) -> Iterator[str]:
+    """One file's addresses in lower case, and numbers in E.164.
+
+    Raises `ConfigurationError` after the last.
+    """
     faults: list[Fault] = []
     for line, text in _entries(path):
         try:
-            parse_address(text)
+            entry = suppressible(text, region)
         except ValueError as error:
-            message = f"`{printable(text)}` is not an address: {error}"
-            faults.append(Fault(path=displayed(path), line=line, message=message))
+            faults.append(Fault(path=displayed(path), line=line, message=str(error)))
         else:
-            yield text.lower()
+            yield entry
     if faults:
         raise ConfigurationError(*faults)
 
@@ -55,7 +80,7 @@ def _entries(path: Path) -> Iterator[tuple[int, str]]:
 
 def _is_plain_list(path: Path) -> bool:
     first = next(_lines(path), None)
-    return first is None or "@" in first[1]
+    return first is None or "@" in first[1] or is_number(first[1])
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -73,11 +98,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def _cells(path: Path) -> Iterator[tuple[int, str]]:
     reader = DelimitedReader(path, "utf-8-sig", "\t" if path.suffix.lower() == ".tsv" else ",")
     try:
-        column = find_email_column(reader.columns)
+        column = MAIL_ADDRESSES.find_column(reader.columns) or _NUMBERS.find_column(reader.columns)
     except ValueError as error:
         raise _refused(path, reader.header_line, str(error)) from error
     if column is None:
-        raise _refused(path, reader.header_line, no_email_column(reader.columns))
+        raise _refused(path, reader.header_line, MAIL_ADDRESSES.no_column(reader.columns))
     for record in reader.records():
         if record.problems:
             raise _refused(path, record.line, "; ".join(record.problems))

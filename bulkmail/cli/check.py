@@ -85,7 +85,7 @@ def _show(report: CheckReport, typed: str) -> None:
     )
     say(
         f"✓ {visible(report.campaign)}: {counted(report.total, 'recipient')}{duplicates},"
-        f" {size(report.overview.largest_bytes)} a message at most. No fault found."
+        f" {_at_most(report)} a message at most. No fault found."
     )
     for line in _overview(report.overview):
         say(f"  {visible(line)}")
@@ -110,6 +110,12 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {number(count)}" for name, count in counts.items())
 
 
+def _at_most(report: CheckReport) -> str:
+    if report.texts is None:
+        return size(report.overview.largest_bytes)
+    return counted(report.texts.most_segments, "segment")
+
+
 def _report_json(report: CheckReport) -> dict[str, object]:
     return {
         "campaign": report.campaign,
@@ -121,6 +127,7 @@ def _report_json(report: CheckReport) -> dict[str, object]:
         "providers": report.overview.providers(),
         "domains": report.overview.top_domains(),
         "languages": dict(report.overview.languages.most_common()),
+        "segments": None if report.texts is None else report.texts.segments,
         "faults": [fault_json(fault) for fault in report.faults],
         "notices": list(report.notices),
         "online": [
@@ -142,6 +149,7 @@ def _refusal_json(faults: tuple[Fault, ...]) -> dict[str, object]:
         "providers": {},
         "domains": {},
         "languages": {},
+        "segments": None,
         "faults": [fault_json(fault) for fault in faults],
         "notices": [],
         "online": [],

@@ -51,13 +51,17 @@ def preview(
     if raw:
         say_bytes(shown.content)
         return
+    if shown.text is not None:
+        _show_text(shown, browser=browser)
+        _tell_next(campaign, "YOUR-NUMBER")
+        return
     from bulkmail.report.letter import Letter, as_text
 
     letter = Letter.parse(shown.content)
     say(as_text(letter, shown.envelope))
     if browser:
         _open_page(letter, shown.envelope)
-    _tell_next(campaign)
+    _tell_next(campaign, "YOU@EXAMPLE.COM")
 
 
 async def _preview(text: str, *, row: int | None, email: str | None) -> Preview:
@@ -65,6 +69,20 @@ async def _preview(text: str, *, row: int | None, email: str | None) -> Preview:
     from bulkmail.cli.campaigns import open_campaign
 
     return await previewing.preview(open_campaign(text), row=row, email=email)
+
+
+def _show_text(shown: Preview, *, browser: bool) -> None:
+    """A text message: whom it goes to, what it says, what it takes."""
+    text = shown.text
+    if text is None:
+        return
+    if browser:
+        raise wrong_usage("--browser shows HTML, and a text message has none.")
+    say(f"To: {visible(text.number)}")
+    for line in text.text.splitlines():
+        say(visible(line))
+    cost = f", about {shown.cost}" if shown.cost else ""
+    say(f"({text.text_size}{cost})")
 
 
 def _open_page(letter: Letter, envelope: Envelope) -> None:
@@ -80,8 +98,8 @@ def _open_page(letter: Letter, envelope: Envelope) -> None:
         complain("No browser could be opened; open the page by hand.")
 
 
-def _tell_next(typed: str) -> None:
+def _tell_next(typed: str, whom: str) -> None:
     from bulkmail.cli.campaigns import again
 
     who = again(typed, None)
-    complain(f"\nTo yourself, over the server:  bulkmail send {who} --test-to YOU@EXAMPLE.COM")
+    complain(f"\nTo yourself, over the server:  bulkmail send {who} --test-to {whom}")

@@ -56,6 +56,14 @@ def sink(
         int | None,
         typer.Option(metavar="BYTES", min=1, help="Refuse larger messages. Default: 64 MiB."),
     ] = None,
+    sms: Annotated[
+        bool,
+        typer.Option(
+            "--sms",
+            help="A gateway for text messages instead, which speaks as ihuyi does and keeps .txt "
+            "files. --username is the account, --password-env its key.",
+        ),
+    ] = False,
 ) -> None:
     """Run a local server that keeps all it gets.
 
@@ -63,6 +71,10 @@ def sink(
 
     Example: bulkmail sink --port 2525 --dir sink
     """
+    if sms:
+        _refuse_of_mail(tls=tls, ca=ca, max_size=max_size)
+        _text_sink(host, port, folder, username, password_env)
+        return
     if (username is None) != (password_env is None):
         raise wrong_usage("--username and --password-env go together: a login has both.")
     if ca is not None and tls is Tls.NONE:
@@ -81,6 +93,40 @@ def sink(
         max_size=max_size or DEFAULT_MAX_SIZE,
     )
     run(sinking.sink(settings, ready=_tell))
+
+
+def _refuse_of_mail(*, tls: Tls, ca: Path | None, max_size: int | None) -> None:
+    if tls is not Tls.NONE or ca is not None or max_size is not None:
+        raise wrong_usage("--tls, --ca and --max-size are for mail; --sms listens on this machine.")
+
+
+def _text_sink(
+    host: str, port: int, folder: Path, username: str | None, password_env: str | None
+) -> None:
+    if (username is None) != (password_env is None):
+        raise wrong_usage("--username and --password-env go together: an account has both.")
+    from bulkmail.app import sinking
+    from bulkmail.sink import KeptText, TextSink, TextSinkSettings
+
+    def tell(server: TextSink) -> None:
+        say(visible(f"Listening on {server.host}:{server.port} (text messages, as ihuyi)."))
+        say(visible(f"Endpoint: {server.endpoint}"))
+        say(visible(f"Texts are kept in {server.settings.directory}/; none leaves this machine."))
+        say("Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    def tell_of(kept: KeptText) -> None:
+        say(visible(f"{kept.mobile}: kept as {kept.path}"))
+        sys.stdout.flush()
+
+    settings = TextSinkSettings(
+        directory=folder,
+        host=host,
+        port=port,
+        account=username,
+        key=None if password_env is None else password_from_environment(password_env),
+    )
+    run(sinking.text_sink(settings, ready=tell, on_kept=tell_of))
 
 
 def _tell(server: Sink) -> None:

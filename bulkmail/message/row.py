@@ -31,7 +31,7 @@ class Row:
         delivery: Delivery,
         campaign: str,
         now: datetime,
-        own: Mapping[str, str] = MappingProxyType({}),
+        own: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """`own` are variables that the campaign makes for this row (`unsubscribe_url`)."""
         self.delivery = delivery
@@ -58,6 +58,11 @@ class Row:
             )
             if named not in self._faults:
                 self._faults.append(named)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was noted."""
+        return not self._faults
 
     def raise_faults(self) -> None:
         """Raise `RowFaults` with all that was noted, if anything was."""

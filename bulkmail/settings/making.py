@@ -9,23 +9,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from bulkmail.address import control_character
 from bulkmail.campaign.document import Document, Loc
 from bulkmail.campaign.limit_model import limit_domains
 from bulkmail.campaign.load import Campaign, load_project, project_document
 from bulkmail.campaign.model import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
-from bulkmail.campaign.project import PathRefused, resolve_path
 from bulkmail.campaign.providers import PROVIDERS, Provider
 from bulkmail.campaign.units import Rate
-from bulkmail.campaign.values import ENVIRONMENT_REFERENCE, PasswordReference
 from bulkmail.errors import ConfigurationError, Fault
-from bulkmail.secret import Secret
+from bulkmail.settings.lookup import Lookup, Places
 from bulkmail.settings.values import (
     DomainLimit,
-    PasswordSource,
     RetrySettings,
     Security,
     ServerSettings,
@@ -193,28 +188,23 @@ def _rates(model: ServerModel, provider: Provider | None) -> tuple[Rate, ...]:
     return rates if model.warm_up is None else (*rates, model.warm_up.rate)
 
 
-class _Places(Protocol):
-    """A file that can say where a key of it is written: a campaign, or bulkmail.yaml alone."""
-
-    def fault(self, loc: Loc, message: str) -> Fault: ...
-
-
 class _Maker:
     """Makes one server's settings, and notes what is wrong on the way."""
 
-    def __init__(
-        self, places: _Places, environ: Mapping[str, str], written: _WrittenServer
-    ) -> None:
-        self.faults: list[Fault] = []
-        self._places = places
-        self._environ = environ
+    def __init__(self, places: Places, environ: Mapping[str, str], written: _WrittenServer) -> None:
         self._written = written
+        self._look_up = Lookup(places, environ, written.loc, written.folders)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What was wrong so far."""
+        return self._look_up.faults
 
     def settings(self) -> ServerSettings:
         """The settings; of no use when there are faults."""
         model = self._written.model
         provider = PROVIDERS[model.provider] if model.provider else None
-        host = self._text("host", model.host) or (
+        host = self._look_up.text("host", model.host) or (
             provider.host_in(model.region) if provider else ""
         )
         port, security = self._port_and_security(model, provider)
@@ -223,10 +213,10 @@ class _Maker:
             host=host,
             port=port,
             security=security,
-            ca_file=self._ca_file(model),
+            ca_file=self._look_up.ca_file(model.ca_file),
             verify=model.verify,
-            username=self._text("username", model.username),
-            password=self._password(model.password),
+            username=self._look_up.text("username", model.username),
+            password=self._look_up.password(model.password),
             auth=model.auth,
             rates=_rates(model, provider),
             connections=model.connections,
@@ -250,65 +240,20 @@ class _Maker:
     def _port(self, port: int | str) -> int:
         if isinstance(port, int):
             return port
-        text = self._text("port", port) or ""
+        text = self._look_up.text("port", port) or ""
         if text.isascii() and text.isdigit() and 0 < int(text[:6]) <= _MAX_PORT:
             return int(text)
         if text:
-            self._fault("port", f"{port} holds no port, a whole number from 1 to {_MAX_PORT}")
+            self._look_up.fault(
+                "port", f"{port} holds no port, a whole number from 1 to {_MAX_PORT}"
+            )
         return 0
-
-    def _text(self, key: str, written: str | None) -> str | None:
-        """The text with its references looked up. None where nothing is written, or it fails."""
-        if written is None:
-            return None
-        text = self._looked_up(key, written)
-        if text is not None and (unsafe := control_character(text)):
-            self._fault(key, f"{written} holds {unsafe}")
-            return None
-        return text
 
     def _local_hostname(self, written: str | None) -> str | None:
         """The EHLO name: one word of ASCII (RFC 5321, 4.1.1.1)."""
-        text = self._text("local_hostname", written)
+        text = self._look_up.text("local_hostname", written)
         if text is not None and _HELLO_NAME.fullmatch(text) is None:
-            self._fault("local_hostname", f"`{text}` is no host name, nor an address in brackets")
+            self._look_up.fault(
+                "local_hostname", f"`{text}` is no host name, nor an address in brackets"
+            )
         return text
-
-    def _looked_up(self, key: str, written: str) -> str | None:
-        missing = False
-        for name in dict.fromkeys(ENVIRONMENT_REFERENCE.findall(written)):
-            if not self._environ.get(name):
-                state = "empty" if name in self._environ else "not set"
-                self._fault(key, f"the environment variable {name} is {state}")
-                missing = True
-        if missing:
-            return None
-        return ENVIRONMENT_REFERENCE.sub(lambda match: self._environ[match[1]], written)
-
-    def _password(self, written: PasswordReference | None) -> PasswordSource | None:
-        if written is None:
-            return None
-        if written.text is not None:
-            text = self._looked_up("password", written.text.reveal())
-            return None if text is None else PasswordSource(secret=Secret(text))
-        if written.file is not None:
-            path = Path(written.file).expanduser()
-            candidates = [folder / path for folder in self._written.folders]
-            found = next(filter(Path.exists, candidates), candidates[0])
-            return PasswordSource(file=found)
-        return PasswordSource(command=written.command, folder=self._written.folders[-1])
-
-    def _ca_file(self, model: ServerModel) -> Path | None:
-        """Anywhere on the machine: it is read, never sent."""
-        text = self._text("ca_file", model.ca_file)
-        if text is None:
-            return None
-        try:
-            path = str(Path(text).expanduser())
-            return resolve_path(path, self._written.folders, [Path("/")])
-        except PathRefused as refusal:
-            self._fault("ca_file", str(refusal))
-            return None
-
-    def _fault(self, key: str, message: str) -> None:
-        self.faults.append(self._places.fault((*self._written.loc, key), message))

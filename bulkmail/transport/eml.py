@@ -41,7 +41,8 @@ _PARTIAL = re.compile(r"\.[0-9]{6,}\.part")
 class EmlTransport:
     """Writes ``DIR/<campaign name>/<row, 6 digits>-<address>.eml`` (the contract, section 4)."""
 
-    def __init__(self, directory: Path, campaign: str) -> None:
+    def __init__(self, directory: Path, campaign: str, *, suffix: str = ".eml") -> None:
+        self._suffix = suffix
         #: Where the files lie: a folder for the campaign.
         self.folder = directory / folder_name(campaign)
         #: Files written so far.
@@ -67,7 +68,7 @@ class EmlTransport:
         the folder cannot be made or written to; nothing was removed then.
         """
         try:
-            await _prepared(self.folder)
+            await _prepared(self.folder, self._suffix)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
@@ -102,7 +103,8 @@ class EmlTransport:
         del first_decides
         if check is not None:
             check()
-        path = self.folder / eml_name(mail.row, mail.address or mail.envelope.forward_paths[0])
+        address = mail.address or mail.envelope.forward_paths[0]
+        path = self.folder / eml_name(mail.row, address, self._suffix)
         await mark()
         loop = asyncio.get_running_loop()
         letter = _Letter(path, mail.chunks, loop.create_future())
@@ -155,13 +157,13 @@ class _Letter:
     error: asyncio.Future[OSError | None]
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, suffix: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # A name of ours for the probe: it is removed with the others if we are killed right here.
     probe = folder / ".000000.part"
     probe.write_bytes(b"")
     for entry in list(folder.iterdir()):
-        is_ours = is_eml_name(entry.name) or _PARTIAL.fullmatch(entry.name)
+        is_ours = is_eml_name(entry.name, suffix) or _PARTIAL.fullmatch(entry.name)
         if is_ours and (entry.is_symlink() or not entry.is_dir()):
             entry.unlink()
 

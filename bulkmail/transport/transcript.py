@@ -78,6 +78,10 @@ class Scribe:
             self._tell(f"S: {reply.code}-{line}")
         self._tell(f"S: {reply.code} {last}".rstrip())
 
+    def line(self, text: str) -> None:
+        """Tell a line of another kind of dialogue, as it stands; its secrets are masked already."""
+        self._tell(text)
+
     def note(self, text: str) -> None:
         """Tell what is neither side's: the connection, the handshake, a loss."""
         self._tell(f"  {text}")

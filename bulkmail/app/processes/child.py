@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 
 from bulkmail.app.assembly import Surroundings, engine_for, pools
+from bulkmail.app.channel import AnyComposer, composer_of, ways_of
 from bulkmail.app.loop import loop_factory
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.processes.channel import Channel
@@ -27,11 +28,10 @@ from bulkmail.app.verbosity import Modes
 from bulkmail.delivery.engine import Ending, Engine, RunResult, RunSettings
 from bulkmail.errors import AuthenticationFailed, BulkmailError
 from bulkmail.ledger import Ledger
-from bulkmail.message.composer import Composer
 from bulkmail.message.keyring import Keyring
 from bulkmail.report.log import LogWatch, configure_log
 from bulkmail.report.silence import Silence
-from bulkmail.settings import domain_limits, server_settings, stop_settings
+from bulkmail.settings import domain_limits, stop_settings
 from bulkmail.transport.session import Session
 
 
@@ -109,7 +109,7 @@ class _Child:
 
     async def _work(self) -> RunResult:
         keyring = Keyring.whole(self._campaign, self._outfit.environ)
-        composer = Composer(self._campaign, is_suppressed=self._suppressions, keyring=keyring)
+        composer = composer_of(self._campaign, is_suppressed=self._suppressions, keyring=keyring)
         self._channel.say("ready", composer.fingerprint())
         begin = await self._begin
         self._suppressions.add(begin.suppressed)
@@ -125,10 +125,10 @@ class _Child:
             return await self._engine.run()
 
     def _engine_of(
-        self, begin: Begin, composer: Composer, ledger: Ledger, watch: TellingWatch
+        self, begin: Begin, composer: AnyComposer, ledger: Ledger, watch: TellingWatch
     ) -> Engine:
         number, of = self._outfit.number, self._outfit.of
-        servers = server_settings(self._campaign, self._outfit.environ)
+        servers = ways_of(self._campaign, self._outfit.environ)
         transcript = TellingTranscript(self._channel, number, of)
         modes = Modes(partial(self._channel.say, "told"))
 

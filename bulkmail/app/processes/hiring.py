@@ -14,7 +14,7 @@ from bulkmail.app.processes.crew import Crew
 from bulkmail.app.processes.sharing import how_many
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ProcessDied
-from bulkmail.settings import ServerSettings, domain_limits
+from bulkmail.settings import Way, domain_limits
 
 
 class Hiring:
@@ -24,7 +24,7 @@ class Hiring:
         self,
         campaign: Campaign,
         options: SendOptions,
-        servers: Sequence[ServerSettings],
+        servers: Sequence[Way],
         surroundings: Surroundings,
         environ: Mapping[str, str],
     ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from bulkmail.settings import DomainLimit, ServerSettings
+from bulkmail.settings import DomainLimit, Way
 
 #: As many processes as pay.
 Auto = Literal["auto"]
@@ -24,9 +24,7 @@ def share(whole: int, number: int, of: int) -> int:
     return whole // of + (number < whole % of)
 
 
-def divided_servers(
-    servers: Sequence[ServerSettings], number: int, of: int
-) -> tuple[ServerSettings, ...]:
+def divided_servers(servers: Sequence[Way], number: int, of: int) -> tuple[Way, ...]:
     """The servers as one child may use them. One with no connection for it is not among them."""
     mine = (
         replace(server, connections=share(server.connections, number, of)) for server in servers
@@ -44,7 +42,7 @@ def divided_limits(limits: Sequence[DomainLimit], number: int, of: int) -> tuple
     )
 
 
-def most(servers: Sequence[ServerSettings], limits: Sequence[DomainLimit]) -> int:
+def most(servers: Sequence[Way], limits: Sequence[DomainLimit]) -> int:
     """How many processes can share these connections.
 
     Each needs one to the first server, or it would use a later one that is not wanted yet; where
@@ -59,7 +57,7 @@ def most(servers: Sequence[ServerSettings], limits: Sequence[DomainLimit]) -> in
 
 def how_many(
     asked: int | Auto,
-    servers: Sequence[ServerSettings],
+    servers: Sequence[Way],
     limits: Sequence[DomainLimit],
     to_go: int | None = None,
 ) -> int:
@@ -81,6 +79,6 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _pace(server: ServerSettings) -> float:
+def _pace(server: Way) -> float:
     """Messages a second that its limits let through."""
     return min((rate.count / rate.window for rate in server.rates), default=float("inf"))

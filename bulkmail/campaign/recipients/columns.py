@@ -9,6 +9,8 @@ from bulkmail.campaign.nearest import did_you_mean
 #: Names of the address column, in any case; the first that is there is taken. `address` comes
 #: last: beside another of them it is where somebody lives.
 EMAIL_ALIASES = ("email", "e-mail", "mail", "邮箱", "电子邮件", "address")
+#: Names of the column of numbers, of which the same holds.
+MOBILE_ALIASES = ("mobile", "phone", "手机", "手机号", "电话")
 #: Columns that are recipients too: their names are taken in any case, and become these.
 _COPIES = {"cc", "bcc"}
 
@@ -38,12 +40,22 @@ def find_email_column(columns: Iterable[str]) -> str | None:
 
     Raises `ValueError` when two differ in case only.
     """
+    return find_column(columns, EMAIL_ALIASES, "address", "email")
+
+
+def find_column(
+    columns: Iterable[str], aliases: Sequence[str], what: str, option: str
+) -> str | None:
+    """The column that is called by one of `aliases`, in any case; None where there is none.
+
+    Raises `ValueError` when two differ in case only: `option` can say which of them holds `what`.
+    """
     names = list(columns)
-    for alias in EMAIL_ALIASES:
+    for alias in aliases:
         found = [name for name in names if name.strip().lower() == alias]
         if len(found) > 1 and alias not in found:
             raise ValueError(
-                f"{' and '.join(found)} could both hold the address: say which with `email:`"
+                f"{' and '.join(found)} could both hold the {what}: say which with `{option}:`"
             )
         if found:
             return alias if alias in found else found[0]
@@ -52,15 +64,22 @@ def find_email_column(columns: Iterable[str]) -> str | None:
 
 def no_email_column(columns: Iterable[str]) -> str:
     """The sentence for a list without a column that could hold the address."""
-    names = list(columns)
-    sentence = (
-        f"no column is called email, e-mail, mail, address, 邮箱 or 电子邮件. There are: "
-        f"{', '.join(names) or 'none'}"
-    )
+    called = "email, e-mail, mail, address, 邮箱 or 电子邮件"
+    return _no_column(list(columns), called, "`recipients: {path: …, email: COLUMN}`")
+
+
+def no_mobile_column(columns: Iterable[str]) -> str:
+    """The sentence for a list without a column that could hold the number."""
+    called = "mobile, phone, 手机, 手机号 or 电话"
+    return _no_column(list(columns), called, "`mobile: COLUMN` in the campaign")
+
+
+def _no_column(names: Sequence[str], called_so: str, option: str) -> str:
+    sentence = f"no column is called {called_so}. There are: {', '.join(names) or 'none'}"
     for mark, called in _FOREIGN_MARKS.items():
         if len(names) == 1 and mark in names[0]:
             return f"{sentence}. They stand apart by {called}: save the file with commas"
-    return f"{sentence}. `recipients: {{path: …, email: COLUMN}}` can name one"
+    return f"{sentence}. {option} can name one"
 
 
 def unknown_column(name: str, columns: Sequence[str]) -> str:

@@ -10,11 +10,8 @@ from dataclasses import dataclass, field, replace
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.model import RecipientsModel
-from bulkmail.campaign.recipients.columns import (
-    find_email_column,
-    no_email_column,
-    unknown_column,
-)
+from bulkmail.campaign.recipients.address_kind import AddressKind, address_kind, named_column
+from bulkmail.campaign.recipients.columns import unknown_column
 from bulkmail.campaign.recipients.fetch import Fetched
 from bulkmail.campaign.recipients.row import Row
 from bulkmail.campaign.recipients.source import (
@@ -56,7 +53,8 @@ class RecipientList:
         """A digest of the source and of the options it is read with, in hexadecimal."""
         options = self._options.model_dump(include=_READ_WITH)
         zone = self._understanding.zone_column
-        facts = [self._source.digest(), options, *([] if zone is None else [zone])]
+        kind = self._understanding.kind.facts(self._understanding.email_column)
+        facts = [self._source.digest(), options, *([] if zone is None else [zone]), *kind]
         text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -88,7 +86,8 @@ def open_recipients(campaign: Campaign, came: Fetched | None = None) -> Recipien
     else:
         source, name, fault = _file(campaign, options.path, options)
     reader = source.open()
-    email_column = _email_column(campaign, options, reader, name)
+    kind = address_kind(campaign)
+    email_column = _email_column(campaign, kind, reader, name)
     _check_key_column(campaign, options, reader)
     zone_column = campaign.model.schedule.recipient_timezone
     if zone_column is not None and reader.columns:
@@ -102,7 +101,7 @@ def open_recipients(campaign: Campaign, came: Fetched | None = None) -> Recipien
         source_name=name,
         notice=source.notice,
         _source=source,
-        _understanding=Understanding(fault, email_column, options.key, zone_column),
+        _understanding=Understanding(fault, email_column, options.key, zone_column, kind),
         _options=options,
     )
 
@@ -178,20 +177,19 @@ def _encoding(campaign: Campaign, options: RecipientsModel) -> str:
         raise ConfigurationError(campaign.fault((*_LOC, "encoding"), str(error))) from error
 
 
-def _email_column(
-    campaign: Campaign, options: RecipientsModel, reader: Reader, name: str
-) -> str | None:
+def _email_column(campaign: Campaign, kind: AddressKind, reader: Reader, name: str) -> str | None:
+    named, loc = named_column(campaign)
     if not reader.columns:
-        return options.email
-    if options.email is not None:
-        _check_column(campaign, (*_LOC, "email"), options.email, reader.columns)
-        return options.email
+        return named
+    if named is not None:
+        _check_column(campaign, loc, named, reader.columns)
+        return named
     try:
-        found = find_email_column(reader.columns)
+        found = kind.find_column(reader.columns)
     except ValueError as error:
         raise ConfigurationError(_header_fault(name, reader, str(error))) from error
     if found is None:
-        raise ConfigurationError(_header_fault(name, reader, no_email_column(reader.columns)))
+        raise ConfigurationError(_header_fault(name, reader, kind.no_column(reader.columns)))
     return found
 
 

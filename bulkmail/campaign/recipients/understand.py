@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulkmail.address import control_character, parse_address, parse_mailboxes, printable
-from bulkmail.campaign.recipients.columns import find_email_column, no_email_column, unknown_column
+from bulkmail.address import control_character, parse_mailboxes, printable
+from bulkmail.campaign.recipients.address_kind import MAIL_ADDRESSES, AddressKind
+from bulkmail.campaign.recipients.columns import unknown_column
 from bulkmail.campaign.recipients.row import Record, Row
 from bulkmail.campaign.values import known_zone
 from bulkmail.errors import Fault
 
 _COPIES = ("cc", "bcc")
 _MAX_DEPTH = 100
+_SPACE = " \t\u3000\xa0"
 
 #: Makes a fault of a row's number, its line, a sentence and the address where it is one.
 FaultMaker = Callable[[int, int, str, str | None], Fault]
@@ -31,6 +33,7 @@ class Understanding:
     key_column: str | None
     #: The column of the reader's time zone; None: nobody asks.
     zone_column: str | None = None
+    kind: AddressKind = MAIL_ADDRESSES
 
     def row(self, number: int, record: Record) -> Row:
         """The row, with its faults. A bad address still gives address and key, as far as it can."""
@@ -43,7 +46,7 @@ class Understanding:
         problems += filter(None, (address_problem, key_problem))
         if self.zone_column is not None and (problem := self._zone_problem(fields)):
             problems.append(problem)
-        for column in _COPIES:
+        for column in _COPIES if self.kind.has_copies else ():
             if fields.get(column):
                 problems += _copy_problems(column, fields[column])
         unusable = list(_text_problems(fields))
@@ -60,22 +63,24 @@ class Understanding:
 
     def _address(self, fields: Mapping[str, Any]) -> tuple[str, str]:
         """The address as written and "", or as much as there is and what is wrong."""
-        column = self.email_column
+        column, what = self.email_column, self.kind.noun
         if column is None or column not in fields:
             try:
-                column = find_email_column(fields)
+                column = self.kind.find_column(fields)
             except ValueError as error:
                 return "", str(error)
         if column is None:
             if self.email_column is not None and fields:
-                return "", f"no address: {unknown_column(self.email_column, list(fields))}"
-            return "", f"no address: {no_email_column(fields)}"
+                return "", f"no {what}: {unknown_column(self.email_column, list(fields))}"
+            return "", f"no {what}: {self.kind.no_column(fields)}"
         cell = fields[column]
         if cell is None or cell == "":
-            return "", f"no address: `{column}` is empty"
-        if not isinstance(cell, str):
-            return "", f"no address: `{column}` holds {_kind(cell)}"
-        return _checked_address(cell, column)
+            return "", f"no {what}: `{column}` is empty"
+        text = self.kind.text_of(cell)
+        if text is None:
+            return "", f"no {what}: `{column}` holds {_kind(cell)}"
+        text = text.strip(_SPACE)
+        return self.kind.checked(text) if text else ("", f"no {what}: `{column}` is empty")
 
     def _key(self, fields: Mapping[str, Any], address: str) -> tuple[str, str]:
         column = self.key_column
@@ -105,17 +110,6 @@ class Understanding:
         except ValueError as error:
             return f"`{self.zone_column}`: {error}"
         return ""
-
-
-def _checked_address(cell: str, column: str) -> tuple[str, str]:
-    address = cell.strip(" \t\u3000\xa0")
-    if not address:
-        return "", f"no address: `{column}` is empty"
-    try:
-        parse_address(address)
-    except ValueError as error:
-        return address, f"`{printable(address)}` is not an address: {error}"
-    return address, ""
 
 
 def _copy_problems(column: str, cell: Any) -> Iterator[str]:

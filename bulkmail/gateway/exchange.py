@@ -1,0 +1,217 @@
+"""One request and its answer over HTTP (RFC 9110), with the one instant that counts kept.
+
+A request that did not begin to go out can be tried again by anybody. From its first byte on the
+gateway may have it, whatever breaks then. httpcore tells the instant by its `trace` extension, and
+waits for what is done there: the mark is durable before the first byte.
+
+Bounds: an answer of `MAX_ANSWER_BYTES`, and the whole exchange within the gateway's `timeout`,
+however it drips. Redirects are not followed: key and text go where it is written, and nowhere else.
+Nothing is taken from the environment (proxies, netrc).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import httpx2
+
+from bulkmail.errors import ConnectFailed, MessageRefusedLocally, SessionError, StageTimeout
+from bulkmail.gateway.step import Step
+from bulkmail.settings import GatewaySettings
+
+#: More than any gateway answers to one message; what is longer is no answer of one.
+MAX_ANSWER_BYTES = 65536
+#: Seconds an idle connection is kept: shorter than servers keep theirs, so that a request seldom
+#: meets one that is being closed, which would leave it in doubt.
+KEEPALIVE = 4.0
+#: Seconds for a connection and its handshake.
+CONNECT_TIMEOUT = 10.0
+#: Seconds for closing what is idle.
+_CLOSING = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What is sent."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back, as much as came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    #: Why the body is not whole; "" when it is.
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The request was sent, or began to be, and there is no answer to it."""
+
+    reason: str
+
+
+class TlsRefused(SessionError):
+    """The certificate is not one to trust, or there was no handshake: nothing was sent."""
+
+
+class Exchanges:
+    """The way to one gateway: pooled connections, as many as it may have."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        """Nothing is connected yet."""
+        self._timeout = settings.timeout
+        host, port = settings.origin
+        self._where = f"{host}:{port}"
+        self._client = httpx2.AsyncClient(
+            verify=_trust(settings),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx2.Timeout(
+                settings.timeout, connect=min(CONNECT_TIMEOUT, settings.timeout), pool=None
+            ),
+            limits=httpx2.Limits(
+                max_connections=settings.connections,
+                max_keepalive_connections=settings.connections,
+                keepalive_expiry=KEEPALIVE,
+            ),
+        )
+
+    async def ask(
+        self, request: HttpRequest, before: Callable[[], Awaitable[None]]
+    ) -> HttpAnswer | Silence:
+        """Send a request and read its answer. `before` is awaited just before its first byte.
+
+        What `before` raises is passed on, nothing having been sent. Raises `SessionError` where
+        nothing was sent for want of a connection, `MessageRefusedLocally` where the request cannot
+        be one.
+        """
+        return await _Exchange(self._client, self._where, self._timeout).run(request, before)
+
+    async def close(self) -> None:
+        """Close what is idle. Never raises, and is bounded in time."""
+        with contextlib.suppress(TimeoutError, OSError, httpx2.HTTPError, RuntimeError):
+            async with asyncio.timeout(_CLOSING):
+                await self._client.aclose()
+
+
+class _Exchange:
+    """One exchange under way."""
+
+    def __init__(
+        self, client: httpx2.AsyncClient, where: str, timeout: float
+    ) -> None:  # of the whole, and kept by `run`
+        self._client = client
+        self._where = where
+        self._timeout = timeout
+        self._has_begun = False
+        self._response: httpx2.Response | None = None
+        self._body = bytearray()
+
+    async def run(
+        self, request: HttpRequest, before: Callable[[], Awaitable[None]]
+    ) -> HttpAnswer | Silence:
+        async def trace(event: str, info: Mapping[str, object]) -> None:
+            del info
+            if event == "http11.send_request_headers.started":
+                await before()
+                self._has_begun = True
+
+        fault = ""
+        try:
+            async with asyncio.timeout(self._timeout):
+                async with self._client.stream(
+                    request.method,
+                    request.url,
+                    headers=dict(request.headers),
+                    content=request.body,
+                    extensions={"trace": trace},
+                ) as response:
+                    self._response = response
+                    fault = await self._read(response)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError) as error:
+            raise MessageRefusedLocally(f"the request cannot be made: {error}") from error
+        except TimeoutError as error:
+            fault = f"no whole answer within {self._timeout:g} s"
+            if not self._has_begun:
+                raise StageTimeout(
+                    f"{self._where}: no connection within {self._timeout:g} s",
+                    host=self._where,
+                    stage=Step.CONNECT,
+                ) from error
+        except httpx2.TransportError as error:
+            if not self._has_begun:
+                raise _no_connection(error, self._where) from error
+            fault = _sentence(error, self._timeout)
+        if self._response is None:
+            return Silence(fault)
+        return HttpAnswer(
+            self._response.status_code,
+            {name.lower(): value for name, value in self._response.headers.items()},
+            bytes(self._body),
+            fault,
+        )
+
+    async def _read(self, response: httpx2.Response) -> str:
+        """Read the body; what is wrong with it."""
+        async for chunk in response.aiter_raw():
+            self._body += chunk
+            if len(self._body) > MAX_ANSWER_BYTES:
+                del self._body[MAX_ANSWER_BYTES:]
+                return f"an answer of more than {MAX_ANSWER_BYTES} bytes"
+        return ""
+
+
+def _trust(settings: GatewaySettings) -> ssl.SSLContext:
+    """Which certificates are taken: the system's and `ca_file`, or any where that is written."""
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        context.load_verify_locations(settings.ca_file)
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _no_connection(error: httpx2.TransportError, where: str) -> SessionError:
+    cause = _tls_cause(error)
+    if cause is not None:
+        reason = getattr(cause, "verify_message", "") or cause.reason or str(cause)
+        return TlsRefused(
+            f"{where}: no TLS to trust: {reason}", host=where, stage=Step.CONNECT.value
+        )
+    if isinstance(error, httpx2.TimeoutException):
+        return StageTimeout(f"{where} does not answer", host=where, stage=Step.CONNECT.value)
+    return ConnectFailed(
+        f"{where} cannot be reached: {str(error) or type(error).__name__}",
+        host=where,
+        stage=Step.CONNECT.value,
+    )
+
+
+def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _sentence(error: httpx2.TransportError, timeout: float) -> str:
+    match error:
+        case httpx2.TimeoutException():
+            return f"no answer within {timeout:g} s"
+        case httpx2.RemoteProtocolError():
+            return f"the connection ended, or what came is no HTTP: {error}"
+    return f"the connection was lost: {str(error) or type(error).__name__}"
