@@ -143,7 +143,8 @@ class _Exchange:
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError) as error:
             raise MessageRefusedLocally(f"the request cannot be made: {error}") from error
         except TimeoutError as error:
-            fault = f"no whole answer within {self._timeout:g} s"
+            what = "answer" if self._response is None else "whole answer"
+            fault = f"no {what} within {self._timeout:g} s"
             if not self._has_begun:
                 raise StageTimeout(
                     f"{self._where}: no connection within {self._timeout:g} s",
