@@ -39,6 +39,7 @@ WALKS = [
             "reliability",
             "dkim",
             "unsubscribe",
+            "sms",
         )
     ),
 ]

@@ -151,3 +151,21 @@ def test_newsletter_can_be_left_with_one_click(examples: Path) -> None:
         assert f"<https://example.com/unsubscribe/{token}>" in message["List-Unsubscribe"]
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         assert f"https://example.com/unsubscribe/{token}" in body(message, "plain")
+
+
+def test_sms_code_fits_one_segment_each_and_leaves_no_number_as_it_was_written(
+    examples: Path,
+) -> None:
+    checked = bulkmail(examples, "check", "sms-code")
+    done = bulkmail(examples, "send", "sms-code", "--dry-run", "--out", "written")
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "1 segment a message at most" in checked.stdout
+    assert done.returncode == 0, done.stderr
+    texts = {path.name: path.read_text("utf-8") for path in (examples / "written").rglob("*.txt")}
+    assert set(texts) == {
+        "000001-+8613800138000.txt",
+        "000002-+8613912345678.txt",
+        "000003-+8613700137000.txt",
+    }
+    assert all(text.startswith("【") and "验证码是" in text for text in texts.values())

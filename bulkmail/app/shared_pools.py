@@ -1,4 +1,4 @@
-"""One pool a server, or gateway, for all runs of a scheduler, so that together they keep to its `connections`.
+"""One pool a server or gateway for all runs of a scheduler: together they keep to `connections`.
 
 A pool lives for as long as some run uses it: the next one begins anew, with a login that may have
 been mended meanwhile.

@@ -71,32 +71,35 @@ class ScriptedGateway:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with contextlib.suppress(OSError, EOFError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                first, *lines = head.split("\r\n")
-                headers = {
-                    name.lower(): value.strip()
-                    for name, _, value in (line.partition(":") for line in lines if line)
-                }
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
-                fields = {k: v[-1] for k, v in parse_qs(body.decode("utf-8", "replace")).items()}
-                arrival = Arrival(first.split(" ")[1], headers, fields, body, time.monotonic())
-                self.arrivals.append(arrival)
-                self._counts[arrival.mobile] += 1
-                said = self.answering(arrival, self._counts[arrival.mobile])
-                if said == "hang":
-                    await reader.read()
-                    break
-                if not isinstance(said, bytes):
-                    break
-                writer.write(said)
-                await writer.drain()
-                if self.hangs_up:
-                    break
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                await self._converse(reader, writer)
+        finally:
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            first, *lines = head.split("\r\n")
+            headers = {
+                name.lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in lines if line)
+            }
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            fields = {k: v[-1] for k, v in parse_qs(body.decode("utf-8", "replace")).items()}
+            arrival = Arrival(first.split(" ")[1], headers, fields, body, time.monotonic())
+            self.arrivals.append(arrival)
+            self._counts[arrival.mobile] += 1
+            said = self.answering(arrival, self._counts[arrival.mobile])
+            if said == "hang":
+                await reader.read()
+                return
+            if not isinstance(said, bytes):
+                return
+            writer.write(said)
+            await writer.drain()
+            if self.hangs_up:
+                return
 
 
 def takes(arrival: Arrival, nth: int) -> bytes:
@@ -130,3 +133,5 @@ async def scripted_gateway(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await listener.wait_closed()
+        # Transports that were closed say so in the loop's next step.
+        await asyncio.sleep(0)
