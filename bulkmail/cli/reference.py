@@ -73,8 +73,8 @@ and is no plain number) has an apostrophe in front; JSON is exact.
 
 `check --json`: one object. `campaign` (null where the files cannot be read), `ok`, `total`,
 `duplicates`, `largest_bytes`, `total_bytes`; `providers`, `domains` (the most frequent ones, and
-`others`) and `languages`, objects of a name to a number of recipients; `segments` (of text messages, else
-null); `faults`, a list of
+`others`) and `languages`, objects of a name to a number of recipients; `segments`
+(of text messages, else null); `faults`, a list of
 `message`, `path`, `line`, `column`, `key`, `row`, `address`, `text` (the line a person is shown);
 `notices`, a list of sentences; `online`, a list of `ok` (null where nothing could be found out),
 `text`, `advice` (true where it does not count for `ok`).
