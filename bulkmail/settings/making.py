@@ -25,11 +25,10 @@ from bulkmail.settings.values import (
     Security,
     ServerSettings,
     StopSettings,
+    default_port,
+    default_security,
 )
 
-_TLS_PORT = 465
-_SMTP_PORT = 25
-_SUBMISSION_PORT = 587
 _MAX_PORT = 65535
 _HELLO_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[A-Za-z0-9.:-]+\]")
 
@@ -163,24 +162,17 @@ def _shared_server(campaign: Campaign, reference: ServerReference, loc: Loc) -> 
     return _WrittenServer(name, ("servers", name), (campaign.root,), model, weight)
 
 
-def plain_server(port: int | None, security: Security | None) -> tuple[int, Security]:
-    """The port and security of a server that is only named: the contract's defaults."""
-    port = port or _default_port(security, None)
-    return port, security or _default_security(port, None)
-
-
 def _default_port(security: Security | None, provider: Provider | None) -> int:
     """The provider's, unless it goes with another security than the one that is written."""
     if provider is not None and (security is None or security == provider.security):
         return provider.port
-    return _TLS_PORT if security is Security.TLS else _SUBMISSION_PORT
+    return default_port(security)
 
 
 def _default_security(port: int, provider: Provider | None) -> Security:
     if provider is not None and port == provider.port:
         return Security(provider.security)
-    known = {_TLS_PORT: Security.TLS, _SMTP_PORT: Security.OPPORTUNISTIC}
-    return known.get(port, Security.STARTTLS)
+    return default_security(port)
 
 
 def _rates(model: ServerModel, provider: Provider | None) -> tuple[Rate, ...]:

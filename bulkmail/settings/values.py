@@ -9,6 +9,8 @@ from pathlib import Path
 from bulkmail.campaign.units import Rate
 from bulkmail.secret import Secret
 
+_TLS_PORT, _SUBMISSION_PORT, _SMTP_PORT = 465, 587, 25
+
 
 class Security(enum.StrEnum):
     """How a connection is protected."""
@@ -107,3 +109,20 @@ class DomainLimit:
     rates: tuple[Rate, ...] = ()
     #: Messages on their way to them at once; None is no limit.
     connections: int | None = None
+
+
+def plain_server(port: int | None, security: Security | None) -> tuple[int, Security]:
+    """The port and security of a server that is only named: the contract's defaults."""
+    port = port or default_port(security)
+    return port, security or default_security(port)
+
+
+def default_port(security: Security | None) -> int:
+    """465 where TLS comes first, else 587."""
+    return _TLS_PORT if security is Security.TLS else _SUBMISSION_PORT
+
+
+def default_security(port: int) -> Security:
+    """TLS from the first byte on 465, opportunistic on 25, else STARTTLS."""
+    known = {_TLS_PORT: Security.TLS, _SMTP_PORT: Security.OPPORTUNISTIC}
+    return known.get(port, Security.STARTTLS)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from email import policy
 from email.message import EmailMessage
 from email.utils import getaddresses
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from bulkmail.address import parse_address
 from bulkmail.clock import Clock, SystemClock
@@ -24,9 +25,13 @@ from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.smtp.transparency import normalised
+from bulkmail.transport.sending_all import Sent, needs_8bit, send_all, unmarked
 from bulkmail.transport.session import Session
 from bulkmail.transport.tls import TlsFacts
 from bulkmail.transport.transcript import Transcript
+
+#: A message with its addresses in its header, or sender, recipients and content.
+Letter: TypeAlias = EmailMessage | tuple[str, str | Iterable[str], bytes]
 
 
 class SMTPClient:
@@ -51,15 +56,19 @@ class SMTPClient:
         timeout: float = 30.0,
         data_timeout: float = 600.0,
         local_hostname: str | None = None,
+        window: int = 8,
         transcript: Transcript | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Defaults are those of a campaign's server: port 587, or 465 where `security` is ``tls``.
 
         `security` is ``tls``, ``starttls``, ``opportunistic`` or ``none``; by default ``tls`` on
-        465, ``opportunistic`` on 25, else ``starttls``. Raises `ConfigurationError` for another
-        word.
+        465, ``opportunistic`` on 25, else ``starttls``. `window`: for `send_all`, how many
+        messages may be on their way at once where the server offers CHUNKING. Raises
+        `ConfigurationError` for another word, or a window below 1.
         """
+        if window < 1:
+            raise ConfigurationError(Fault(key="window", message=f"{window} is less than 1"))
         wanted = None if security is None else _security(security)
         port, chosen = plain_server(port, wanted)
         secret = Secret(password) if isinstance(password, str) else password
@@ -76,6 +85,7 @@ class SMTPClient:
             timeout=timeout,
             data_timeout=data_timeout,
             local_hostname=local_hostname,
+            window=window,
         )
         self._clock = clock or SystemClock()
         self._transcript = transcript
@@ -124,22 +134,7 @@ class SMTPClient:
         Bcc does not go out. `sender` is the reverse-path: by default Sender's address, or From's.
         The content is made 7-bit clean where its parts allow it. Raises as `sendmail` does.
         """
-        if sender is None:
-            named = _addresses(message, "Sender") or _addresses(message, "From")
-            if not named:
-                raise MessageRefusedLocally("the message has neither From nor Sender")
-            sender = named[0]
-        if recipients is None:
-            recipients = _addresses(message, "To", "Cc", "Bcc")
-        stripped = copy.copy(message)
-        del stripped["Bcc"]
-        envelope = _envelope(sender, recipients)
-        form = policy.SMTPUTF8 if envelope.needs_smtputf8 else policy.SMTP
-        try:
-            content = stripped.as_bytes(policy=form.clone(cte_type="7bit"))
-        except (UnicodeError, ValueError, LookupError) as error:
-            raise MessageRefusedLocally(f"the message cannot be encoded: {error}") from error
-        return await self._send(envelope, content)
+        return await self._send(_from_message(message, sender, recipients))
 
     async def sendmail(
         self, sender: str, recipients: str | Iterable[str], content: bytes
@@ -151,7 +146,27 @@ class SMTPClient:
         may have been accepted all the same; `MessageRefusedLocally` where nothing was sent: a bad
         address, or content or an address that needs an extension that is not offered.
         """
-        return await self._send(_envelope(sender, recipients), content)
+        return await self._send(_from_bytes(sender, recipients, content))
+
+    async def send_all(self, letters: Iterable[Letter]) -> AsyncGenerator[Sent, None]:
+        """Send many messages ahead of their replies, and give what became of each, in order.
+
+        A letter is an `EmailMessage`, or sender, recipients and content as for `sendmail`. Where
+        the server offers CHUNKING, up to `window` messages for one recipient each are on their way
+        at once; with PIPELINING alone the next one's envelope rides behind this one's end of data;
+        else it is as one call after the other. Letters are taken from `letters` as they are needed.
+
+        What broke is in `Sent.error`: of stage ``end of data`` where that message may have been
+        accepted, of an earlier one where it was not. Whoever leaves early cuts the connection.
+        Where letters are left when the session is over, they are not taken, and `SessionError` is
+        raised at the end.
+        """
+        async with (
+            self._taking_turns() as session,
+            contextlib.aclosing(send_all(session, map(_outgoing, letters))) as all_sent,
+        ):
+            async for sent in all_sent:
+                yield sent
 
     async def vrfy(self, name: str) -> Reply:
         """Ask about a user or mailbox. Most servers answer 252, which says nothing."""
@@ -163,13 +178,9 @@ class SMTPClient:
         async with self._taking_turns() as session:
             return await session.noop()
 
-    async def _send(self, envelope: Envelope, content: bytes) -> TransactionResult:
-        lines = normalised(content)
-        mail = MailObject(envelope, (lines,), message_id="")
+    async def _send(self, mail: MailObject) -> TransactionResult:
         async with self._taking_turns() as session:
-            return await session.send(
-                mail, _unmarked, is_8bit=not lines.isascii(), first_decides=False
-            )
+            return await session.send(mail, unmarked, is_8bit=needs_8bit(mail), first_decides=False)
 
     @property
     def _session(self) -> Session:
@@ -183,8 +194,39 @@ class SMTPClient:
             yield self._session
 
 
-async def _unmarked() -> None:
-    """No ledger is kept here."""
+def _outgoing(letter: Letter) -> MailObject | MessageRefusedLocally:
+    """A letter's message, or why it is none."""
+    try:
+        if isinstance(letter, EmailMessage):
+            return _from_message(letter, None, None)
+        return _from_bytes(*letter)
+    except MessageRefusedLocally as error:
+        return error
+
+
+def _from_message(
+    message: EmailMessage, sender: str | None, recipients: str | Iterable[str] | None
+) -> MailObject:
+    if sender is None:
+        named = _addresses(message, "Sender") or _addresses(message, "From")
+        if not named:
+            raise MessageRefusedLocally("the message has neither From nor Sender")
+        sender = named[0]
+    if recipients is None:
+        recipients = _addresses(message, "To", "Cc", "Bcc")
+    stripped = copy.copy(message)
+    del stripped["Bcc"]
+    envelope = _envelope(sender, recipients)
+    form = policy.SMTPUTF8 if envelope.needs_smtputf8 else policy.SMTP
+    try:
+        content = stripped.as_bytes(policy=form.clone(cte_type="7bit"))
+    except (UnicodeError, ValueError, LookupError) as error:
+        raise MessageRefusedLocally(f"the message cannot be encoded: {error}") from error
+    return MailObject(envelope, (normalised(content),), message_id="")
+
+
+def _from_bytes(sender: str, recipients: str | Iterable[str], content: bytes) -> MailObject:
+    return MailObject(_envelope(sender, recipients), (normalised(content),), message_id="")
 
 
 def _security(word: str) -> Security:

@@ -245,6 +245,8 @@ class _Talk:
                 await self._rcpt(line)
             case "DATA":
                 await self._data(line)
+            case "BDAT":
+                await self._bdat(line)
             case "RSET":
                 self._paths = []
                 await self._turn("rset", line, "250 2.0.0 ok")
@@ -309,7 +311,17 @@ class _Talk:
         willing = "354 go on" if self._paths else "554 5.5.1 no valid recipients"
         if not (await self._turn("data", line, willing)).startswith("3"):
             return
-        content = (await self._reader.readuntil(b"\r\n.\r\n"))[:-3]
+        await self._take((await self._reader.readuntil(b"\r\n.\r\n"))[:-3])
+
+    async def _bdat(self, line: str) -> None:
+        content = await self._reader.readexactly(int(line.split()[1]))
+        if self._paths:
+            await self._take(content)
+        else:
+            await self._write("503 5.5.1 no valid recipients")
+
+    async def _take(self, content: bytes) -> None:
+        """The whole content is there."""
         paths, self._paths = tuple(self._paths), []
         turn = self._server.turn("dot", ".", self._number, " ".join(paths))
         answer = self._server.answer(turn, "250 2.0.0 taken")

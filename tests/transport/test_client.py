@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -356,3 +358,16 @@ def test_security_follows_the_port_as_in_a_campaign() -> None:
 def test_an_unknown_security_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="security: 'ssl' is none of tls, starttls"):
         SMTPClient("mx.example", security="ssl")
+
+
+def test_the_client_costs_neither_pydantic_nor_yaml() -> None:
+    script = (
+        "import sys, bulkmail.transport.client; "
+        "print([m for m in ('pydantic', 'yaml', 'jinja2') if m in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"

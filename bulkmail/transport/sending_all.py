@@ -1,0 +1,139 @@
+"""Many messages of a program's own on one session, ahead of their replies."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+
+from bulkmail.errors import ConnectionLost, MessageRefusedLocally, SessionError
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.stage import Stage
+from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.transport.session import Session
+
+#: A message, or why it is none.
+Outgoing = MailObject | MessageRefusedLocally
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one message of many: `result`, or `error` where there is none."""
+
+    #: Its place among the letters, from 0.
+    index: int
+    result: TransactionResult | None = None
+    error: SessionError | MessageRefusedLocally | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the server took the responsibility for it."""
+        return self.result is not None and self.result.is_accepted
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it may have been accepted all the same."""
+        error = self.error
+        return isinstance(error, SessionError) and error.stage == Stage.END_OF_DATA
+
+
+async def send_all(session: Session, outgoing: Iterator[Outgoing]) -> AsyncGenerator[Sent, None]:
+    """Send all on a session, and give each one's result in order.
+
+    Raises `SessionError` where messages are left when the session is over.
+    """
+    sending = _SendingAll(session, outgoing)
+    try:
+        while (sent := await sending.next()) is not None:
+            yield sent
+    except BaseException:
+        # Left early, or cancelled: what is on its way is owed an answer that nobody waits for.
+        session.abort()
+        raise
+    if sending.is_left_alone:
+        session.abort()
+        raise ConnectionLost(
+            f"the session with {session.host} was over before all was sent", host=session.host
+        )
+
+
+async def unmarked() -> None:
+    """No ledger is kept here."""
+
+
+def needs_8bit(mail: MailObject) -> bool:
+    """Whether its content is beyond ASCII."""
+    return not all(map(bytes.isascii, mail.chunks))
+
+
+class _SendingAll:
+    """One pass over the messages. The one to come is looked at before its turn."""
+
+    def __init__(self, session: Session, outgoing: Iterator[Outgoing]) -> None:
+        self._session = session
+        self._outgoing = outgoing
+        self._next: Outgoing | None = next(outgoing, None)
+        self._index = 0
+        #: Handed over ahead, the oldest first.
+        self._posted: deque[int] = deque()
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether there are messages and no session for them."""
+        return self._next is not None
+
+    async def next(self) -> Sent | None:
+        """The next result; None: there is none to come."""
+        await self._post()
+        if self._posted:
+            index = self._posted.popleft()
+            try:
+                return Sent(index, await self._session.settle())
+            except SessionError as error:
+                return Sent(index, error=error)
+        is_begun = self._session.ahead is not None
+        if self._next is None or not (is_begun or self._session.is_reusable):
+            return None
+        message, index = self._take()
+        if isinstance(message, MessageRefusedLocally):
+            return Sent(index, error=message)
+        return await self._send(message, index)
+
+    def _take(self) -> tuple[Outgoing, int]:
+        message, index = self._next, self._index
+        assert message is not None  # noqa: S101  # asked before
+        self._next, self._index = next(self._outgoing, None), index + 1
+        return message, index
+
+    async def _post(self) -> None:
+        """Hand over what may go ahead of the replies."""
+        # One whose envelope rides behind another's end is sent as it was begun.
+        is_free = self._session.ahead is None and (bool(self._posted) or self._session.is_reusable)
+        while is_free and 1 < self._session.window > len(self._posted):
+            message = self._next
+            if not isinstance(message, MailObject) or len(message.envelope.forward_paths) != 1:
+                return
+            try:
+                await self._session.post(message, is_8bit=needs_8bit(message))
+            except MessageRefusedLocally:
+                # Its turn comes by itself, and says so.
+                return
+            self._posted.append(self._take()[1])
+
+    async def _send(self, mail: MailObject, index: int) -> Sent:
+        """One by itself, with the envelope of the one to come behind it."""
+        follower = self._next
+        if not isinstance(follower, MailObject) or not _may_follow(follower):
+            follower = None
+        try:
+            result = await self._session.send(
+                mail, unmarked, is_8bit=needs_8bit(mail), first_decides=False, follower=follower
+            )
+        except (SessionError, MessageRefusedLocally) as error:
+            return Sent(index, error=error)
+        return Sent(index, result)
+
+
+def _may_follow(mail: MailObject) -> bool:
+    """Whether its envelope is the same behind another message as by itself."""
+    return len(mail.envelope.forward_paths) == 1 and not needs_8bit(mail)
