@@ -65,13 +65,7 @@ async def project_ledger(
 
     Raises `ConfigurationError` where there is no project.
     """
-    around = nearest_with_campaigns(where)
-    # Without bulkmail.yaml and templates/ a campaign's root is its own folder.
-    root = nearest_project(where) or (around and around / CAMPAIGNS_FOLDER)
-    if root is None:
-        raise ConfigurationError(
-            Fault(message=f"there is no project around {where}: no bulkmail.yaml, no campaigns/")
-        )
+    root = _project_around(where)
     model = load_project(root).ledger
     named = root / (model.path or f"{HOME}/{LEDGER}")
     path = (given or named).absolute()
@@ -80,6 +74,25 @@ async def project_ledger(
         yield path, ledger
     finally:
         await ledger.close()
+
+
+def project_path(where: Path, given: Path | None) -> Path:
+    """That ledger's file, whether or not it is there. Raises as `project_ledger` does."""
+    if given is not None:
+        return given.absolute()
+    root = _project_around(where)
+    return (root / (load_project(root).ledger.path or f"{HOME}/{LEDGER}")).absolute()
+
+
+def _project_around(where: Path) -> Path:
+    around = nearest_with_campaigns(where)
+    # Without bulkmail.yaml and templates/ a campaign's root is its own folder.
+    root = nearest_project(where) or (around and around / CAMPAIGNS_FOLDER)
+    if root is None:
+        raise ConfigurationError(
+            Fault(message=f"there is no project around {where}: no bulkmail.yaml, no campaigns/")
+        )
+    return root
 
 
 @contextlib.asynccontextmanager

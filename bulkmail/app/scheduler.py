@@ -81,7 +81,9 @@ class Scheduler:
                     return EXIT_INTERRUPTED if self._control.is_stopping else EXIT_WAITING
                 self._look()
                 tried: set[str] = set()
-                while todo := await self._todo_of_all(tried):
+                # What becomes due meanwhile is the next one's: or it might never leave.
+                as_of = self._clock.time()
+                while todo := await self._todo_of_all(tried, as_of):
                     tried |= {run.name for run in todo}
                     async with _together() as tasks:
                         for run in todo:
@@ -163,17 +165,19 @@ class Scheduler:
             self._codes.add(EXIT_USAGE)
             self._voice.complain("", error)
 
-    async def _todo_of_all(self, tried: set[str]) -> list[OccurrenceRun]:
+    async def _todo_of_all(self, tried: set[str], as_of: float) -> list[OccurrenceRun]:
         if self._control.is_stopping:
             return []
-        return [run for scheduled in self._folder for run in await self._todo(scheduled, tried)]
+        return [
+            run for scheduled in self._folder for run in await self._todo(scheduled, tried, as_of)
+        ]
 
     async def _todo(
-        self, scheduled: Scheduled, tried: set[str] | None = None
+        self, scheduled: Scheduled, tried: set[str] | None = None, as_of: float | None = None
     ) -> list[OccurrenceRun]:
-        """What is to be begun, or gone on with, of one campaign now."""
+        """What is to be begun, or gone on with, of one campaign; due now, or as of then."""
         name, table = scheduled.campaign.name, scheduled.timetable
-        now = self._clock.time()
+        now = self._clock.time() if as_of is None else as_of
         first_seen = await self._book.first_seen(name)
         if first_seen is None:
             first_seen = await self._book.see(name)

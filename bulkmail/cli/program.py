@@ -23,6 +23,7 @@ ORDER = (
     "preview",
     "send",
     "run",
+    "schedule",
     "status",
     "report",
     "pause",
