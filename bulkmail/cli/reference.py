@@ -79,12 +79,12 @@ and is no plain number) has an apostrophe in front; JSON is exact.
 `notices`, a list of sentences; `online`, a list of `ok` (null where nothing could be found out),
 `text`, `advice` (true where it does not count for `ok`).
 
-`schedule list --json`: a list of `campaign`, `path`, `rule`, `timezone`, `next` (as below, or null),
-`occurrences`, `last` (as below, or null). `schedule next --json`: a list of `campaign`, `due_at`,
-`begins_at` (when its window is open), `due_in_its_zone`, `due_here`. `schedule history --json`: a
-list of `series`, `campaign`, `due_at`, `missed`, `begun_at`, `ended_at`, `outcome` (`done`,
-`nobody`, `too late`, `superseded`, or null while it is under way or waits), `reason`, `counts` (an
-object, or null).
+`schedule list --json`: a list of `campaign`, `path`, `rule`, `timezone`, `next` (as below, or
+null), `occurrences`, `last` (as below, or null). `schedule next --json`: a list of `campaign`,
+`due_at`, `begins_at` (when its window is open), `due_in_its_zone`, `due_here`. `schedule history
+--json`: a list of `series`, `campaign`, `due_at`, `missed`, `begun_at`, `ended_at`, `outcome`
+(`done`, `nobody`, `too late`, `superseded`, or null while it is under way or waits), `reason`,
+`counts` (an object, or null).
 
 `suppress list --json`: a list of `email`, `reason`, `added_at`.
 """

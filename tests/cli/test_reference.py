@@ -17,7 +17,11 @@ from bulkmail.report.export import KEYS
 from bulkmail.report.summary import Summary
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
-GROUPS = {"suppress": ["add", "remove", "list", "import", "token"], "dkim": ["new-key"]}
+GROUPS = {
+    "suppress": ["add", "remove", "list", "import", "token"],
+    "dkim": ["new-key"],
+    "schedule": ["list", "next", "history"],
+}
 COMMANDS = [
     [name, verb] if verb else [name]
     for name in ORDER
