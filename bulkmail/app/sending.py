@@ -13,6 +13,7 @@ from bulkmail.app.channel import AnyComposer
 from bulkmail.app.enrolling import Pass, skip_again
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.listing import opened_list
+from bulkmail.app.notifying import Notices
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
 from bulkmail.app.personal_check import facts, insist
@@ -77,6 +78,7 @@ async def send_in(
     """`send`, in surroundings that are there already: a signal is theirs to answer."""
     suppressions = Suppressions()
     servers, composer = await prepared(campaign, suppressions, surroundings, environ)
+    notices = Notices(campaign, environ)
     path = ledger_path(campaign, options.ledger)
     if options.ledger is None:
         await refuse_another_ledger(campaign, path.resolve(), surroundings.clock)
@@ -123,7 +125,9 @@ async def send_in(
                 await job.take_up(record)
         if record is None:
             raise AssertionError("a campaign is either begun or enrolled")
-        return await job.deliver(record, servers, transcript)
+        ended = await job.deliver(record, servers, transcript)
+        await notices.tell(ended, record, ledger, servers, surroundings)
+        return ended
 
 
 async def _begun(campaign: Campaign, options: SendOptions, ledger: Ledger) -> CampaignRecord | None:

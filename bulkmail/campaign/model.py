@@ -15,6 +15,7 @@ from bulkmail.campaign.dkim_model import DkimKeys, DkimModel
 from bulkmail.campaign.gateway_model import GatewayModel
 from bulkmail.campaign.header_name import checked_header_name, checked_headers
 from bulkmail.campaign.limit_model import LimitModel, Limits, StopAfter, StopModel
+from bulkmail.campaign.notification_model import NotificationModel, Notifications
 from bulkmail.campaign.recipients_model import RecipientsModel
 from bulkmail.campaign.schedule_model import ScheduleModel
 from bulkmail.campaign.server_model import ServerModel, ServerReference, Servers
@@ -47,6 +48,7 @@ __all__ = [
     "InvitationModel",
     "LedgerModel",
     "LimitModel",
+    "NotificationModel",
     "ProjectModel",
     "RecipientsModel",
     "RetryModel",
@@ -201,6 +203,16 @@ class DefaultsModel(StrictModel):
     )
     retry: RetryModel = Field(
         default_factory=RetryModel, description="When deferred recipients are tried again."
+    )
+    on_finish: Notifications = Field(
+        (),
+        description="Who is told when a run has come to its end: an address, `https://…`, a "
+        "mapping as below, or a list of them.",
+    )
+    on_failure: Notifications = Field(
+        (),
+        description="Who is told when a run ended with recipients who failed or are in doubt, or "
+        "stopped early because no server would work.",
     )
     stop_after: StopAfter = Field(
         default_factory=StopModel,

@@ -19,6 +19,7 @@ from bulkmail.campaign.model import (
     InvitationModel,
     LedgerModel,
     LimitModel,
+    NotificationModel,
     ProjectModel,
     RecipientsModel,
     RetryModel,
@@ -98,6 +99,11 @@ _SECTIONS: tuple[tuple[str, str, type[StrictModel]], ...] = (
             "holds up nobody else."
         ),
         LimitModel,
+    ),
+    (
+        "on_finish, on_failure",
+        "An address or `https://…` can stand alone. [Notifications](notifications.md) has more.",
+        NotificationModel,
     ),
     ("unsubscribe", "In a campaign, or in `bulkmail.yaml` for all.", UnsubscribeModel),
     ("dkim", "In a campaign, or in `bulkmail.yaml` for all; one, or a list.", DkimModel),

@@ -35,3 +35,11 @@ UPDATE campaign SET name = :new WHERE name = :old;
 -- set checked --
 -- Remember what was checked.
 UPDATE campaign SET fingerprint = :fingerprint WHERE id = :campaign_id;
+
+-- notified --
+-- How it stood when somebody was last told.
+SELECT notified FROM campaign WHERE id = :campaign_id;
+
+-- set notified --
+-- Remember what was told.
+UPDATE campaign SET notified = :facts WHERE id = :campaign_id;

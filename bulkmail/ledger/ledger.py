@@ -37,6 +37,7 @@ from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.series import SeriesBook
 from bulkmail.ledger.slowdown import Slowdown
+from bulkmail.ledger.statements import load
 from bulkmail.ledger.suppression import Suppressed
 from bulkmail.ledger.warm_up import Warming
 
@@ -343,6 +344,23 @@ class Ledger:
         """Servers and groups of domains that get less for now, because they asked for it."""
         now = self._clock.time()
         return await self._driver.submit(lambda db: slowdown.every(db, now), Kind.READ)
+
+    async def notified(self, campaign_id: int) -> str | None:
+        """How the campaign stood when somebody was last told; None: nobody was."""
+        found = await self._driver.submit(
+            lambda db: db.execute(
+                load("campaigns")["notified"], {"campaign_id": campaign_id}
+            ).fetchone(),
+            Kind.READ,
+        )
+        return None if found is None else found[0]
+
+    async def set_notified(self, campaign_id: int, facts: str) -> None:
+        """Remember what was told."""
+        parameters = {"campaign_id": campaign_id, "facts": facts}
+        await self._driver.submit(
+            lambda db: db.execute(load("campaigns")["set notified"], parameters)
+        )
 
     async def warm_ups(self) -> list[Warming]:
         """Servers whose quota grows from day to day, or has grown."""

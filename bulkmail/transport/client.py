@@ -92,6 +92,13 @@ class SMTPClient:
         self._opened: Session | None = None
         self._turn = asyncio.Lock()
 
+    @classmethod
+    def of_server(cls, settings: ServerSettings, *, clock: Clock | None = None) -> Self:
+        """A client of a server whose settings are complete: one of a campaign."""
+        made = cls(settings.host, settings.port, settings.security, clock=clock)
+        made._settings = settings
+        return made
+
     def __repr__(self) -> str:
         return f"<SMTPClient {self._settings.name} {self._settings.security.value}>"
 

@@ -46,7 +46,7 @@ class Page:
 
 def shown_address(url: Secret) -> str:
     """The address without login, query and fragment."""
-    address = _address(optional("httpx2", "`http`", "http"), url)
+    address = encrypted_address(optional("httpx2", "`http`", "http"), url)
     return str(address.copy_with(username=None, password=None, query=None, fragment=None))
 
 
@@ -57,7 +57,7 @@ async def fetch_page(page: Page, target: Path) -> None:
     """
     http = optional("httpx2", "`http`", "http")
     hidden = [page.url.reveal(), *(secret.reveal() for secret in page.headers.values())]
-    address = _address(http, page.url)
+    address = encrypted_address(http, page.url)
     kept = None if page.kept_in is None else _Kept(page.kept_in, page.url)
     try:
         async with http.AsyncClient(
@@ -179,16 +179,17 @@ def _write(path: Path, fill: Any) -> None:
     new.replace(path)
 
 
-def _address(http: Any, url: Secret) -> Any:
+def encrypted_address(http: Any, url: Secret, key: str = "http") -> Any:
+    """The address, which is one of https, or of this machine. Raises `Unusable`, without it."""
     try:
         address = http.URL(url.reveal())
     except (http.InvalidURL, TypeError, ValueError):
         # Its own sentence may repeat what is secret.
-        raise Unusable("`http` is no address such as https://example.com/list.csv") from None
+        raise Unusable(f"`{key}` is no address such as https://example.com/list.csv") from None
     if address.scheme not in {"https", "http"} or not address.host:
-        raise Unusable("`http` is no address such as https://example.com/list.csv")
+        raise Unusable(f"`{key}` is no address such as https://example.com/list.csv")
     if address.scheme == "http" and not _is_this_machine(address.host):
-        raise Unusable("`http` is not encrypted: only https://, but for this machine itself")
+        raise Unusable(f"`{key}` is not encrypted: only https://, but for this machine itself")
     return address
 
 
