@@ -15,7 +15,7 @@ from bulkmail.errors import ConfigurationError, Fault
 #: Where numbers without a country code are from, unless a campaign says otherwise.
 DEFAULT_REGION = "CN"
 #: Digits of any script, and what stands between them; a plus sign only in front.
-_WRITTEN = re.compile(r"[+＋]?[\d\s().\-/·‐-―－　\xa0]+")  # as people write them
+_WRITTEN = re.compile(r"[+＋]?[\d \t().\-/·‐-―－\u2000-\u200a\u3000\xa0]+")
 #: Longer than any number with all its marks.
 _MAX_LENGTH = 40
 
