@@ -80,6 +80,7 @@ LINES = (
     _against("campaign ÷ smtplib in threads", ONE, THREADS, ORDINARY, 15, 25),
     _against("campaign ÷ nodemailer's pool", ONE, NODEMAILER, ORDINARY, 6, 10),
     _against("campaign, 2 processes ÷ naive aiosmtplib", TWO, NAIVE, ORDINARY, 25, 40),
+    _against("campaign, 2 processes ÷ one", TWO, ONE, ORDINARY, 1.4, 1.7),
     Line(
         what="campaign ÷ mailmerge",
         runs=((ONE, ORDINARY), (MAILMERGE, SHORT)),
