@@ -7,6 +7,7 @@ import contextlib
 import enum
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,12 @@ from typing import Any, TypeVar
 
 from bulkmail.errors import LedgerError
 from bulkmail.ledger.connection import BULK_PRAGMAS, Durability, pragmas
-from bulkmail.ledger.trouble import ledger_error
+from bulkmail.ledger.trouble import BUSY_TIMEOUT, ledger_error
+
+#: Seconds between two questions whether another process has done writing.
+_INTERVAL = 0.001
+#: The bits of SQLite's error codes that hold the kind.
+_PRIMARY = 0xFF
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -63,6 +69,8 @@ class Conductor:
         self._path = path
         self._pragmas = pragmas(durability)
         self._file = None if path is None else path.stat()
+        #: Never set: a wait for it is an interval, in the driver's own thread.
+        self._interval = threading.Event()
 
     def run(self, group: Sequence[Job]) -> None:
         """Run the jobs in their order: neighbours that write share a transaction."""
@@ -115,7 +123,7 @@ class Conductor:
         if not group:
             return
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             self._insist_on_file()
             for job in group:
                 job.result = job.work(self._connection)
@@ -131,6 +139,28 @@ class Conductor:
                 return
             for job in group:
                 self._transact([job])
+
+    def _begin(self) -> None:
+        """Begin to write, in turn with the other processes of a run.
+
+        SQLite's own waiting sleeps longer each time, up to 100 ms, and whoever commits all the time
+        overtakes it: of two processes one would wait for a second at a time. So it is asked again
+        at short intervals, for as long in all.
+        """
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            for _ in range(int(BUSY_TIMEOUT / _INTERVAL)):
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY:
+                        raise
+                else:
+                    return
+                self._interval.wait(_INTERVAL)
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000}")
 
     def _insist_on_file(self) -> None:
         """Raise where the file was removed or replaced: what is written now, nobody would find."""

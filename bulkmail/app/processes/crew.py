@@ -26,7 +26,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.delivery.engine import Ending, RunResult
 from bulkmail.delivery.refusals import Refusals
 from bulkmail.delivery.worker import Tally
-from bulkmail.errors import ProcessDied
+from bulkmail.errors import ConfigurationError, ProcessDied
 from bulkmail.report.wording import counted
 from bulkmail.settings import retry_settings, stop_settings
 
@@ -102,7 +102,7 @@ class Crew:
         return len(self._outfits)
 
     async def start(self) -> None:
-        """Start the children, who get ready meanwhile. Raises `OSError`."""
+        """Start the children, who get ready meanwhile. Raises `ProcessDied`."""
         for outfit in self._outfits:
             self._ready[outfit.number] = await Member.start(outfit)
 
@@ -201,6 +201,8 @@ class Crew:
                             return refused
                     case ("over", RunResult() as ended):
                         result = ended
+                    case ("failed", ConfigurationError()) if seat.member is None:
+                        return CHANGED  # what was checked cannot be compiled any more
                     case ("failed", Exception() as error):
                         raise error
                     case _:

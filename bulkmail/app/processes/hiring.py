@@ -13,7 +13,6 @@ from bulkmail.app.options import SendOptions
 from bulkmail.app.processes.crew import Crew
 from bulkmail.app.processes.sharing import how_many
 from bulkmail.campaign.load import Campaign
-from bulkmail.errors import ProcessDied
 from bulkmail.settings import Way, domain_limits
 
 
@@ -63,7 +62,4 @@ class Hiring:
             is_transcribed=self._options.transcript is not None,
             is_verbose=self._options.verbose,
         )
-        try:
-            await self._crew.start()
-        except OSError as error:
-            raise ProcessDied(f"no process could be started: {error.strerror or error}") from error
+        await self._crew.start()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 from typing import Any
 
 from bulkmail.app.processes.channel import Channel
 from bulkmail.app.processes.words import Outfit, Word
+from bulkmail.errors import ProcessDied
 
 #: Run by a new interpreter, which does not look into the current folder: a user's `email.py` there
 #: is not Python's. The package is found where this one was.
@@ -18,6 +20,7 @@ _PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from bulkmail.app.processes.child import main; sys.exit(main())"
 )
+_STDERR = 2
 #: Seconds in which a child that was cut has to end; then it is killed. It only has to write down
 #: what is in doubt.
 PATIENCE = 30.0
@@ -32,14 +35,18 @@ class Member:
 
     @classmethod
     async def start(cls, outfit: Outfit) -> Member:
-        """Start a process, which gets ready with its outfit at once. Raises `OSError`."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", _PROGRAM, str(_home())),
-            stdin=PIPE,
-            stdout=PIPE,
-            # A session of its own: Ctrl-C reaches only us, and we pass it on.
-            start_new_session=True,
-        )
+        """Start a process, which gets ready with its outfit at once. Raises `ProcessDied`."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-c", _PROGRAM, str(_home())),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=None if _has_stderr() else DEVNULL,
+                # A session of its own: Ctrl-C reaches only us, and we pass it on.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProcessDied(f"no process could be started: {error.strerror or error}") from error
         if process.stdin is None or process.stdout is None:
             raise AssertionError("a child has pipes")
         member = cls(process, Channel(process.stdout, process.stdin))
@@ -58,16 +65,6 @@ class Member:
         """Wait for its end: the exit code; below zero the signal that killed it."""
         return await self._process.wait()
 
-    async def cut(self) -> None:
-        """Have it cut its connections, write down what is in doubt, and end. Bounded in time."""
-        self.say("cut")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while await self.hear() is not None:
-                    continue
-                await self.ended()
-        await self.dismiss()
-
     async def dismiss(self) -> None:
         """End it, if it has not ended, and let go of the pipes."""
         with contextlib.suppress(ProcessLookupError):
@@ -75,6 +72,14 @@ class Member:
                 self._process.kill()
         await self._process.wait()
         await self._channel.close()
+
+
+def _has_stderr() -> bool:
+    """Whether ours is one to hand on: closed by the shell (``2>&-``), its number is another's."""
+    try:
+        return os.get_inheritable(_STDERR)
+    except OSError:
+        return False
 
 
 def _home() -> Path:
