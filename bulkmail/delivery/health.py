@@ -63,6 +63,9 @@ class Health:
 
     def succeeded(self) -> None:
         """It did its part of the dialogue well, whatever it said of a recipient."""
+        if self.is_stopped:
+            # What was on the wire when its use ended changes nothing, nor why it did.
+            return
         self._has_worked = True
         self._failures = 0
         self._rests = 0

@@ -184,3 +184,15 @@ def test_a_spent_quota_is_no_failure(health: Health) -> None:
     assert health.allowance(4999) == 0
     assert health.allowance(5000) == 1
     assert not health.is_stopped
+
+
+def test_what_was_on_the_wire_when_a_server_was_stopped_does_not_hide_why() -> None:
+    health = Health(8, stop_after=StopSettings(in_a_row=2, share=None))
+    health.refused_message("554 spam")
+    health.refused_message("554 spam")
+
+    health.refused_message("554 spam")
+    health.accepted()
+
+    assert health.is_stopped
+    assert health.sentence.startswith("2 messages in a row were refused")
