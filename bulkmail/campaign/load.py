@@ -107,7 +107,7 @@ class Campaign:
             _project_document=shared,
         )
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """The folder of the campaign's file; absolute."""
         return self.path.absolute().parent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from bulkmail.address import control_character
@@ -43,7 +44,7 @@ def resolve_path(text: str, folders: Iterable[Path], allowed: Iterable[Path]) ->
         raise PathRefused(f"{unsafe}, in the name of a file")
     candidates = [os.path.join(folder, text) for folder in folders]  # noqa: PTH118  # for each row
     found = next(filter(_exists, candidates), None)
-    roots = [os.path.realpath(root) for root in allowed]
+    roots = [_real_root(root) for root in allowed]
     if not any(_lies_in(at, roots) for at in ([found] if found else candidates)):
         raise PathRefused(
             f"{text} lies outside of the project: if it is meant, list its folder in `allow_paths`"
@@ -55,10 +56,34 @@ def resolve_path(text: str, folders: Iterable[Path], allowed: Iterable[Path]) ->
     return Path(found)
 
 
+@lru_cache(maxsize=64)
+def _real_root(root: Path) -> str:
+    return os.path.realpath(root)
+
+
+def _real(path: str) -> str:
+    """`os.path.realpath`, quick for the many files of one folder."""
+    folder, name = os.path.split(path)
+    if name in {os.curdir, os.pardir, ""} or os.path.islink(path):  # noqa: PTH114  # for each row
+        return os.path.realpath(path)
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return os.path.realpath(path)
+    return os.path.join(_real_folder(folder, status.st_dev, status.st_ino), name)  # noqa: PTH118
+
+
+@lru_cache(maxsize=256)
+def _real_folder(folder: str, device: int, inode: int) -> str:
+    """Where it really lies; another folder in its place, behind a link too, is looked up anew."""
+    del device, inode
+    return os.path.realpath(folder)
+
+
 def _exists(path: str) -> bool:
     return os.path.lexists(path)
 
 
 def _lies_in(path: str, roots: list[str]) -> bool:
-    real = os.path.realpath(path)
+    real = _real(path)
     return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)

@@ -99,3 +99,20 @@ def test_allow_paths_opens_a_folder(project: Path, load: Load) -> None:
     assert campaign.resolve("../../shared/x.pdf").read_text() == "x"
     with pytest.raises(ConfigurationError, match="lies outside"):
         campaign.resolve("../../y.pdf")
+
+
+def test_a_folder_that_became_a_link_out_of_the_project_is_noticed(
+    project: Path, load: Load
+) -> None:
+    outside = project.parent / "outside"
+    for folder in (project / "letters", outside):
+        folder.mkdir()
+        (folder / "1.pdf").write_text("x")
+    campaign = load()
+    campaign.resolve("letters/1.pdf")
+
+    (project / "letters").rename(project / "before")
+    (project / "letters").symlink_to(outside)
+
+    with pytest.raises(ConfigurationError, match="lies outside of the project"):
+        campaign.resolve("letters/1.pdf")
