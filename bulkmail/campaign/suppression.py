@@ -47,6 +47,11 @@ def suppressible(text: str, region: str = DEFAULT_REGION) -> str:
             raise ValueError(
                 f"`{printable(text)}` is no address, nor a telephone number: {error}"
             ) from error
+        except ConfigurationError as error:
+            raise ValueError(
+                f"`{printable(text)}` is not an address. Where it is a telephone number: "
+                "pip install 'bulkmail[sms]'"
+            ) from error
     try:
         parse_address(text)
     except ValueError as error:

@@ -165,6 +165,8 @@ async def test_the_report_has_number_and_gateway_id(texts: MailProject) -> None:
         row["gateway_id"] and row["server"].startswith("127.0.0.1:") for row in rows.values()
     )
     assert all(row["key"] == row["email"] for row in rows.values())
+    # A digest of a code of six digits is the code.
+    assert not any(row["message_sha256"] for row in rows.values())
 
 
 async def test_a_test_text_goes_to_the_other_number_and_leaves_no_ledger(
@@ -242,6 +244,22 @@ def test_without_phonenumbers_one_sentence_says_what_to_install(
     assert result.code == 2
     assert "pip install 'bulkmail[sms]'" in result.err
     assert "Traceback" not in result.err
+
+
+def test_without_phonenumbers_a_line_that_is_no_address_is_still_told_as_such(
+    project: MailProject, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone.library.cache_clear()
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    project.write("campaigns/gone.txt", "12345\n")
+    project.save(suppress=["gone.txt"])
+
+    result = cli("check", LETTER)
+
+    phone.library.cache_clear()
+    assert result.code == 2
+    assert "gone.txt:1" in result.err
+    assert "`12345` is not an address" in result.err
 
 
 def test_without_httpx2_sending_says_what_to_install(
