@@ -25,7 +25,13 @@ from bulkmail.campaign.project import (
     resolve_path,
 )
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
-from bulkmail.campaign.sms_model import SmsModel, foreign_keys, is_sms, shared_with_mail
+from bulkmail.campaign.sms_model import (
+    SmsModel,
+    defaults_for_sms,
+    foreign_keys,
+    is_sms,
+    shared_with_mail,
+)
 from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.errors import ConfigurationError, Fault
 
@@ -216,11 +222,7 @@ def campaign_keys(
     foreign = foreign_keys(own)
     kept = {key: value for key, value in own.items() if key not in foreign}
     if is_sms(own):
-        defaults = shared.get("defaults")
-        known = SmsModel.key_names()
-        if isinstance(defaults, dict):
-            defaults = {key: value for key, value in defaults.items() if key in known}
-        written = with_defaults(kept, defaults)
+        written = with_defaults(kept, defaults_for_sms(shared.get("defaults")))
         return written, list(broken_sms_rules(written, _mapping(shared.get("gateways"))))
     written = with_shared(with_defaults(kept, shared.get("defaults")), shared)
     return written, list(broken_campaign_rules(written, _mapping(shared.get("servers"))))

@@ -17,9 +17,10 @@ from bulkmail.campaign.model import (
     RetryModel,
     ScheduleModel,
 )
+from bulkmail.campaign.notification_model import Notifications
 from bulkmail.campaign.phone import DEFAULT_REGION, known_region
 from bulkmail.campaign.strict_model import StrictModel
-from bulkmail.campaign.values import Count, FileTexts, FilledLine, Text
+from bulkmail.campaign.values import Count, FileTexts, FilledLine, Flag, Text
 
 Region = Annotated[FilledLine, AfterValidator(known_region)]
 
@@ -82,6 +83,21 @@ class SmsModel(StrictModel):
     retry: RetryModel = Field(
         default_factory=RetryModel, description="When deferred recipients are tried again."
     )
+    on_finish: Notifications = Field(
+        (),
+        description="Who is told when a run has come to its end: `https://…` or a mapping with a "
+        "`webhook`, or a list of them.",
+    )
+    on_failure: Notifications = Field(
+        (),
+        description="Who is told when a run ended with recipients who failed or are in doubt, or "
+        "stopped early.",
+    )
+    only_new: Flag = Field(
+        default=False,
+        description="Whether an occurrence of `every` leaves out whose key an earlier one, or a "
+        "plain `send`, holds in any state but `failed` or `suppressed`.",
+    )
     stop_after: StopAfter = Field(
         default_factory=StopModel,
         description="When to leave a gateway that refuses message after message for good.",
@@ -103,6 +119,29 @@ def is_sms(written: Mapping[str, Any]) -> bool:
 #: Keys of a campaign that mail and text messages have each alone.
 OF_MAIL = frozenset(CampaignModel.key_names()) - set(SmsModel.key_names())
 OF_SMS = frozenset(SmsModel.key_names()) - set(CampaignModel.key_names())
+
+
+def defaults_for_sms(defaults: Any) -> Any:
+    """What campaigns of text messages take of bulkmail.yaml's defaults.
+
+    Who is told by mail is told of mail alone: a gateway sends none.
+    """
+    if not isinstance(defaults, dict):
+        return defaults
+    taken = {key: value for key, value in defaults.items() if key in SmsModel.key_names()}
+    for key in _TOLD & taken.keys():
+        listed = taken[key] if isinstance(taken[key], list) else [taken[key]]
+        taken[key] = [entry for entry in listed if not _is_mail(entry)]
+    return taken
+
+
+_TOLD = {"on_finish", "on_failure"}
+
+
+def _is_mail(entry: Any) -> bool:
+    if isinstance(entry, str):
+        return "://" not in entry
+    return isinstance(entry, dict) and entry.get("webhook") is None
 
 
 def foreign_keys(written: Mapping[str, Any]) -> dict[str, str]:

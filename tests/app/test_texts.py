@@ -70,7 +70,12 @@ def test_what_mail_has_alone_is_not_allowed(
 
 def test_defaults_of_mail_are_no_harm(texts: MailProject, cli: Cli) -> None:
     texts.shared = {
-        "defaults": {"from": "a@b.example", "cc": ["c@d.example"], "headers": {"X": "1"}}
+        "defaults": {
+            "on_failure": ["ops@example.com"],
+            "from": "a@b.example",
+            "cc": ["c@d.example"],
+            "headers": {"X": "1"},
+        }
     }
     texts.save()
 
