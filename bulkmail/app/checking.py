@@ -199,8 +199,7 @@ def _notices(
     campaign: Campaign, inspection: Inspection, environ: Mapping[str, str]
 ) -> tuple[str, ...]:
     notices = [*key_notices(campaign, environ), *text_notices(campaign)]
-    if inspection.notice:
-        notices.append(inspection.notice)
+    notices += filter(None, (inspection.notice, inspection.changed_files))
     largest = inspection.overview.largest_bytes
     if largest > LARGE:
         notices.append(f"The largest message has {size(largest)}; many servers refuse that.")

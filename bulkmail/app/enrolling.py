@@ -55,6 +55,8 @@ class Inspection:
     rows: int = 0
     overview: Overview = field(default_factory=Overview)
     linting: Linting = field(default_factory=Linting)
+    #: Which of the rows' own files are not as an earlier check saw them, as a sentence.
+    changed_files: str = ""
     #: Where a person checks: each part of the campaign and its digest, from before it was read.
     facts: dict[str, str] = field(default_factory=dict)
     #: What a user should know of the list; "" for nothing.
@@ -188,6 +190,7 @@ class Pass:
         else:
             await self._check_together(enrolment, self._composer, crew)
         await self._files.end()
+        self.inspection.changed_files = self._files.notice()
 
     def _crew(self, composer: AnyComposer) -> Crew | None:
         """Processes to check a long list with; None: it is checked here."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bulkmail.address import printable
 from bulkmail.app.channel import AnyComposer
 from bulkmail.fate import Delivery, FileNote
 from bulkmail.ledger import Checks
+from bulkmail.message.file_choice import changed
 from bulkmail.message.mail_object import MailObject
+from bulkmail.report.wording import counted
 
 #: Rows with files in one commit.
 _BATCH = 2000
@@ -23,6 +27,8 @@ class FileNotes:
         self._by_person = by_person
         self._is_strict = is_strict
         self._notes: list[tuple[str, FileNote]] = []
+        self._changed = 0
+        self._first_changed = ""
 
     async def begin(self, composer: AnyComposer) -> None:
         """Learn whose files were sent already: nobody else gets one of them."""
@@ -55,4 +61,18 @@ class FileNotes:
     async def end(self) -> None:
         """Write what is not written yet."""
         notes, self._notes = self._notes, []
+        known = await self._checks.files([key for key, _ in notes]) if notes else {}
+        for key, note in notes:
+            before = [file for file in known.get(key, ()) if file.entry == note.entry]
+            if changed(note, before or None):
+                self._changed += 1
+                self._first_changed = self._first_changed or printable(os.fsdecode(note.path))
         await self._checks.note_files(notes, by_person=self._by_person)
+
+    def notice(self) -> str:
+        """Which files are not as they were in an earlier check, as a sentence; "": none."""
+        if self._changed < 2:  # noqa: PLR2004  # none, or one
+            one = f"{self._first_changed} has changed since its row was last checked."
+            return one if self._changed else ""
+        more = counted(self._changed - 1, "more file")
+        return f"{self._first_changed} and {more} have changed since their rows were last checked."

@@ -322,6 +322,8 @@ class _Job:
         if checking.inspection.faults:
             told.append(f"{number(counts.failed)} failed, bad rows among them")
         self._watch.announce(", ".join(told))
+        if checking.inspection.changed_files:
+            self._watch.announce(checking.inspection.changed_files)
 
     async def _record(self) -> CampaignRecord:
         record = await self._ledger.campaign(self._campaign.name)

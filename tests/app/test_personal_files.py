@@ -18,6 +18,7 @@ from bulkmail.app.checking import CheckReport, check
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import State
 from bulkmail.report.export import json_line
+from bulkmail.report.silence import Silence
 
 ADA, BOB, EVE = PEOPLE
 
@@ -68,6 +69,29 @@ async def test_a_change_that_was_meant_is_sent_after_a_check_and_a_retry(
         await letters.send()
 
     assert (await letters.states())[BOB] == "sent"
+
+
+async def test_a_check_anew_tells_which_files_have_changed(letters: MailProject) -> None:
+    class Heard(Silence):
+        def announce(self, sentence: str) -> None:
+            said.append(sentence)
+
+    said: list[str] = []
+    async with scripted() as server:
+        letters.servers(server.url())
+        await letters.send(limit=1)
+        letters.write("letters/Bob.pdf", "%PDF for Rob")
+        letters.write("letters/Eve.pdf", "%PDF for Steve")
+        letters.write("templates/letter.txt.j2", "Dear {{ name }}.\n")
+        report = await checked(letters)
+        letters.write("letters/Eve.pdf", "%PDF for Eve")
+        await letters.send(watch=Heard())
+
+    assert (
+        "letters/Bob.pdf and 1 more file have changed since their rows were last checked."
+        in report.notices
+    )
+    assert "letters/Eve.pdf has changed since its row was last checked." in said
 
 
 async def test_nobody_gets_a_file_that_was_sent_to_somebody_else(letters: MailProject) -> None:
