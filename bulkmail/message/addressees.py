@@ -87,8 +87,13 @@ class AddressBook:
         cc, bcc = self._all_copied(row) if only_to is None else ([], [])
         if sender is None or reverse_path is None or own is None or to is None:
             return None
+        if not cc and not bcc:
+            alone = Envelope(reverse_path, (own.wire,))
+            found = Addressees(sender, tuple(reply_to), to, (), alone)
+            self._refuse_unicode(found, row)
+            return found
         copied = [*cc, *bcc]
-        left_out = [box for box in copied if self._is_left_out(box)] if copied else []
+        left_out = [box for box in copied if self._is_left_out(box)]
         paths = [own, *(box.address for box in copied if box not in left_out)]
         found = Addressees(
             sender=sender,
@@ -187,7 +192,10 @@ class AddressBook:
 
     def _refuse_unicode(self, found: Addressees, row: Row) -> None:
         """A header with a UTF-8 local part goes where SMTPUTF8 is asked for, and nowhere else."""
-        if all(box.address.wire.isascii() for box in found.shown):
+        for box in found.shown:
+            if not box.address.wire.isascii():
+                break
+        else:
             return
         if found.envelope.needs_smtputf8:
             return
@@ -231,9 +239,6 @@ def _cells(fields: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
 
 def _each_once(addresses: Iterable[Address]) -> tuple[str, ...]:
     """On the wire, without repetition; the domain's case makes no difference."""
-    addresses = list(addresses)
-    if len(addresses) == 1:
-        return (addresses[0].wire,)
     paths: dict[tuple[str, str], str] = {}
     for address in addresses:
         paths.setdefault((address.local, address.domain), address.wire)

@@ -6,7 +6,7 @@ attributes, and images that it shows by their paths into parts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkmail.address import control_character
 from bulkmail.campaign.load import Campaign
@@ -30,8 +30,7 @@ _TYPES = {
 _OWN_STYLES = "inline"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendered:
+class _Rendered(NamedTuple):
     """A text and the template it came of."""
 
     text: str

@@ -76,14 +76,14 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
     """
     if value.isascii() and "=?" not in value and len(name) + 2 + len(value) <= LINE:
         return f"{name}: {value}\r\n".encode("ascii")
+    longest = MAX_LINE - len(name) - 2 if is_structured else MAX_WORD
+    runs = _runs(value, longest)
+    if len(runs) == 1 and not runs[0][1] and (word := _one_word(value, LINE - len(name) - 2)):
+        return f"{name}: {word}\r\n".encode("ascii")
     field = FoldedField(name)
     if "  " in value:
         field.add_text(value)
         return field.encode()
-    longest = MAX_LINE - len(name) - 2 if is_structured else MAX_WORD
-    runs = _runs(value, longest)
-    if len(runs) == 1 and not runs[0][1] and (word := _one_word(value, field.room)):
-        return f"{name}: {word}\r\n".encode("ascii")
     for run, is_plain in runs:
         if is_plain:
             field.add(run)
@@ -114,12 +114,12 @@ def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
 
 def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
     """A field of addresses (RFC 5322, 3.4), comma between them."""
-    field = FoldedField(name)
     listed = list(mailboxes)
     if len(listed) == 1 and not listed[0].display_name.isascii():
         address = f" <{listed[0].address.wire}>"
-        if word := _one_word(listed[0].display_name, field.room, len(address)):
+        if word := _one_word(listed[0].display_name, LINE - len(name) - 2, len(address)):
             return f"{name}: {word}{address}\r\n".encode()
+    field = FoldedField(name)
     for position, mailbox in enumerate(listed, 1):
         comma = "," if position < len(listed) else ""
         if mailbox.display_name:
