@@ -1,0 +1,254 @@
+"""Long lists and large files: `python -m benchmarks.large [--rows 1000000] [WORD…]`.
+
+    memory        peak of a whole campaign (enrol, check, send) against its peak for 10,000 rows,
+                  with the list as CSV, JSON lines, YAML, and written in the campaign itself
+    passes        rows a second: reading and enrolling, and checking on all cores
+    first         from the start to MAIL of a campaign that was checked and has not changed
+    attachment    5 MB for all of 1,000 recipients: CPU and peak, against copying the same octets
+                  to a socket; with DKIM (RSA-2048) beside it
+
+Where the list is shorter than asked for, say so beside the figure. Needs cc, for the sink.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import child, sample
+from benchmarks.contest import sink
+from bulkmail.app import enrolling
+
+SMALL = 10_000
+ATTACHED = 5_000_000
+LETTERS = 1_000
+KEY = "dkim.pem"
+
+
+def written(folder: Path, kind: str, rows: int, port: int) -> str:
+    """A project whose list is of that kind; the campaign's name."""
+    name = sample.write_project(folder, rows)
+    path = folder / "campaigns" / f"{name}.yaml"
+    text = path.read_text("utf-8").replace("security", f"port: {port}\n    security")
+    listed = folder / "campaigns" / "list.csv"
+    with listed.open(encoding="utf-8") as lines:
+        columns = next(lines).strip().split(",")
+        rows_of = (dict(zip(columns, line.strip().split(","), strict=True)) for line in lines)
+        encoded = (json.dumps(row, ensure_ascii=False) for row in rows_of)
+        if kind == "inline":
+            path.write_text(text.replace("recipients: list.csv\n", ""), "utf-8")
+            with path.open("a", encoding="utf-8") as file:
+                file.write("recipients:\n")
+                file.writelines(f"  - {row}\n" for row in encoded)
+            return name
+        if kind != "csv":
+            dash = "- " if kind == "yaml" else ""
+            with (folder / "campaigns" / f"list.{kind}").open("w", encoding="utf-8") as file:
+                file.writelines(f"{dash}{row}\n" for row in encoded)
+    path.write_text(text.replace("list.csv", f"list.{kind}"), "utf-8")
+    return name
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bulkmail-large-") as name:
+        yield Path(name)
+
+
+def memory(rows: int) -> None:
+    for kind in ("csv", "jsonl", "yaml", "inline"):
+        peaks = [_peak(kind, count) for count in (SMALL, rows)]
+        growth = peaks[1] / peaks[0] - 1
+        print(
+            f"peak, {kind:<6} {SMALL:,} rows {peaks[0]:6.1f} MiB, {rows:,} rows "
+            f"{peaks[1]:6.1f} MiB (<= 100), grown by {growth:.1%} (<= 15%)",
+            flush=True,
+        )
+
+
+def _peak(kind: str, rows: int) -> float:
+    with folder() as root, sink.running(sink.build(root, tls=False)) as server:
+        name = written(root / "p", kind, rows, server.port)
+        cost = child.bulkmail("send", name, "--quiet", folder=root / "p")
+    server.verify(rows)
+    return cost.peak_rss_mib
+
+
+def passes(rows: int) -> None:
+    with folder() as root:
+        name = written(root / "p", "csv", rows, 1)
+        command = [sys.executable, "-m", "benchmarks.large", "--pass", name]
+        environ = os.environ | {"PYTHONPATH": str(Path.cwd())}
+        done = subprocess.run(
+            command, cwd=root / "p", env=environ, capture_output=True, text=True, check=True
+        )
+    for what, bound in (("_enrol", rows / 60), ("_check", 4000)):
+        wall, cpu = json.loads(done.stdout)[what]
+        print(
+            f"{what[1:]:<6} of {rows:,} rows: {wall:6.1f} s, {rows / wall:8,.0f}/s "
+            f"(>= {bound:,.0f}/s of {len(os.sched_getaffinity(0))} cores), CPU {cpu:6.1f} s",
+            flush=True,
+        )
+
+
+def _be_pass(name: str) -> None:
+    """Check a campaign, and tell how long each half of it took."""
+    from bulkmail import Campaign  # noqa: PLC0415  # in this process alone
+    from bulkmail.app.checking import check  # noqa: PLC0415
+
+    times: dict[str, tuple[float, float]] = {}
+
+    def timed(half: str) -> None:
+        work = getattr(enrolling.Pass, half)
+
+        async def measured(*arguments: object) -> None:
+            wall, cpu = time.perf_counter(), _cpu()
+            await work(*arguments)
+            times[half] = time.perf_counter() - wall, _cpu() - cpu
+
+        setattr(enrolling.Pass, half, measured)
+
+    timed("_enrol")
+    timed("_check")
+    report = asyncio.run(check(Campaign.load(Path("campaigns") / f"{name}.yaml")))
+    assert not report.faults
+    print(json.dumps(times))
+
+
+def _cpu() -> float:
+    """User and system time of this process and of its children that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def first(rows: int) -> None:
+    with folder() as root, socket.create_server(("127.0.0.1", 0)) as listener:
+        name = written(root, "csv", rows, listener.getsockname()[1])
+        took = []
+        for _ in range(4):
+            heard: list[float] = []
+            server = threading.Thread(target=_hear, args=(listener, heard))
+            server.start()
+            began = time.perf_counter()
+            child.bulkmail("send", name, "--limit", "1", "--quiet", folder=root)
+            server.join()
+            took.append(heard[0] - began)
+    print(
+        f"first MAIL of {rows:,} rows: {took[0]:.1f} s with the check, then "
+        f"{statistics.median(took[1:]):.2f} s unchanged (<= 2)",
+        flush=True,
+    )
+
+
+def _hear(listener: socket.socket, heard: list[float]) -> None:
+    """One session of a server that says yes, and notes when MAIL comes."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rwb") as lines:
+        lines.write(b"220 yes\r\n")
+        lines.flush()
+        is_content = False
+        for line in lines:
+            if is_content and line != b".\r\n":
+                continue
+            verb = line[:4].upper()
+            if verb == b"MAIL":
+                heard.append(time.perf_counter())
+            is_content = verb == b"DATA"
+            lines.write(b"354 go on\r\n" if is_content else b"250 yes\r\n")
+            lines.flush()
+            if verb == b"QUIT":
+                return
+
+
+def attachment(_rows: int) -> None:
+    with folder() as root:
+        program = sink.build(root, tls=False)
+        copied = _copying(program)
+        print(f"5 MB x {LETTERS:,}, copied to a socket: {copied:6.2f} s CPU", flush=True)
+        for what, keys in (("without DKIM", ""), ("with DKIM", _DKIM)):
+            with sink.running(program) as server:
+                project = root / what.replace(" ", "-")
+                name = written(project, "csv", LETTERS, server.port)
+                with (project / "campaigns" / f"{name}.yaml").open("a") as file:
+                    file.write(f"attachments: [large.bin]\n{keys}")
+                (project / "campaigns" / "large.bin").write_bytes(os.urandom(ATTACHED))
+                if keys:
+                    new_key = ("dkim", "new-key", "example.com", "--selector", "s", "--out", KEY)
+                    child.bulkmail(*new_key, folder=project)
+                nothing = child.bulkmail("send", name, "--dry-run", "--limit", "1", folder=project)
+                cost = child.bulkmail("send", name, "--quiet", folder=project)
+            server.verify(LETTERS)
+            net = cost.cpu - nothing.cpu
+            print(
+                f"  {what}: {net:6.2f} s CPU, {net / copied:.2f} x (<= 1.2 without), "
+                f"{cost.cpu:.2f} s with start and check, peak {cost.peak_rss_mib:.0f} MiB (<= 110)",
+                flush=True,
+            )
+
+
+_DKIM = f"dkim: {{domain: example.com, selector: s, key: {{file: ../{KEY}}}}}\n"
+
+
+def _copying(program: Path) -> float:
+    """CPU seconds of this process to hand the same octets to the same sink, four at a time."""
+    lines = ATTACHED // 57 + 1
+    content = (b"x" * 76 + b"\r\n") * lines + b".\r\n"
+    with sink.running(program) as server, contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(4)
+        ]
+        files = [stack.enter_context(one.makefile("rb")) for one in sockets]
+        for one, file in zip(sockets, files, strict=True):
+            file.readline()
+            one.sendall(b"HELO x\r\n")
+            file.readline()
+        began = time.process_time()
+        for number in range(LETTERS):
+            one, file = sockets[number % 4], files[number % 4]
+            for command in (b"MAIL FROM:<a@b.c>", b"RCPT TO:<%d@b.c>" % number, b"DATA"):
+                one.sendall(command + b"\r\n")
+                file.readline()
+            one.sendall(content)
+            file.readline()
+        return time.process_time() - began
+
+
+FIGURES: dict[str, Callable[[int], None]] = {
+    "memory": memory,
+    "passes": passes,
+    "first": first,
+    "attachment": attachment,
+}
+
+
+def main() -> None:
+    """Measure what is named; all of it, when nothing is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--pass", dest="name", help=argparse.SUPPRESS)
+    parser.add_argument("figures", nargs="*", choices=[[], *FIGURES])
+    options = parser.parse_args()
+    if options.name:
+        _be_pass(options.name)
+        return
+    for figure in options.figures or FIGURES:
+        FIGURES[figure](options.rows)
+
+
+if __name__ == "__main__":
+    main()
