@@ -30,7 +30,9 @@ _OF_LISTS = ("list-id", "list-unsubscribe")
 
 def lint(mail: MailObject) -> tuple[str, ...]:
     """Sentences about `mail`, each once. Never raises for what a message can be."""
-    content = b"".join(mail.chunks)
+    # Of a file, which may be large, nothing is said here but how its part begins.
+    files = {id(file.body) for file in mail.files}
+    content = b"".join([chunk for chunk in mail.chunks if id(chunk) not in files])
     parser = BytesParser(policy=email.policy.default)
     message = parser.parsebytes(content[:_LOOKED_AT])
     cids = {cid.decode("ascii", "replace") for cid in _CONTENT_ID.findall(content)}

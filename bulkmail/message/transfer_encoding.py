@@ -20,6 +20,8 @@ MAX_PLAIN_LINE = 988
 _BASE64_LINE = 76
 #: Base64 lines that are cut at a time.
 _LINES = 256
+#: Octets that are encoded at a time; whole lines.
+_PIECE = 57 * 4096
 _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
 _QP_PLAIN = bytes(octet for octet in _PLAIN if octet != ord("="))
 #: What every boundary of ours begins with: a plain part holds no line like it (message/frame.py),
@@ -88,6 +90,15 @@ def is_plain_content(content: bytes) -> bool:
 
 def base64_lines(content: bytes) -> Encoded:
     """`content` in base64, lines of 76 ended by CRLF (RFC 2045, 6.8)."""
+    if len(content) <= _PIECE:
+        return Encoded("base64", _base64(content))
+    # Piece by piece: a large file in lines, each an object of its own, would take thrice its size.
+    view = memoryview(content)
+    pieces = (view[start : start + _PIECE] for start in range(0, len(content), _PIECE))
+    return Encoded("base64", b"".join(map(_base64, pieces)))
+
+
+def _base64(content: bytes | memoryview) -> bytes:
     encoded = binascii.b2a_base64(content, newline=False)
     lines: list[bytes] = []
     whole = len(encoded) // _BASE64_LINE
@@ -96,7 +107,7 @@ def base64_lines(content: bytes) -> Encoded:
     if rest := encoded[whole * _BASE64_LINE :]:
         lines.append(rest)
     lines.append(b"")
-    return Encoded("base64", b"\r\n".join(lines))
+    return b"\r\n".join(lines)
 
 
 @lru_cache(maxsize=_LINES)

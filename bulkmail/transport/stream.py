@@ -181,7 +181,11 @@ class SmtpStream:
     def write(self, chunks: Iterable[Bytes]) -> None:
         """Hand bytes over; what is written to a lost connection is dropped."""
         if not self._writer.is_closing():
-            self._writer.writelines(chunks)
+            if isinstance(chunks, list) and len(chunks) == 1:
+                # Of a large attachment most writes are one piece: joined, it would be copied.
+                self._writer.write(chunks[0])
+            else:
+                self._writer.writelines(chunks)
 
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""

@@ -84,3 +84,11 @@ async def test_a_large_attachment_is_not_read(project: Project) -> None:
     )
 
     assert found == ()
+
+
+async def test_an_attached_letter_brings_no_image_of_ours(project: Project) -> None:
+    project.file("old.eml", "From: a@b.example\r\nContent-ID: <logo>\r\n\r\nhello\r\n")
+
+    found = await notices(project, "<img src='cid:logo' alt=''>", attachments=["old.eml"])
+
+    assert any("cid:logo, and no image of that name" in notice for notice in found), found

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bulkmail.message import transfer_encoding
 from bulkmail.message.transfer_encoding import (
     Encoded,
     base64_lines,
@@ -116,3 +117,13 @@ def test_base64_keeps_every_byte_in_lines_of_76(content: bytes) -> None:
 )
 def test_only_content_that_survives_goes_out_as_it_is(content: bytes, *, verdict: bool) -> None:
     assert is_plain_content(content) is verdict
+
+
+@pytest.mark.parametrize("size", [113, 114, 115, 228, 1000])
+def test_a_large_file_is_encoded_piece_by_piece_to_the_same_lines(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(number % 251 for number in range(size))
+    monkeypatch.setattr(transfer_encoding, "_PIECE", 114)
+
+    assert base64_lines(content).content == base64.encodebytes(content).replace(b"\n", b"\r\n")
