@@ -146,13 +146,13 @@ class OccurrenceRun:
                 summary = await send_in(
                     self._campaign, options, surroundings, self._setting.environ
                 )
+            return await self._judged(summary)
         except NobodyToSendTo:
             await self._book.end(self.occurrence, "nobody", "nobody to send to")
             self._setting.voice.say(f"{self.name}: nobody to send to.")
             return EXIT_OK
         except ConfigurationError as error:
             return await self._troubled(error)
-        return await self._judged(summary)
 
     async def _is_enrolled(self) -> bool:
         record = await self._setting.ledger.campaign(self.name)

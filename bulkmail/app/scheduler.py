@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from bulkmail.app.campaign_folder import CampaignFolder, Scheduled
 from bulkmail.app.interrupts import SIGNALS, answered
 from bulkmail.app.occurrence import OccurrenceRun, Setting
-from bulkmail.campaign.occurrence_name import occurrence_name
+from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.occurrence_name import occurrence_name, series_of
 from bulkmail.delivery.control import Control
 from bulkmail.errors import (
     EXIT_FAILED,
@@ -37,7 +38,7 @@ GLANCE = 5.0
 LOCK_TICK = 0.5
 #: Seconds after which an occurrence that came to nothing is tried again; they double.
 FIRST_RETRY = 60.0
-LAST_RETRY = 3600.0
+LAST_RETRY = 900.0
 #: Names of locks: no campaign's name holds a slash.
 _LOCK = "scheduler/"
 _NEXT = "scheduler/next"
@@ -69,6 +70,8 @@ class Scheduler:
         #: When each campaign is to be looked at again.
         self._wakes: dict[str, float] = {}
         self._codes: set[int] = set()
+        #: Campaigns as they were at the last look.
+        self._known: dict[str, Campaign] = {}
 
     async def once(self) -> int:
         """Run what is due now, and leave; the exit code of `run --once`.
@@ -164,6 +167,14 @@ class Scheduler:
         for error in self._folder.look():
             self._codes.add(EXIT_USAGE)
             self._voice.complain("", error)
+        for scheduled in self._folder:
+            campaign = scheduled.campaign
+            if self._known.get(campaign.name) is not campaign:
+                # A file that is new, or mended: what came to nothing is tried at once.
+                self._known[campaign.name] = campaign
+                self._wakes.pop(campaign.name, None)
+                for name in [name for name in self._retries if series_of(name) == campaign.name]:
+                    del self._retries[name]
 
     async def _todo_of_all(self, tried: set[str], as_of: float) -> list[OccurrenceRun]:
         if self._control.is_stopping:

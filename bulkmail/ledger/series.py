@@ -65,7 +65,9 @@ class SeriesBook:
 
     async def handled(self, series: str, at: float | None = None) -> float | None:
         """The last time of it that was begun or skipped, or `at` if it was; None: none."""
-        return await self._read("handled", {"series": series, "at": at})
+        if at is None:
+            return await self._read("handled", {"series": series})
+        return await self._read("handled at", {"series": series, "at": at})
 
     async def last_read(self, series: str, before: float) -> float | None:
         """When the list was read for the occurrence before the one due then; None: never."""

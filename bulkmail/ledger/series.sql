@@ -13,30 +13,39 @@ FROM occurrence WHERE :series IS NULL OR series = :series
 ORDER BY due_at DESC, series LIMIT :limit;
 
 -- unfinished --
--- Those of a series that did not end, or of which somebody was put back since.
+-- Those of a series that did not end, and of the latest those of which somebody was put back.
 SELECT series, due_at, campaign, missed, begun_at, ended_at, outcome, reason
 FROM occurrence
-WHERE series = :series AND (
-    ended_at IS NULL OR EXISTS (
+WHERE id IN (
+    SELECT id FROM occurrence WHERE series = :series AND ended_at IS NULL
+    UNION ALL
+    SELECT id FROM (
+        SELECT id, campaign FROM occurrence WHERE series = :series ORDER BY due_at DESC LIMIT 500
+    ) AS latest
+    WHERE EXISTS (
         SELECT 1 FROM campaign JOIN delivery ON delivery.campaign_id = campaign.id
-        WHERE campaign.name = occurrence.campaign AND campaign.generation > 0
+        WHERE campaign.name = latest.campaign AND campaign.generation > 0
             AND delivery.state IN ('pending', 'deferred')
     )
 )
 ORDER BY due_at;
 
 -- handled --
--- The last time of a series that was begun or skipped; with `at`, that one, if it was.
-SELECT max(due_at) FROM occurrence
-WHERE series = :series AND (:at IS NULL OR due_at = :at);
+-- The last time of a series that was begun or skipped.
+SELECT max(due_at) FROM occurrence WHERE series = :series;
+
+-- handled at --
+-- That time, if it was begun or skipped.
+SELECT due_at FROM occurrence WHERE series = :series AND due_at = :at;
 
 -- last read --
 -- When the list was read for the occurrence before one: it was begun just then.
-SELECT max(begun_at) FROM occurrence
+SELECT begun_at FROM occurrence
 WHERE series = :series AND due_at < :due_at AND coalesce(outcome, '') <> 'too late' AND (
     outcome = 'nobody'
     OR EXISTS (SELECT 1 FROM campaign WHERE name = occurrence.campaign AND generation > 0)
-);
+)
+ORDER BY due_at DESC LIMIT 1;
 
 -- open --
 -- Begin an occurrence; one that was begun before stays as it is.
