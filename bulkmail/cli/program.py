@@ -24,6 +24,7 @@ ORDER = (
     "send",
     "run",
     "schedule",
+    "plan",
     "status",
     "report",
     "pause",

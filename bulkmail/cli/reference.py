@@ -86,6 +86,12 @@ null), `occurrences`, `last` (as below, or null). `schedule next --json`: a list
 (`done`, `nobody`, `too late`, `superseded`, or null while it is under way or waits), `reason`,
 `counts` (an object, or null).
 
+`plan --json`: one object. `campaign`, `recipients`, `due_at` (null where it is due at no time by
+itself), `begins_at`, `ends_at` and `seconds` (null where it is never done), `servers` (an object, a
+number of recipients by server), `slowest_domains`, `window_shut_seconds`, `quota_spent_seconds`,
+`until`, `too_late` (recipients who would be), `is_guessed` (a server has no pace), `by_reader`
+(readers have windows of their own) and `warms_up`, which are not foreseen.
+
 `suppress list --json`: a list of `email`, `reason`, `added_at`.
 """
 

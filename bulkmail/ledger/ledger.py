@@ -30,6 +30,7 @@ from bulkmail.ledger.connection import Durability
 from bulkmail.ledger.driver import Driver, InlineDriver, ScratchDriver, ThreadDriver
 from bulkmail.ledger.enrolment import Enrolment, Listed
 from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.limits import BUCKETS
 from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.orders import CampaignOrders
@@ -365,6 +366,20 @@ class Ledger:
     async def warm_ups(self) -> list[Warming]:
         """Servers whose quota grows from day to day, or has grown."""
         return await self._driver.submit(warm_up.every, Kind.READ)
+
+    async def waiting_by_domain(self, campaign_id: int) -> dict[str, int]:
+        """Who is still to be sent to, by recipient domain."""
+        return await self._driver.submit(
+            lambda db: reading.waiting_by_domain(db, campaign_id), Kind.READ
+        )
+
+    async def quotas(self) -> dict[tuple[str, float], list[tuple[float, int]]]:
+        """What was used of quotas, by server and length of the window: instants and how many."""
+        used = await self._driver.submit(reading.quotas, Kind.READ)
+        return {
+            (server, seconds): [(bucket * seconds / BUCKETS, count) for bucket, count in found]
+            for (server, seconds), found in used.items()
+        }
 
     async def by_server(self, campaign_id: int) -> dict[str, Counts]:
         """Deliveries by the server of their last attempt."""

@@ -166,6 +166,20 @@ def by_server(connection: sqlite3.Connection, campaign_id: int) -> dict[str, Cou
     return {server: Counts(**states) for server, states in servers.items()}
 
 
+def waiting_by_domain(connection: sqlite3.Connection, campaign_id: int) -> dict[str, int]:
+    """Who is still to be sent to, by recipient domain."""
+    statement = load("reading")["waiting by domain"]
+    return dict(connection.execute(statement, {"campaign_id": campaign_id}).fetchall())
+
+
+def quotas(connection: sqlite3.Connection) -> dict[tuple[str, float], list[tuple[int, int]]]:
+    """What was used of each quota: buckets and how many, by server and length of the window."""
+    used: dict[tuple[str, float], list[tuple[int, int]]] = defaultdict(list)
+    for server, seconds, bucket, count in connection.execute(load("reading")["quotas"]):
+        used[server, seconds].append((bucket, count))
+    return dict(used)
+
+
 def read_delivery(columns: Collection[Any]) -> Delivery:
     """A delivery of the columns, in the order in which every statement that reads them has them."""
     id_, epoch, row, key, address, fields, attempts, doubts, first, message_id, *more = columns

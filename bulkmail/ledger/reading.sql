@@ -90,6 +90,18 @@ SELECT state, code, enhanced_code, reason, reply, address, total FROM (
 WHERE place <= 3
 ORDER BY total DESC, state, code, enhanced_code, word, place;
 
+-- quotas --
+-- What was used of all quotas, by bucket.
+SELECT server, seconds, bucket, used FROM quota WHERE used > 0 ORDER BY bucket;
+
+-- waiting by domain --
+-- Who is still to be sent to, by recipient domain.
+SELECT domain, count(*) FROM delivery
+WHERE campaign_id = :campaign_id AND (
+    state IN ('pending', 'deferred') OR (state = 'in_doubt' AND cause IS NULL AND due_at IS NOT NULL)
+)
+GROUP BY domain;
+
 -- by server --
 -- Deliveries by the server of their last attempt.
 SELECT server, state, count(*) FROM delivery
