@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -76,6 +77,8 @@ class Exchanges:
         self._where = f"{host}:{port}"
         self._client = httpx2.AsyncClient(
             verify=_trust(settings),
+            # Answers are short: what is packed would only be a way to make them long.
+            headers={"Accept-Encoding": "identity", "User-Agent": "bulkmail"},
             trust_env=False,
             follow_redirects=False,
             timeout=httpx2.Timeout(
@@ -109,12 +112,10 @@ class Exchanges:
 class _Exchange:
     """One exchange under way."""
 
-    def __init__(
-        self, client: httpx2.AsyncClient, where: str, timeout: float
-    ) -> None:  # of the whole, and kept by `run`
+    def __init__(self, client: httpx2.AsyncClient, where: str, seconds: float) -> None:
         self._client = client
         self._where = where
-        self._timeout = timeout
+        self._timeout = seconds
         self._has_begun = False
         self._response: httpx2.Response | None = None
         self._body = bytearray()
@@ -157,12 +158,9 @@ class _Exchange:
             fault = _sentence(error, self._timeout)
         if self._response is None:
             return Silence(fault)
-        return HttpAnswer(
-            self._response.status_code,
-            {name.lower(): value for name, value in self._response.headers.items()},
-            bytes(self._body),
-            fault,
-        )
+        headers = {name.lower(): value for name, value in self._response.headers.items()}
+        body = _unpacked(bytes(self._body), headers.get("content-encoding", ""))
+        return HttpAnswer(self._response.status_code, headers, body, fault)
 
     async def _read(self, response: httpx2.Response) -> str:
         """Read the body; what is wrong with it."""
@@ -172,6 +170,17 @@ class _Exchange:
                 del self._body[MAX_ANSWER_BYTES:]
                 return f"an answer of more than {MAX_ANSWER_BYTES} bytes"
         return ""
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """The body of a server that packs it though nobody asked for that; at most the bound of it."""
+    if encoding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
+        return body
+    try:
+        # Either of both: zlib finds out which by its first octets.
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_ANSWER_BYTES)
+    except zlib.error:
+        return body
 
 
 def _trust(settings: GatewaySettings) -> ssl.SSLContext:

@@ -103,7 +103,7 @@ class GatewayTransport:
         await self._exchanges.close()
 
     def _opened(self) -> GatewaySession:
-        tell = _unheard if self._scribe is None else self._scribe()
+        tell = None if self._scribe is None else self._scribe()
         account = "" if self._settings.account is None else self._settings.account.reveal()
         return GatewaySession(
             self._exchanges, self._provider, clock=self._clock, account=account, tell=tell
@@ -120,7 +120,7 @@ class GatewaySession:
         *,
         clock: Clock,
         account: str,
-        tell: Tell,
+        tell: Tell | None,
     ) -> None:
         self._exchanges = exchanges
         self._provider = provider
@@ -180,8 +180,9 @@ class GatewaySession:
 
         async def begin() -> None:
             await before()
-            for line in lines:
-                self._tell(f"C: {discreet(line)}")
+            if self._tell is not None:
+                for line in lines:
+                    self._tell(f"C: {discreet(line)}")
 
         try:
             answer = await self._exchanges.ask(request, begin)
@@ -190,16 +191,14 @@ class GatewaySession:
                 blame=Blame.SERVER, stage=Step.CONNECT, reply=None, reason=str(error), ends_use=True
             )
         if isinstance(answer, Silence):
-            self._tell(f"  {answer.reason}")
+            if self._tell is not None:
+                self._tell(f"  {answer.reason}")
             return InDoubt(reason=f"sent, and no answer came: {answer.reason}", stage=Step.ANSWER)
         now = self._clock.time()
-        self._tell(f"S: {answer.status} {Read.of(answer, now, discreet).excerpt}".rstrip())
+        if self._tell is not None:
+            self._tell(f"S: {answer.status} {Read.of(answer, now, discreet).excerpt}".rstrip())
         return self._provider.outcome(answer, now, discreet)
 
 
 async def _nothing() -> None:
     """It was marked already."""
-
-
-def _unheard(line: str) -> None:
-    del line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import socket
 import ssl
@@ -337,6 +338,25 @@ async def test_a_certificate_of_ca_file_is_trusted(sender: Sender, tmp_path: Pat
         outcome = await sender.send(ihuyi(gateway.endpoint, ca_file=tmp_path / "ca.pem"))
 
     assert isinstance(outcome, Accepted)
+
+
+async def test_an_answer_that_is_packed_unasked_is_unpacked(sender: Sender) -> None:
+    packed = gzip.compress(b'{"code": 2, "msg": "ok", "smsid": "9"}')
+    said = answer(packed, Content_Encoding="gzip")
+    async with scripted_gateway(lambda *_: said) as gateway:
+        outcome = await sender.send(ihuyi(gateway.endpoint))
+
+    assert isinstance(outcome, Accepted)
+    assert outcome.gateway_id == "9"
+    assert gateway.arrivals[0].headers["accept-encoding"] == "identity"
+
+
+async def test_a_bomb_is_no_answer(sender: Sender) -> None:
+    said = answer(gzip.compress(b"[" * 50_000_000), Content_Encoding="gzip")
+    async with scripted_gateway(lambda *_: said) as gateway:
+        outcome = await sender.send(ihuyi(gateway.endpoint))
+
+    assert isinstance(outcome, InDoubt)
 
 
 async def test_connections_are_used_again(sender: Sender) -> None:
