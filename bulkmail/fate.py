@@ -129,6 +129,8 @@ class Attempt:
     refused_recipients: Mapping[str, str] | None = None
     #: A gateway's own name for the message it took.
     gateway_id: str | None = None
+    #: The protocol of the session it was tried on: ``TLSv1.3``; None: plain, or no session.
+    tls: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from bulkmail.report.log import Form
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
@@ -39,6 +41,8 @@ class SendOptions:
     require_check: bool = False
     transcript: Path | None = None
     ledger: Path | None = None
+    #: How the log's lines are written.
+    log_format: Form = "text"
     #: The occurrence of a series that is sent; None for a plain `send`.
     occasion: Occasion | None = None
     #: How many processes send; `auto`: as many as pay.

@@ -12,11 +12,17 @@ from bulkmail.app.opening import project_ledger
 from bulkmail.app.scheduler import Scheduler
 from bulkmail.app.shared_pools import SharedPools
 from bulkmail.clock import SystemClock
-from bulkmail.report.log import configure_log
+from bulkmail.report.log import Form, configure_log
 
 
 async def run(
-    where: Path, voice: Voice, *, is_once: bool, environ: Mapping[str, str], given: Path | None
+    where: Path,
+    voice: Voice,
+    *,
+    is_once: bool,
+    environ: Mapping[str, str],
+    given: Path | None,
+    log_format: Form = "text",
 ) -> int:
     """Send every campaign of the project around `where` when it is due; the exit code.
 
@@ -26,7 +32,7 @@ async def run(
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         path, ledger = await stack.enter_async_context(project_ledger(where, given, clock))
-        stack.enter_context(configure_log(path.parent))
+        stack.enter_context(configure_log(path.parent, log_format))
         setting = Setting(
             ledger=ledger,
             given=given,

@@ -91,7 +91,7 @@ async def send_in(
         ledger = await open_ledger(path, campaign.project.ledger, surroundings.clock)
         stack.push_async_callback(ledger.close)
         stack.enter_context(ledger.lock(campaign.name))
-        logger = stack.enter_context(configure_log(path.parent))
+        logger = stack.enter_context(configure_log(path.parent, options.log_format))
         watched = Audience(surroundings.watch, LogWatch(logger))
         if paused := await if_paused(campaign, ledger):
             return paused
@@ -245,6 +245,7 @@ class _Job:
             transcript=transcript,
             watch=self._watch,
             display=self._display,
+            log_format=self._options.log_format,
         )
 
     def _tell_more(self, servers: tuple[Way, ...], processes: int) -> None:

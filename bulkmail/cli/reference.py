@@ -169,7 +169,10 @@ def _value(param: Any) -> list[str]:
 
 def _choices(param: Any) -> list[str]:
     descriptor = getattr(param, "type_descriptor", None)
-    return [str(choice.value) for choice in getattr(descriptor, "choices", None) or ()]
+    return [
+        str(getattr(choice, "value", choice))
+        for choice in getattr(descriptor, "choices", None) or ()
+    ]
 
 
 def _help(param: Any) -> str:

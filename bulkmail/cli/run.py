@@ -15,11 +15,13 @@ import typer
 from bulkmail.cli.output import complain, say
 from bulkmail.cli.parameters import LedgerOption, ledger_path
 from bulkmail.cli.running import run as run_to_its_end
+from bulkmail.cli.send_options import LogFormat
 from bulkmail.report.terminal import visible
 
 if TYPE_CHECKING:
     from bulkmail.app.watch import Watch
     from bulkmail.errors import ConfigurationError
+    from bulkmail.report.metrics import Metrics
     from bulkmail.report.summary import Summary
 
 
@@ -29,6 +31,14 @@ def run(
         bool, typer.Option("--once", help="Run what is due now, and leave: for cron and timers.")
     ] = False,
     ledger: LedgerOption = None,
+    log_format: LogFormat = "text",
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS:PORT",
+            help="Answer Prometheus there, as on 127.0.0.1:9464. Needs the extra metrics.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print faults only.")] = False,
 ) -> None:
     """Send every campaign in campaigns/ when its `schedule` says so.
@@ -45,18 +55,44 @@ def run(
     """
     from bulkmail.app import running
 
-    voice = _Lines(quiet=quiet)
-    code = run_to_its_end(
-        running.run(Path.cwd(), voice, is_once=once, environ=os.environ, given=ledger_path(ledger))
-    )
+    with _counting(metrics) as counted:
+        voice = _Lines(quiet=quiet, metrics=counted)
+        code = run_to_its_end(
+            running.run(
+                Path.cwd(),
+                voice,
+                is_once=once,
+                environ=os.environ,
+                given=ledger_path(ledger),
+                log_format=log_format,
+            )
+        )
     raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _counting(address: str | None) -> Iterator[Metrics | None]:
+    """Metrics that are answered at an address; None where none are wanted."""
+    if address is None:
+        yield None
+        return
+    from bulkmail.report.metrics import Metrics
+
+    metrics = Metrics()
+    at = metrics.serve(address)
+    complain(f"{_now()} Metrics: http://{at}/metrics")
+    try:
+        yield metrics
+    finally:
+        metrics.close()
 
 
 class _Lines:
     """Dated lines: progress and what happens on stderr, what runs came to on stdout."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, metrics: Metrics | None = None) -> None:
         self._quiet = quiet
+        self._metrics = metrics
 
     def say(self, sentence: str) -> None:
         """One line."""
@@ -83,7 +119,14 @@ class _Lines:
 
     @contextlib.contextmanager
     def watching(self, campaign: str) -> Iterator[Watch]:
-        """Lines of one campaign's run; it names itself in each."""
+        """Lines of one campaign's run; it names itself in each. Counted, where that is wanted."""
+        from bulkmail.app.watch import Audience
+
+        with self._lines(campaign) as lines:
+            yield lines if self._metrics is None else Audience(lines, self._metrics.watch(campaign))
+
+    @contextlib.contextmanager
+    def _lines(self, campaign: str) -> Iterator[Watch]:
         from bulkmail.clock import SystemClock
         from bulkmail.report.lines import LineDisplay
         from bulkmail.report.silence import Silence

@@ -40,6 +40,7 @@ def send(
     ledger: LedgerOption = None,
     processes: options.Processes = "1",
     verbose: options.Verbose = False,
+    log_format: options.LogFormat = "text",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -69,6 +70,7 @@ def send(
         require_check=require_check,
         transcript=transcript,
         ledger=ledger_path(ledger),
+        log_format=log_format,
         processes=options.parse_processes(processes),
         verbose=verbose,
         handle_signals=True,

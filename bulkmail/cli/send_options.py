@@ -101,6 +101,11 @@ Verbose = Annotated[
     ),
 ]
 
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option(help="How the log in .bulkmail/ is written: text, or JSON, a record an attempt."),
+]
+
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print the summary as JSON, the last line; no progress bar."),

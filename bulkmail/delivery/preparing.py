@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulkmail.clock import moment
 from bulkmail.delivery.engagement import Engagement
@@ -33,6 +33,12 @@ class Flight:
     def delivery(self) -> Delivery:
         """Whose it is."""
         return self.tried.delivery
+
+    def board(self, session: object) -> None:
+        """Note how the session is protected that it goes out on; not every kind says so."""
+        tls = getattr(session, "tls_version", None)
+        if tls != self.tried.tls:
+            self.tried = replace(self.tried, tls=tls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class Try:
     delivery: Delivery
     server: str | None
     started_at: float
+    #: The TLS protocol of its session; None: none, or there is no session yet.
+    tls: str | None = None
 
 
 def verdict(tried: Try, outcome: Outcome, policy: RetryPolicy, now: float) -> Attempt:
@@ -74,6 +76,7 @@ def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
         reason=f"accepted, but not for {len(refused)} of cc and bcc" if refused else "accepted",
         is_counted=True,
         server=tried.server,
+        tls=tried.tls,
         stage=outcome.stage,
         code=outcome.reply.code,
         enhanced_code=str(outcome.reply.enhanced) if outcome.reply.enhanced else None,
@@ -100,6 +103,7 @@ def _in_doubt(tried: Try, outcome: InDoubt, policy: RetryPolicy, now: float) -> 
         is_counted=True,
         is_doubt=True,
         server=tried.server,
+        tls=tried.tls,
         stage=outcome.stage,
     )
 
@@ -142,6 +146,7 @@ def _failure(
         due_at=due_at,
         is_counted=outcome.is_counted,
         server=tried.server,
+        tls=tried.tls,
         stage=outcome.stage,
         code=reply.code if reply else None,
         enhanced_code=str(reply.enhanced) if reply and reply.enhanced else None,

@@ -104,6 +104,7 @@ class Worker:
             if delivery is None:
                 return None
             if (flight := await self._ready(delivery)) is not None:
+                flight.board(session)
                 return flight
         return None
 
@@ -125,6 +126,7 @@ class Worker:
         session = await self._turn(flight)
         if session is None:
             return None
+        flight.board(session)
         split: tuple[Accepted, asyncio.Task[bool]] | None = None
         try:
             if (windowed := self._windowed(session, flight)) is not None:

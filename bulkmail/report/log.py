@@ -1,5 +1,7 @@
 """The log in `.bulkmail/`: a line an attempt, no bodies, no secrets; 0600, rotated.
 
+Lines are text for a person, or JSON (`--log-format json`) for a program.
+
 Two runs (of two campaigns) may write the same file. Each line is written and each rotation made
 under a lock of the operating system, and a file that somebody else has rotated is opened again;
 so no line is lost, and none goes to a file that is already old.
@@ -13,12 +15,12 @@ import json
 import logging
 import logging.handlers
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from bulkmail.clock import rfc3339
+from bulkmail.clock import moment, rfc3339
 from bulkmail.fate import Attempt, Counts, Delivery
 from bulkmail.report.least_time import Limits
 
@@ -90,9 +92,31 @@ class _Formatter(logging.Formatter):
         return f"{rfc3339(record.created)} {record.levelname} {text}"
 
 
+class _JsonFormatter(logging.Formatter):
+    """An object a line: `at`, `level`, `event`, and what is known of it by name."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = getattr(record, _FACTS, None) or {"event": "said", "message": record.getMessage()}
+        head = {"at": _instant(record.created), "level": record.levelname.lower()}
+        return json.dumps(head | facts, ensure_ascii=False)
+
+
+#: Where a record keeps its facts for a program.
+_FACTS = "bulkmail_facts"
+#: How lines are written.
+Form = Literal["text", "json"]
+
+
+def _instant(epoch_seconds: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return moment(epoch_seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @contextlib.contextmanager
-def configure_log(folder: Path) -> Iterator[logging.Logger]:
+def configure_log(folder: Path, form: Form = "text") -> Iterator[logging.Logger]:
     """Send what the package logs to `folder`'s log for as long as the context lasts.
+
+    Lines are for a person, or JSON for a program.
 
     A file that cannot be opened is a log that is lost: it stops nobody's letter, the ledger does.
     """
@@ -101,7 +125,7 @@ def configure_log(folder: Path) -> Iterator[logging.Logger]:
         # A scheduler's runs share its log: each of them would write every line.
         yield logger
         return
-    handler = _handler(folder / NAME)
+    handler = _handler(folder / NAME, form)
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -117,12 +141,12 @@ def _writes_to(handler: logging.Handler, path: Path) -> bool:
     return isinstance(handler, SharedRotatingHandler) and handler.path == path
 
 
-def _handler(path: Path) -> logging.Handler:
+def _handler(path: Path, form: Form) -> logging.Handler:
     try:
         handler = SharedRotatingHandler(path)
     except OSError:
         return logging.NullHandler()
-    handler.setFormatter(_Formatter())
+    handler.setFormatter(_Formatter() if form == "text" else _JsonFormatter())
     return handler
 
 
@@ -146,35 +170,70 @@ class LogWatch:
         del limits  # they say how long it may take, not what became of anybody
         self._campaign = campaign
         standing = {"total": counts.total, "sent": counts.sent, "failed": counts.failed}
-        self._log.info("%s begin %s", campaign, _facts(to_go=limit, **standing))
+        self._write("begin", {"to_go": limit, **standing})
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
-        """Log one line for one attempt."""
-        facts = _facts(
-            row=delivery.row,
-            key=delivery.key,
-            address=delivery.address,
-            server=attempt.server,
-            stage=attempt.stage,
-            code=attempt.code,
-            enhanced_code=attempt.enhanced_code,
-            reply=attempt.reply,
-            reason=attempt.reason,
-            refused=dict(attempt.refused_recipients or {}),
-            due_at=None if attempt.due_at is None else rfc3339(attempt.due_at),
-        )
-        self._log.info("%s %s %s", self._campaign, attempt.state, facts)
+        """Log one line for one attempt. For a program there is no address in it but the key."""
+        due_at = attempt.due_at
+        who = {"row": delivery.row, "key": delivery.key}
+        what = {
+            "server": attempt.server,
+            "stage": attempt.stage,
+            "code": attempt.code,
+            "enhanced_code": attempt.enhanced_code,
+            "reply": attempt.reply,
+            "reason": attempt.reason,
+        }
+        told = {
+            **who,
+            "address": delivery.address,
+            **what,
+            "refused": dict(attempt.refused_recipients or {}),
+            "due_at": None if due_at is None else rfc3339(due_at),
+        }
+        record = {
+            **who,
+            "state": attempt.state,
+            "attempt": delivery.attempts + attempt.is_counted,
+            **what,
+            "tls": attempt.tls,
+            "started_at": _instant(attempt.started_at),
+            "ended_at": _instant(attempt.at),
+            "due_at": None if due_at is None else _instant(due_at),
+        }
+        self._write("attempt", told, word=attempt.state, program=record)
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Log what the run waits for."""
         if sentence:
-            moment = None if until is None else rfc3339(until)
-            self._log.info("%s waiting %s", self._campaign, _facts(reason=sentence, until=moment))
+            due = None if until is None else rfc3339(until)
+            self._write("waiting", {"reason": sentence, "until": due})
 
     def server_changed(self, server: str, sentence: str) -> None:
         """Log what became of a server."""
-        facts = _facts(server=server, reason=sentence or "usable again")
-        self._log.warning("%s server %s", self._campaign, facts)
+        facts = {"server": server, "reason": sentence or "usable again"}
+        self._write("server", facts, level=logging.WARNING)
+
+    def _write(
+        self,
+        event: str,
+        facts: Mapping[str, Any],
+        *,
+        word: str = "",
+        program: Mapping[str, Any] | None = None,
+        level: int = logging.INFO,
+    ) -> None:
+        """One line: `facts` for a person, and for a program `program`, where that is another."""
+        known = facts if program is None else program
+        record = {"event": event, "campaign": self._campaign, **known}
+        self._log.log(
+            level,
+            "%s %s %s",
+            self._campaign,
+            word or event,
+            _facts(**facts),
+            extra={_FACTS: record},
+        )
 
 
 def _facts(**facts: Any) -> str:

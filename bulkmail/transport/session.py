@@ -128,6 +128,11 @@ class Session:
         return self._facts.tls
 
     @property
+    def tls_version(self) -> str | None:
+        """``TLSv1.3``; None in plaintext."""
+        return None if self._facts.tls is None else self._facts.tls.version
+
+    @property
     def mechanism(self) -> str | None:
         """The SASL mechanism that logged in; None without a login."""
         return self._facts.mechanism

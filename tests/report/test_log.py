@@ -158,3 +158,44 @@ def test_a_log_that_cannot_be_written_stops_nothing(
 
 def test_a_delivery_in_a_sample_has_what_the_log_leaves_out() -> None:
     assert "31000" in str(dataclasses.asdict(delivery()))  # or the test above proves nothing
+
+
+def test_json_lines_have_what_a_program_asks_for(tmp_path: Path) -> None:
+    tried = dataclasses.replace(
+        attempt(State.DEFERRED, code=450, reply='4.2.0 "later"\n', reason="greylisted"),
+        enhanced_code="4.2.0",
+        due_at=1_796_000_060.5,
+        is_counted=True,
+        tls="TLSv1.3",
+    )
+    with configure_log(tmp_path, "json") as log:
+        watch = LogWatch(log)
+        watch.begin("offer-letter", Counts(pending=52), 52)
+        watch.attempted(delivery(), tried)
+        watch.server_changed("primary", "")
+        watch.announce("two\nlines")
+
+    begin, record, server, said = map(json.loads, logged(tmp_path))
+    assert (begin["event"], begin["to_go"]) == ("begin", 52)
+    assert record.pop("at").endswith("Z")
+    assert record == {
+        "level": "info",
+        "event": "attempt",
+        "campaign": "offer-letter",
+        "row": 17,
+        "key": "chen.jie@example.com",
+        "state": "deferred",
+        "attempt": 1,
+        "server": "primary",
+        "stage": "end of data",
+        "code": 450,
+        "enhanced_code": "4.2.0",
+        "reply": '4.2.0 "later"\n',
+        "reason": "greylisted",
+        "tls": "TLSv1.3",
+        "started_at": "2026-11-30T00:53:20.000Z",
+        "ended_at": "2026-11-30T00:53:20.000Z",
+        "due_at": "2026-11-30T00:54:20.500Z",
+    }
+    assert (server["event"], server["level"]) == ("server", "warning")
+    assert (said["event"], said["message"]) == ("said", "two\nlines")

@@ -118,7 +118,7 @@ class _Child:
                 begin.ledger, self._campaign.project.ledger, self._surroundings.clock
             )
             stack.push_async_callback(ledger.close)
-            logger = stack.enter_context(configure_log(begin.ledger.parent))
+            logger = stack.enter_context(configure_log(begin.ledger.parent, begin.log_format))
             watch = TellingWatch(self._channel, LogWatch(logger, self._campaign.name))
             self._engine = self._engine_of(begin, composer, ledger, watch)
             self._has_engine.set()

@@ -217,6 +217,7 @@ class Crew:
             return RunResult(ending=Ending.INTERRUPTED)
         begin = Begin(
             ledger=_path(task),
+            log_format=task.log_format,
             campaign_id=task.campaign_id,
             owner=seat.owner,
             limit=None if seat.limit is None else seat.left,

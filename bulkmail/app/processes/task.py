@@ -10,6 +10,7 @@ from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.delivery.engine import RunSettings
 from bulkmail.ledger import Ledger
+from bulkmail.report.log import Form
 from bulkmail.transport.transcript import Transcript
 
 
@@ -35,3 +36,5 @@ class Task:
     watch: Watch
     #: Who is told of that: children write the log themselves.
     display: Watch
+    #: How the log's lines are written.
+    log_format: Form = "text"

@@ -28,6 +28,7 @@ from typing import Any
 
 from bulkmail.app.suppressing import Listed
 from bulkmail.campaign.load import Campaign
+from bulkmail.report.log import Form
 
 #: A word and its facts.
 Word = tuple[Any, ...]
@@ -52,6 +53,8 @@ class Begin:
     """What a child sends by, once the list is enrolled and checked."""
 
     ledger: Path
+    #: How the log's lines are written.
+    log_format: Form
     campaign_id: int
     #: Unlike any other's: a claim names it.
     owner: str
