@@ -34,7 +34,6 @@ from bulkmail.report.notice import MOST_ROWS, notice_json, notice_mail
 from bulkmail.report.summary import Summary
 from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings, Way
-from bulkmail.transport.client import SMTPClient
 from bulkmail.transport.webhook import NotTold, Webhook, post
 
 #: Seconds that telling one of them may take in all.
@@ -187,6 +186,9 @@ class _Telling:
             await self._mail(entry.mail)
 
     async def _mail(self, to: tuple[str, ...]) -> None:
+        # Of no use to a run that tells nobody by mail, and not free to import.
+        from bulkmail.transport.client import SMTPClient  # noqa: PLC0415
+
         if self._summary.exit_code == EXIT_STOPPED:
             # A login that was refused is not tried once more, and a lock-out not risked.
             raise NotTold("no server works, and mail would go by the same ones")

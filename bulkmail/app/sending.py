@@ -21,7 +21,6 @@ from bulkmail.app.places import ledger_path
 from bulkmail.app.preparing import if_paused, prepared
 from bulkmail.app.processes.hiring import Hiring
 from bulkmail.app.processes.task import Task
-from bulkmail.app.rehearsing import dry_run, send_test
 from bulkmail.app.summing import Run, summary
 from bulkmail.app.suppressing import Listed, Suppressions, suppressed_by
 from bulkmail.app.verbosity import Modes, outlook
@@ -62,6 +61,9 @@ async def send(
     surroundings = Surroundings.ordinary(watch or Silence())
     interrupts = surroundings.interrupts
     with interrupts.installed() if options.handle_signals else contextlib.nullcontext():
+        if options.dry_run or options.test_to is not None:
+            # Of no use to who sends, and not free to import.
+            from bulkmail.app.rehearsing import dry_run, send_test  # noqa: PLC0415
         if options.dry_run:
             return await dry_run(campaign, options, surroundings, environ)
         if options.test_to is not None:

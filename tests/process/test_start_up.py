@@ -17,6 +17,8 @@ SLOW = frozenset(
         *("markdown_it", "typst", "segno", "python_calamine", "multiprocessing", "http"),
         *("bulkmail.sink", "bulkmail.app.demo", "bulkmail.transport.certificate"),
         *("bulkmail.app.checking", "bulkmail.report.bar", "bulkmail.cli.probe"),
+        *("bulkmail.app.rehearsing", "bulkmail.app.processes.crew", "bulkmail.app.scheduler"),
+        *("bulkmail.gateway", "sqlalchemy", "httpx", "httpx2"),
         *("bulkmail.cli.report", "bulkmail.transport.probe", "bulkmail.transport.client"),
     }
 )

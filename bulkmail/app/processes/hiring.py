@@ -7,13 +7,16 @@ is read; for `auto` it has to be known first how many recipients there are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.options import SendOptions
-from bulkmail.app.processes.crew import Crew
 from bulkmail.app.processes.sharing import how_many
 from bulkmail.campaign.load import Campaign
 from bulkmail.settings import Way, domain_limits
+
+if TYPE_CHECKING:
+    from bulkmail.app.processes.crew import Crew
 
 
 class Hiring:
@@ -54,6 +57,9 @@ class Hiring:
         of = how_many(self._options.processes, self._servers, limits, to_go)
         if of < 2:  # noqa: PLR2004  # one is this process itself
             return
+        # Of no use to who sends alone, and not free to import.
+        from bulkmail.app.processes.crew import Crew  # noqa: PLC0415
+
         self._crew = Crew(
             self._campaign,
             self._environ,
