@@ -23,6 +23,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
 from bulkmail.errors import (
+    EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_USAGE,
@@ -135,6 +136,9 @@ class OccurrenceRun:
         last_run = await self._book.last_read(self.occurrence.series, self.occurrence.due_at)
         if not await self._is_enrolled():
             await self._book.begin(self.occurrence)
+        elif not self._is_series:
+            # It was due before, too late perhaps: this is another time.
+            await self._book.in_time_again(await enrolled_id(self._campaign, self._setting.ledger))
         occasion = Occasion(series=self.occurrence.series, last_run=last_run)
         options = SendOptions(
             no_wait=not self._setting.is_waiting,
@@ -172,7 +176,9 @@ class OccurrenceRun:
         counts = summary.counts
         if counts.pending + counts.deferred and self._is_past():
             return await self._cut_short(summary)
-        if not counts.pending + counts.deferred + counts.sending:
+        is_left = counts.pending + counts.deferred + counts.sending > 0
+        # Doubts that are to be sent again are waited for, too: 75.
+        if not is_left and summary.exit_code in {EXIT_OK, EXIT_FAILED}:
             await self._book.end(self.occurrence, "done")
         elif summary.exit_code != EXIT_INTERRUPTED:
             await self._book.note(self.occurrence, summary.stopped or "something still waits")
@@ -189,7 +195,7 @@ class OccurrenceRun:
         self._setting.voice.ended(
             replace(summary, counts=counts, interrupted=False, exit_code=EXIT_OK)
         )
-        return EXIT_OK if not counts.failed else 1
+        return EXIT_FAILED if counts.failed or counts.in_doubt else EXIT_OK
 
     async def _skip(self, surroundings: Surroundings, reason: str) -> int:
         """Enrol everybody, so that each row says why it got nothing."""

@@ -15,10 +15,14 @@ from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
 from bulkmail.campaign.find import CAMPAIGNS_FOLDER, find_campaign, nearest_with_campaigns
 from bulkmail.campaign.load import Campaign, load_project
 from bulkmail.campaign.model import LedgerModel
+from bulkmail.campaign.occurrence_name import series_of
 from bulkmail.campaign.project import nearest_project
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.ledger import CampaignRecord, Ledger
+
+#: Campaigns that are named where another one is asked for.
+_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,14 @@ async def known(ledger: Ledger, name: str) -> CampaignRecord:
     record = await ledger.campaign(name)
     if record is not None and record.generation:
         return record
-    names = ", ".join(other.name for other in await ledger.campaigns() if other.generation)
-    there_are = f"It holds {names}." if names else "It holds none yet."
+    names = [other.name for other in await ledger.campaigns() if other.generation]
+    occurrences = [other for other in names if series_of(other) == name]
+    shown = ", ".join(names[-_NAMED:])
+    there_are = f"It holds {shown}." if names else "It holds none yet."
+    if len(names) > _NAMED:
+        there_are = f"It holds {len(names)}, the latest are {shown}."
+    if occurrences:
+        there_are = f"Each of its occurrences is one, the latest is {occurrences[-1]}."
     raise ConfigurationError(
         Fault(message=f"the ledger {ledger.path} holds no campaign `{name}`. {there_are}")
     )

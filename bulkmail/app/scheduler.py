@@ -200,6 +200,7 @@ class Scheduler:
             if due is not None and await self._is_unread(open_one) and table.is_series:
                 # It never came to its list: several that were missed are run as one.
                 missed += 1 + open_one.missed
+                self._retries.pop(open_one.campaign, None)
                 later = occurrence_name(name, due.due_at)
                 await self._book.end(open_one, "superseded", f"run as one with {later}")
                 continue

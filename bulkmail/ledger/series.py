@@ -119,6 +119,13 @@ class SeriesBook:
 
         return await self._driver.submit(work, Kind.ALONE)
 
+    async def in_time_again(self, campaign_id: int) -> None:
+        """Let those wait who were too late for an earlier time of the same campaign."""
+        parameters = {"campaign_id": campaign_id, "now": self._clock.time()}
+        await self._driver.submit(
+            lambda db: db.execute(load("series")["in time again"], parameters), Kind.ALONE
+        )
+
     async def _read(self, statement: str, parameters: dict[str, Any]) -> float | None:
         value = await self._driver.submit(
             lambda connection: _value(connection, statement, parameters), Kind.READ

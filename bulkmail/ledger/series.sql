@@ -67,6 +67,14 @@ WHERE series = :series AND due_at = :due_at;
 UPDATE occurrence SET ended_at = :now, outcome = :outcome, reason = :reason
 WHERE series = :series AND due_at = :due_at;
 
+-- in time again --
+-- Who got nothing of an earlier time because it was too late waits for this one; the lists of who
+-- gets nothing are asked first.
+UPDATE delivery SET
+    state = 'pending', reason = '', cause = NULL, due_at = NULL, updated_at = :now
+WHERE campaign_id = :campaign_id AND state = 'suppressed' AND cause = 'cancelled'
+    AND reason LIKE 'too late%';
+
 -- too late --
 -- Who waits gets nothing any more. The cause is a cancellation's: only a person takes it back.
 UPDATE delivery SET

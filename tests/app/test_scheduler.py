@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.mail_project import PEOPLE, MailProject
 from support.scheduling import Timekeeper
-from support.scripted_server import greylist, scripted
+from support.scripted_server import CUT, greylist, on, scripted
 
 HOUR = 3600
 
@@ -84,6 +84,39 @@ async def test_what_is_too_late_is_suppressed_with_that_reason(
     assert {str(row["state"]) for row in rows.values()} == {"suppressed"}
     assert all("too late" in row["reason"] for row in rows.values())
     assert keeper.history()[0]["outcome"] == "too late"
+
+
+async def test_what_was_too_late_is_sent_at_another_time(
+    project: MailProject, keeper: Timekeeper
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        schedule = {"misfire": "skip", "grace": "2h"}
+        project.save(schedule={"at": keeper.at(-3 * HOUR), **schedule})
+        await keeper.once()
+        project.save(schedule={"at": keeper.at(-HOUR), **schedule})
+
+        code = await keeper.once()
+
+    assert code == 0
+    assert server.got == dict.fromkeys(PEOPLE, 1)
+    assert [line["outcome"] for line in keeper.history()] == ["too late", "done"]
+
+
+async def test_who_is_in_doubt_is_sent_to_again_by_a_later_run(
+    project: MailProject, keeper: Timekeeper
+) -> None:
+    async with scripted(on("dot", CUT, times=1)) as server:
+        project.servers(server.url(connections=1))
+        project.save(schedule={"at": keeper.at(-HOUR)}, retry={"backoff": "1h"})
+
+        first = await keeper.once()
+        keeper.clock.skip(2 * HOUR)
+        second = await keeper.once()
+
+    assert (first, second) == (75, 0)
+    assert set((await project.states()).values()) == {"sent"}
+    assert [line["outcome"] for line in keeper.history()] == ["done"]
 
 
 async def test_what_is_within_its_grace_is_sent(project: MailProject, keeper: Timekeeper) -> None:
