@@ -15,7 +15,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers lint types bench profile simulate torture clean
+.PHONY: help demo test test-peers lint types bench profile simulate torture kills clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,9 @@ simulate: $(TEST)  ## SEEDS=10000 crashes, faults and limits on a virtual clock;
 
 torture: $(TEST)  ## guards taken out one by one: the simulation has to notice each within 2,000 seeds
 	cd tests && PYTHONPATH=.. $(CURDIR)/$(BIN)/python -m simulation --torture
+
+kills: $(TEST)  ## KILLS=200 processes killed at full speed, and resumed: nobody lost, nobody doubled without a doubt
+	$(BIN)/python -m benchmarks.kills --kills $(or $(KILLS),200)
 
 clean:  ## remove .venv and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
