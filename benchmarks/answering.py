@@ -65,7 +65,7 @@ class _Conversation(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # it listens for streams
+        assert isinstance(transport, asyncio.Transport)  # it listens for streams
         self._transport = transport
         transport.write(b"220 answering.example.com ESMTP\r\n")
 

@@ -1,11 +1,11 @@
-"""SIGKILL at random moments of a campaign at full speed: `python -m benchmarks.kills`, `make kills`.
+"""SIGKILL at random moments of a campaign at full speed: `python -m benchmarks.kills`.
 
 Each process is killed when the server has heard a random number of its commands, before they are
 answered; one in ten at a random instant of its start. The next one goes on. After each kill the
 ledger is asked who is `sending`: those are in doubt. Printed are how many that were, who was lost,
 and who has a second copy without having been in doubt. The exit code is 1 when a bound is missed.
 
-    python -m benchmarks.kills [--kills 200] [--campaigns 4] [--connections 8] [--window N] [--seed N]
+    python -m benchmarks.kills [--kills 200] [--campaigns 4] [--connections 8] [--seed N]
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ class Toll:
 
     def lines(self, connections: int, window: int) -> list[str]:
         """For a person."""
+        who = f"{self.kills} kills, {self.recipients:,} recipients"
+        most = f"at most {self.most_in_doubt} by one kill, {connections * window} allowed"
+        without = f"without a doubt: {self.doubled_without_doubt}"
         return [
-            f"{self.kills} kills, {self.recipients:,} recipients, {connections} connections "
-            f"x a window of {window}",
-            f"lost: {self.lost}",
-            f"in the ledger as sent, and not taken: {self.invented}",
-            f"in doubt: {self.doubts.total()}, at most {self.most_in_doubt} by one kill "
-            f"({connections * window} allowed); {self.held} held for a person",
-            f"second copies: {self.second_copies}, without a doubt: {self.doubled_without_doubt}, "
+            f"{who}, {connections} connections, a window of {window}",
+            f"lost: {self.lost}; in the ledger as sent, and not taken: {self.invented}",
+            f"in doubt: {self.doubts.total()}, {most}; held for a person: {self.held}",
+            f"second copies: {self.second_copies}; {without}",
             f"with another Message-ID: {self.other_message_ids}",
         ]
 
@@ -131,10 +131,11 @@ def _in_doubt(campaign: Path) -> list[str]:
     if not ledger.exists():
         return []
     with contextlib.closing(sqlite3.connect(ledger)) as connection:
-        # Killed before the schema was there.
-        with contextlib.suppress(sqlite3.OperationalError):
+        try:
             return [key for (key,) in connection.execute(_SENDING)]
-    return []
+        except sqlite3.OperationalError:
+            # Killed before the schema was there.
+            return []
 
 
 async def _finish(campaign: Path) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""How much a lane is given at once."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from support.engine import SkippingClock, server
+
+from bulkmail.delivery.lane import AHEAD, Lane
+from bulkmail.fate import Delivery
+
+
+def lane_of(connections: int) -> Lane:
+    settings = server("primary", connections=connections)
+    nothing = cast("Any", None)
+    lane = Lane(nothing, settings, nothing, SkippingClock(), is_patient=True)
+    for _ in range(4 * connections):
+        lane.health.accepted()
+    return lane
+
+
+def give(lane: Lane, count: int) -> None:
+    lane.give([cast("Delivery", number) for number in range(count)])
+
+
+def test_a_backlog_is_filled_up_by_many_at_once() -> None:
+    lane = lane_of(4)
+    give(lane, 4 * AHEAD)
+    rooms = []
+    for _ in range(9):
+        lane.done()
+        rooms.append(lane.room(0.0))
+
+    assert rooms == [0, 0, 0, 0, 0, 0, 0, 8, 9]
+
+
+def test_a_server_that_is_tried_anew_gets_one_a_connection() -> None:
+    settings = server("primary", connections=4)
+    nothing = cast("Any", None)
+    lane = Lane(nothing, settings, nothing, SkippingClock(), is_patient=True)
+
+    assert lane.room(0.0) == 1
+    give(lane, 1)
+    assert lane.room(0.0) == 0
+    lane.done()
+    assert lane.room(0.0) == 1
