@@ -248,7 +248,14 @@ class Engine:
         full = [gate for gate in gates if gate not in shut and not gate.room(now)]
         names = ["", *(gate.name for gate in gates if gate not in shut and gate not in full)]
         due_at = await self._shared.ledger.next_due_at(names)
-        next_gate = await self._next_to_open(shut)
+        next_gate = None
+        for gate in sorted(shut, key=lambda gate: gate.opens_at):
+            theirs = await self._shared.ledger.next_due_at([gate.name])
+            if theirs is not None and theirs > gate.opens_at:
+                # Whoever is there is not due yet when it opens.
+                due_at = theirs if due_at is None else min(due_at, theirs)
+            elif theirs is not None and next_gate is None:
+                next_gate = gate
         if next_gate is not None and (due_at is None or next_gate.opens_at < due_at):
             return await self._wait_for(next_gate, now)
         if self._in_hand:
@@ -260,14 +267,6 @@ class Engine:
             # Given back between the claim and the question.
             return None
         return await self._wait(self._deferred, due_at)
-
-    async def _next_to_open(self, shut: Sequence[Gate]) -> Gate | None:
-        """The group somebody waits for that has time first."""
-        for gate in sorted(shut, key=lambda gate: gate.opens_at):
-            due_at = await self._shared.ledger.next_due_at([gate.name])
-            if due_at is not None and due_at <= gate.opens_at:
-                return gate
-        return None
 
     async def _wait_for(self, gate: Gate, now: float) -> RunResult | None:
         """Wait for a group's turn: a pace is kept, a quota is left where waiting is not wanted."""

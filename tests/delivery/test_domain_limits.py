@@ -205,6 +205,25 @@ async def test_who_comes_back_behind_a_limit_is_sent_in_the_end(bench_for: Bench
     assert await bench.states() == {"sent": 10}
 
 
+async def test_a_run_is_not_over_for_who_is_due_after_their_domain_has_time(
+    bench_for: BenchFor,
+) -> None:
+    """Found by the simulation: the domain's turn came first, and nobody of it was due by then."""
+
+    async def greylists(mail: MailObject, mark: Mark) -> TransactionResult:
+        del mark
+        return refused_at_rcpt(mail, 450, "4.2.0 greylisted")
+
+    bench = await bench_for("u@slow.example")
+    bench.limits = (limited(Rate(1, 60.0)),)
+    bench.retry = RetrySettings(backoff=(3600.0,))
+
+    result = await bench.send(FakeTransport("primary", greylists), is_waiting=False)
+
+    assert result.ending is Ending.WAITING
+    assert result.sentence == "deferred recipients wait for their next try"
+
+
 async def test_who_was_greylisted_goes_by_the_same_server(bench_for: BenchFor) -> None:
     tried: dict[str, list[str]] = {}
 

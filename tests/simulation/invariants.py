@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from simulation.sender import Sender, address
+from simulation.sender import Sender
 from simulation.smtp_server import Taken
-from simulation.story import CampaignPlan
-from simulation.world import Broken, World
+from simulation.story import CampaignPlan, address, copies
+from simulation.world import Broken, HandedOver, World
 
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.engine import Ending
@@ -19,7 +20,7 @@ from bulkmail.fate import State
 
 _FATES = """
 SELECT c.name, d.key, d.state, d.reason, d.server, d.code, d.attempts, d.doubts, d.message_id,
-    CASE WHEN d.cause IS NULL THEN d.due_at END, d.owner
+    CASE WHEN d.cause IS NULL THEN d.due_at END, d.owner, d.row_number, d.refused_recipients
 FROM delivery AS d JOIN campaign AS c ON c.id = d.campaign_id ORDER BY d.id
 """
 #: Rows may wait at the end of these: no server would work, or waiting was not wanted.
@@ -43,6 +44,9 @@ class Fate:
     #: None: it waits for nothing, or for a person.
     due_at: float | None
     owner: str | None
+    row: int
+    #: JSON: of cc and bcc, and why.
+    refused: str | None
 
 
 def fates(world: World) -> list[Fate]:
@@ -59,12 +63,14 @@ def broken(world: World) -> Iterator[Broken]:
     taken: dict[str, list[Taken]] = defaultdict(list)
     for books in world.books:
         for message in books.taken:
-            taken[message.recipient].append(message)
+            for recipient in message.recipients:
+                taken[recipient].append(message)
     yield from _lost(world, rows)
     for fate in rows:
         yield from _unreasoned(fate)
         yield from _doubled(world, fate, taken[fate.key])
         yield from _at_odds(fate, taken[fate.key])
+        yield from _copies(world, fate, taken)
     yield from _beyond_limits(world)
     yield from _hammered(world)
     yield from _two_at_once(world)
@@ -140,20 +146,40 @@ def _at_odds(fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
         yield Broken("who was taken is sent, or in doubt", f"{fate.key} is {fate.state}")
 
 
+def _copies(world: World, fate: Fate, taken: dict[str, list[Taken]]) -> Iterator[Broken]:
+    """Cc and bcc: nobody without the row itself, nobody twice, nobody forgotten."""
+    refused = json.loads(fate.refused or "{}")
+    for copy in copies(world.campaign_of(fate.key), fate.row):
+        if len(taken[copy]) > 1 + fate.doubts:
+            yield Broken("nobody twice without a doubt", f"{copy}, {fate.doubts} doubts")
+        if taken[copy] and not taken[fate.key]:
+            yield Broken("no copy without the row itself", copy)
+        if fate.state is State.SENT and not taken[copy] and copy not in refused:
+            yield Broken("a copy that was refused is told", f"{copy} of {fate.key}")
+
+
 def _beyond_limits(world: World) -> Iterator[Broken]:
-    for settings in world.story.settings:
-        instants = world.handed_over[settings.name]
-        for rate in settings.rates:
-            if (at := _excess(instants, rate)) is not None:
-                yield Broken("no limit is exceeded", f"{settings.name}, {rate}, from {at:.3f}")
+    limits = [(a.name, a.rates, world.handed_over[a.name]) for a in world.story.settings]
+    for limit in world.story.limits:
+        theirs = [each for domain in limit.domains for each in world.to_domains[domain]]
+        limits.append((limit.name, limit.rates, sorted(theirs, key=lambda each: each.at)))
+    for name, rates, handed_over in limits:
+        for rate in rates:
+            if (at := _excess(handed_over, rate)) is not None:
+                yield Broken("no limit is exceeded", f"{name}, {rate}, from {at:.3f}")
 
 
-def _excess(instants: list[float], rate: Rate) -> float | None:
-    """Where a window of the rate's length begins that holds more than its count."""
-    later = itertools.islice(instants, rate.count, None)
-    for first, last in zip(instants, later, strict=False):
-        if last - first < rate.window - 1e-6:
-            return first
+def _excess(handed_over: Sequence[HandedOver], rate: Rate) -> float | None:
+    """Where a window of the rate's length begins that holds more than its count.
+
+    By the sender's clock; where that was set back, what is the same time of day twice is not the
+    same time.
+    """
+    within = rate.window - 1e-6
+    later = itertools.islice(handed_over, rate.count, None)
+    for first, last in zip(handed_over, later, strict=False):
+        if last.at - first.at < within and abs(last.by_clock - first.by_clock) < within:
+            return first.at
     return None
 
 

@@ -123,6 +123,10 @@ def _has_few_connections(made: Temper, dice: Random) -> None:
     made.most_connections = dice.randint(1, 3)
 
 
+def _takes_few_at_once(made: Temper, dice: Random) -> None:
+    made.most_recipients = dice.randint(1, 2)
+
+
 def _tires(made: Temper, dice: Random) -> None:
     made.idle_limit = dice.choice((3.0, 10.0, 40.0))
 
@@ -144,5 +148,7 @@ _MISFORTUNES: tuple[Callable[[Temper, Random], None], ...] = (
     _logs_in_badly,
     _fails_tls,
     _has_few_connections,
+    _takes_few_at_once,
+    _takes_few_at_once,
     _tires,
 )

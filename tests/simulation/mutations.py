@@ -14,10 +14,13 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from bulkmail.campaign.units import Demand
 from bulkmail.delivery import blame, classify, verdict
+from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.limiter import Limiter, Slot
 from bulkmail.delivery.results import Results
 from bulkmail.delivery.retry import Decision, RetryAt, RetryPolicy
+from bulkmail.delivery.splitting import Splitting
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import Ledger, limits
@@ -322,6 +325,59 @@ def result_not_written() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def domains_not_counted() -> Iterator[None]:
+    """Limits by domain decide who is claimed, and take no permits."""
+    with patch.object(Gate, "demand", lambda self, _: Demand(self.scope, (), 1)):
+        yield
+
+
+@contextlib.contextmanager
+def copies_not_counted() -> Iterator[None]:
+    """Of a message's recipients one alone counts against the limit of a domain."""
+    real = Gate.demand
+    with patch.object(Gate, "demand", lambda self, _: real(self, 1)):
+        yield
+
+
+@contextlib.contextmanager
+def refused_copies_forgotten() -> Iterator[None]:
+    """Who of cc and bcc was refused is not written down."""
+    real = CampaignRun.record
+
+    async def record(self: CampaignRun, attempt: Attempt) -> bool:
+        return await real(self, replace(attempt, refused_recipients={}))
+
+    with patch.object(CampaignRun, "record", record):
+        yield
+
+
+@contextlib.contextmanager
+def rest_is_sent_to_all() -> Iterator[None]:
+    """What is left of a message that was split goes to all of its recipients again."""
+    real = Splitting._transaction
+
+    async def transaction(self: Splitting, delivery: Delivery, mail: MailObject) -> Any:
+        paths = dict.fromkeys((delivery.address, *mail.envelope.forward_paths))
+        envelope = replace(mail.envelope, forward_paths=tuple(paths))
+        return await real(self, delivery, replace(mail, envelope=envelope))
+
+    with patch.object(Splitting, "_transaction", transaction):
+        yield
+
+
+@contextlib.contextmanager
+def over_for_who_is_shut_out() -> Iterator[None]:
+    """A run is over when nobody waits but those whose domain has no time."""
+    real = CampaignRun.next_due_at
+
+    async def next_due_at(self: CampaignRun, scopes: Any = None) -> float | None:
+        return None if scopes is not None and "" not in scopes else await real(self, scopes)
+
+    with patch.object(CampaignRun, "next_due_at", next_due_at):
+        yield
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -345,5 +401,10 @@ MUTATIONS: dict[str, Mutation] = {
         refused_login_tried_again,
         lock_not_taken,
         result_not_written,
+        domains_not_counted,
+        copies_not_counted,
+        refused_copies_forgotten,
+        rest_is_sent_to_all,
+        over_for_who_is_shut_out,
     )
 }

@@ -13,6 +13,7 @@ from simulation.loop import VirtualLoop
 from simulation.process import Process
 from simulation.smtp_server import Books, Deed, ServerSide
 from simulation.temper import Act
+from simulation.wiretap import Wiretap
 
 from bulkmail.errors import ConnectFailed, ConnectionLost, StageTimeout, TlsFailed
 from bulkmail.smtp.stage import Stage
@@ -31,6 +32,20 @@ class Watcher(Protocol):
     def wrote(self, process: Process, server: str, octets: bytes) -> None:
         """A process handed bytes to its connection."""
         ...
+
+    def said(self, process: Process, line: Line, kind: str, what: str) -> None:
+        """Those bytes are a command, or the end of a content (see `Wiretap`)."""
+        ...
+
+
+@dataclass
+class Line:
+    """One connection, to who watches it."""
+
+    server: str
+    #: When its last MAIL was handed over: virtual seconds, and by the sender's clock.
+    mail_at: float = 0.0
+    mail_by_clock: float = 0.0
 
 
 @dataclass
@@ -88,6 +103,8 @@ class SimStream:
         self._books = books
         self._process = process
         self._server = ServerSide(books, process.name)
+        self._tap = Wiretap()
+        self._line = Line(books.name)
         self._arrived = bytearray()
         #: Why no more comes: b"" in order, else a reset.
         self._failure: ConnectionLost | None = None
@@ -123,6 +140,8 @@ class SimStream:
         if self._is_cut or self._process.is_dead:
             return
         self._network.watcher.wrote(self._process, self._books.name, octets)
+        for kind, what in self._tap.hear(octets):
+            self._network.watcher.said(self._process, self._line, kind, what)
         for piece in self._pieces(octets):
             self._under_way += len(piece)
             self._out_at = max(self._out_at, self._loop.time() + self._network.delay(self._books))

@@ -12,11 +12,12 @@ from simulation.disk import Disk, SimDriver
 from simulation.loop import VirtualLoop
 from simulation.network import Network
 from simulation.process import Process
-from simulation.story import CampaignPlan, RunPlan
+from simulation.story import CampaignPlan, RunPlan, address, copies
 
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.engagement import Engagement, Tally
 from bulkmail.delivery.engine import Ending, Engine, RunSettings
+from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Observer
 from bulkmail.delivery.retry import RetryPolicy
@@ -25,7 +26,7 @@ from bulkmail.fate import Delivery
 from bulkmail.ledger import Ledger, NewRow
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.message_id import message_id
-from bulkmail.settings import ServerSettings
+from bulkmail.settings import DomainLimit, ServerSettings
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.transport.password import Password
 from bulkmail.transport.pool import SessionPool
@@ -39,13 +40,15 @@ _BATCH = 20
 
 
 class VirtualClock:
-    """The loop's time as a `Clock`."""
+    """The loop's time as a `Clock`; the machine's time of day can be set."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        #: Seconds by which it was set, in sum.
+        self.set_by = 0.0
 
     def time(self) -> float:
-        return EPOCH + self._loop.time()
+        return EPOCH + self._loop.time() + self.set_by
 
     def monotonic(self) -> float:
         return self._loop.time()
@@ -59,9 +62,11 @@ class Machine:
     """Where processes run: what they share."""
 
     loop: VirtualLoop
+    clock: VirtualClock
     disk: Disk
     network: Network
     settings: tuple[ServerSettings, ...]
+    limits: tuple[DomainLimit, ...] = ()
 
 
 @dataclass
@@ -89,7 +94,7 @@ class Sender:
     task: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self._clock = VirtualClock(self.machine.loop)
+        self._clock = self.machine.clock
         self.control = Control(self._clock)
 
     @property
@@ -156,6 +161,7 @@ class Sender:
             observer=self.observer,
             shut_until=lambda _: None,
             tally=Tally(),
+            gates=Gates(self.machine.limits),
         )
         self.ending = (await Engine(lanes, shared, settings).run()).ending
 
@@ -197,15 +203,12 @@ class Sender:
         if delivery.row % 16 == 0:
             body *= 1 + self.campaign.large_body // len(body)
         return MailObject(
-            envelope=Envelope("from@x.example", (delivery.address,)),
+            envelope=Envelope(
+                "from@x.example", (delivery.address, *copies(self.campaign, delivery.row))
+            ),
             chunks=(head.encode(), body),
             message_id=delivery.message_id,
         )
-
-
-def address(campaign: CampaignPlan, number: int) -> str:
-    """Of a row."""
-    return f"{campaign.name}{number}@x.example"
 
 
 def _row(campaign: CampaignPlan, number: int) -> NewRow:
@@ -214,7 +217,7 @@ def _row(campaign: CampaignPlan, number: int) -> NewRow:
         row=number,
         key=mailbox,
         address=mailbox,
-        domain="x.example",
+        domain=mailbox.rpartition("@")[2],
         fields={},
         message_id=message_id(campaign.name, mailbox, "x.example"),
     )

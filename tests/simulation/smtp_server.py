@@ -28,7 +28,7 @@ class Taken:
     at: float
     server: str
     message_id: str
-    recipient: str
+    recipients: tuple[str, ...]
 
 
 @dataclass
@@ -207,6 +207,9 @@ class ServerSide:
         address = found[1] if found else ""
         if not self._has_mail:
             self._say(b"503 5.5.1 MAIL first")
+        elif len(self._recipients) >= self._temper.most_recipients:
+            self._books.note("too many recipients")
+            self._say(b"452 4.5.3 too many recipients")
         elif self._temper.knows_not(address):
             self._books.note("5xx at RCPT")
             self._say(b"550 5.1.1 no such user here")
@@ -236,7 +239,7 @@ class ServerSide:
                     at=self._now,
                     server=self._books.name,
                     message_id=found[1].decode() if found else "",
-                    recipient=self._recipients[0],
+                    recipients=tuple(self._recipients),
                 )
             )
         self._forget()

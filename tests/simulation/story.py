@@ -11,7 +11,16 @@ from simulation.temper import Temper
 
 from bulkmail.campaign.units import Rate
 from bulkmail.secret import Secret
-from bulkmail.settings import PasswordSource, RetrySettings, Security, ServerSettings
+from bulkmail.settings import (
+    DomainLimit,
+    PasswordSource,
+    RetrySettings,
+    Security,
+    ServerSettings,
+)
+
+#: Of recipients, by row: most of them at the first.
+DOMAINS = ("x.example", "x.example", "x.example", "big.example", "slow.example")
 
 
 class Befalls(Enum):
@@ -70,6 +79,8 @@ class CampaignPlan:
     suppressed: int = 0
     #: Octets of a body; the row's number decides whether it is this one or a small one.
     large_body: int = 0
+    #: Whether some of its rows have cc and bcc.
+    has_copies: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +94,26 @@ class Story:
     runs: tuple[RunPlan, ...]
     #: Another campaign on the same ledger and servers, which runs beside the first run.
     neighbour: CampaignPlan | None = None
+    #: What the mailboxes of some domains may get.
+    limits: tuple[DomainLimit, ...] = ()
+    #: The machine's clock is set: after so many seconds, and by how many.
+    settings_of_clock: tuple[tuple[float, float], ...] = ()
+
+
+def address(campaign: CampaignPlan, number: int) -> str:
+    """Of a row."""
+    return f"{campaign.name}{number}@{DOMAINS[number % len(DOMAINS)]}"
+
+
+def copies(campaign: CampaignPlan, number: int) -> tuple[str, ...]:
+    """Cc and bcc of a row."""
+    if not campaign.has_copies or number % 3:
+        return ()
+    count = 1 + number % 2 + number % 5 // 3
+    return tuple(
+        f"{campaign.name}{number}.{n}@{DOMAINS[(number + n) % len(DOMAINS)]}"
+        for n in range(1, count + 1)
+    )
 
 
 def tell(seed: int) -> Story:
@@ -103,6 +134,7 @@ def tell(seed: int) -> Story:
         retry=_retry(dice),
         suppressed=dice.choice((0, 0, 0, 1, 5)),
         large_body=200_000 if dice.random() < 0.06 else 0,
+        has_copies=dice.random() < 0.45,
     )
     neighbour = CampaignPlan(name="news", rows=dice.randint(5, 25), retry=_retry(dice))
     return Story(
@@ -117,6 +149,45 @@ def tell(seed: int) -> Story:
         campaign=campaign,
         runs=(*_troubled(dice, rows), RunPlan()),
         neighbour=neighbour if dice.random() < 0.2 else None,
+        limits=_limits(dice),
+        settings_of_clock=_settings_of_clock(dice),
+    )
+
+
+def _limits(dice: Random) -> tuple[DomainLimit, ...]:
+    if dice.random() >= 0.3:
+        return ()
+    rates = (
+        (Rate(5, 1.0),),
+        (Rate(30, 60.0),),
+        (Rate(20, 3600.0),),
+        (Rate(4, 1.0), Rate(60, 3600.0)),
+        (),
+    )
+    made = [
+        DomainLimit(
+            name=name,
+            domains=frozenset(domains),
+            rates=dice.choice(rates),
+            connections=dice.choice((None, None, 1, 2)),
+        )
+        for name, domains in (
+            ("slow.example", ("slow.example",)),
+            ("the others", ("x.example", "big.example")),
+        )
+    ]
+    return tuple(dice.sample(made, dice.choice((1, 1, 2))))
+
+
+def _settings_of_clock(dice: Random) -> tuple[tuple[float, float], ...]:
+    if dice.random() >= 0.15:
+        return ()
+    return tuple(
+        (
+            dice.choice((0.2, 2.0, 20.0, 200.0)),
+            dice.choice((-3600.0, -90.0, -4.0, 4.0, 90.0, 7200.0)),
+        )
+        for _ in range(dice.randint(1, 2))
     )
 
 

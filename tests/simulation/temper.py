@@ -64,6 +64,8 @@ class Temper:
     quota: int = 0
     quota_reply: bytes = b"452 4.2.2 daily sending quota exceeded"
     most_connections: int = 1000
+    #: Recipients that it takes in one transaction.
+    most_recipients: int = 1000
     #: Seconds after which an idle connection is closed with 421; 0: never.
     idle_limit: float = 0.0
     password: str = "right"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from random import Random
 
 from simulation.disk import Disk, SimDriver
 from simulation.loop import NeverEnds, VirtualLoop
-from simulation.network import Network
+from simulation.network import Line, Network
 from simulation.process import Process
-from simulation.sender import EPOCH, Machine, Sender, address
+from simulation.sender import Machine, Sender, VirtualClock
 from simulation.smtp_server import Books
-from simulation.story import Befalls, CampaignPlan, RunPlan, Story
+from simulation.story import Befalls, CampaignPlan, RunPlan, Story, address
 from simulation.trace import Trace
 
 from bulkmail.fate import Attempt, Delivery, State
@@ -25,12 +24,15 @@ from bulkmail.ledger import suppression
 MAX_STEPS = 150_000
 MAX_SECONDS = 5 * 86400.0
 
-_RCPT = re.compile(rb"RCPT TO:<([^>]*)>")
-_DOT = b"\r\n.\r\n"
-#: The next message's envelope behind a final dot.
-_RIDES = _DOT + b"MAIL "
-#: A whole message ahead of its replies.
-_CHUNK = b"\r\nBDAT "
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The bytes of a MAIL, or for a domain of a RCPT behind it, were handed over."""
+
+    #: Virtual seconds: time that went by.
+    at: float
+    #: The same instant by the clock of the sender, which can be set.
+    by_clock: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,22 @@ class World:
         self.disk.committed = partial(self._count, "commit")
         self._dice = Random(f"world {story.seed}")
         self.network = Network(self.loop, Random(f"network {story.seed}"), self)
+        self.clock = VirtualClock(self.loop)
+        #: The latest time of day that the clock ever showed.
+        self._latest = 0.0
         self._machine = Machine(
-            loop=self.loop, disk=self.disk, network=self.network, settings=story.settings
+            loop=self.loop,
+            clock=self.clock,
+            disk=self.disk,
+            network=self.network,
+            settings=story.settings,
+            limits=story.limits,
         )
         for settings, temper in zip(story.settings, story.tempers, strict=True):
             self.network.hosts[settings.host] = Books(settings.name, temper, told=self.took)
-        #: Instants at which MAIL's bytes were handed over, by server.
-        self.handed_over: dict[str, list[float]] = defaultdict(list)
+        #: Messages that were handed over, by server, and recipients of theirs, by domain.
+        self.handed_over: dict[str, list[HandedOver]] = defaultdict(list)
+        self.to_domains: dict[str, list[HandedOver]] = defaultdict(list)
         self.senders: list[Sender] = []
         #: What broke while the story happened.
         self.broken: list[Broken] = []
@@ -85,6 +96,13 @@ class World:
 
     def happen(self) -> None:
         """The whole story."""
+        for seconds, by in self.story.settings_of_clock:
+            self._in(seconds, partial(self._set_clock, by))
+        for fault, is_there in (
+            ("limits by domain", self.story.limits),
+            ("cc and bcc", self.story.campaign.has_copies),
+        ):
+            self.trace.faults[fault] += bool(is_there)
         try:
             for number, plan in enumerate(self.story.runs, start=1):
                 self._run(number, plan)
@@ -189,6 +207,12 @@ class World:
         rival = self._sender(f"rival of {sender.process.name}", sender.campaign, RunPlan())
         rival.must_be_busy = sender.holds_lock
 
+    def _set_clock(self, by: float) -> None:
+        self.trace.faults["clock set back" if by < 0 else "clock set forward"] += 1
+        self._latest = max(self._latest, self.clock.time())
+        self.clock.set_by += by
+        self._note("clock set", by)
+
     def _suppress(self, count: int) -> None:
         """`bulkmail suppress add`, in a process of its own."""
         self.trace.faults["suppressed meanwhile"] += 1
@@ -196,7 +220,7 @@ class World:
         listed = [address(campaign, campaign.rows - n) for n in range(count)]
         process = Process("suppress")
         driver = SimDriver(self.disk, self.loop, process, self._dice)
-        now = EPOCH + self.loop.time()
+        now = self.clock.time()
         process.context.run(
             driver.submit, lambda db: suppression.add(db, addresses=listed, reason="no", now=now)
         )
@@ -206,17 +230,26 @@ class World:
     def wrote(self, process: Process, server: str, octets: bytes) -> None:
         """A process handed bytes to its connection."""
         self._note("wrote", process.name, server, len(octets))
-        if octets.endswith(_DOT) or _RIDES in octets or _CHUNK in octets:
-            self._count("dot")
-        octets = octets.rpartition(_DOT)[2]
-        if octets.startswith((b"MAIL", b"RCPT")):
-            if octets.startswith(b"MAIL"):
-                self.handed_over[server].append(self.loop.time())
+
+    def said(self, process: Process, line: Line, kind: str, what: str) -> None:
+        """A process said something on a connection."""
+        match kind:
+            case "mail":
+                line.mail_at, line.mail_by_clock = self.loop.time(), self.clock.time()
+                self.handed_over[line.server].append(self._handed_over(line))
                 self._count("mail")
-            for found in _RCPT.finditer(octets):
-                self._note("rcpt", process.name, found[1].decode())
+            case "rcpt":
+                self._note("rcpt", process.name, what)
+                self.to_domains[what.rpartition("@")[2]].append(self._handed_over(line))
                 if process.name not in self._fenced:
-                    self._is_due(found[1].decode())
+                    self._is_due(what)
+            case _:
+                self._count("dot")
+
+    @staticmethod
+    def _handed_over(line: Line) -> HandedOver:
+        """A limit counts when MAIL is handed over, whenever its RCPT follow."""
+        return HandedOver(line.mail_at, line.mail_by_clock)
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """The engine recorded a try."""
@@ -249,11 +282,9 @@ class World:
 
     def _is_due(self, mailbox: str) -> None:
         due_at = self._due.pop(mailbox, 0.0)
-        if EPOCH + self.loop.time() < due_at - 1e-6:
-            self._break(
-                "nobody is tried too soon",
-                f"{mailbox} at {self.loop.time():.6f}, before {due_at - EPOCH:.6f}",
-            )
+        now = max(self._latest, self.clock.time())
+        if now < due_at - 1e-6:
+            self._break("nobody is tried too soon", f"{mailbox} at {now:.6f}, before {due_at:.6f}")
 
     def _count(self, kind: str) -> None:
         self._counts[kind] += 1
