@@ -47,7 +47,7 @@ def _splits(made: Temper, dice: Random) -> None:
 
 def _stalls(made: Temper, dice: Random) -> None:
     share = dice.choice((0.05, 0.15))
-    for stage in dice.sample((*_OPENING, *_COMMANDS, *_COMMANDS), 3):
+    for stage in dice.sample((*_OPENING, *_COMMANDS, *_COMMANDS), 4):
         _strike(made, stage, share, Strike(fault=f"stall at {_class(stage)}", act=Act.STALL))
 
 
@@ -65,7 +65,7 @@ def _class(stage: str) -> str:
 
 
 def _refuses_for_now(made: Temper, dice: Random) -> None:
-    for stage in dice.sample(_COMMANDS, 2):
+    for stage in dice.sample(_COMMANDS, 3):
         strike = Strike(fault=f"4xx at {stage}", reply=dice.choice(_REFUSALS[stage]))
         _strike(made, stage, dice.choice((0.03, 0.1, 0.3)), strike)
 
@@ -107,11 +107,11 @@ def _goes_away(made: Temper, dice: Random) -> None:
 
 def _logs_in_badly(made: Temper, dice: Random) -> None:
     made.auth = True
-    if dice.random() < 0.6:
+    if dice.random() < 0.4:
         made.password = "another"
     else:
         strike = Strike(fault="454 at AUTH", reply=b"454 4.7.0 try later")
-        _strike(made, "auth", dice.choice((0.1, 0.4)), strike)
+        _strike(made, "auth", dice.choice((0.2, 0.5)), strike)
 
 
 def _fails_tls(made: Temper, dice: Random) -> None:
@@ -139,12 +139,14 @@ _MISFORTUNES: tuple[Callable[[Temper, Random], None], ...] = (
     _drops,
     _drops,
     _refuses_for_now,
+    _refuses_for_now,
     _refuses_for_good,
     _greylists,
     _storms,
     _has_quota,
     _takes_and_drops,
     _goes_away,
+    _logs_in_badly,
     _logs_in_badly,
     _fails_tls,
     _has_few_connections,

@@ -244,7 +244,7 @@ def _troubled(dice: Random, rows: int) -> list[RunPlan]:
 
 
 def _run(dice: Random, rows: int) -> RunPlan:
-    befalls = dice.choices(tuple(Befalls), (2, 8, 5, 2, 3, 2, 4))[0]
+    befalls = dice.choices(tuple(Befalls), (2, 8, 5, 3, 5, 3, 5))[0]
     seconds = dice.choice((0.01, 0.2, 3.0, 45.0))
     if befalls is Befalls.TAKEOVER:
         seconds = 61 + dice.choice((1.0, 30.0, 400.0))
