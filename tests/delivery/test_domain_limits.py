@@ -80,42 +80,6 @@ class Timed(FakeTransport):
         return await accepts(mail, mark)
 
 
-def most_within(instants: list[float], window: float) -> int:
-    return max(sum(start <= t <= start + window for t in instants) for start in instants)
-
-
-@pytest.mark.parametrize("connections", [1, 8])
-async def test_a_slow_domain_keeps_its_pace_and_nobody_else_waiting(
-    bench_for: BenchFor, connections: int
-) -> None:
-    bench = await bench_for(*people(30, "slow.example"), *people(200, "quick.example"))
-    bench.limits = (limited(Rate(20, 1.0)),)
-    server = Timed()
-
-    result = await bench.send(server, connections=connections)
-
-    assert result.ending is Ending.DONE
-    assert await bench.states() == {"sent": 230}
-    slow, quick = server.at["slow.example"], server.at["quick.example"]
-    assert most_within(slow, 1.0) <= 20
-    assert quick[-1] < slow[-1]
-    assert slow[-1] - slow[0] >= 29 / 20
-
-
-async def test_a_pace_holds_over_all_servers(bench_for: BenchFor) -> None:
-    bench = await bench_for(*people(25, "slow.example"))
-    bench.limits = (limited(Rate(20, 1.0)),)
-    first, second = Timed("a"), Timed("b")
-
-    await bench.engine(first, second, weight=1).run()
-
-    instants = sorted([*first.at["slow.example"], *second.at["slow.example"]])
-    assert len(instants) == 25
-    assert most_within(instants, 1.0) <= 20
-    assert first.received
-    assert second.received
-
-
 async def test_no_more_connections_to_a_domain_than_it_may_have(bench_for: BenchFor) -> None:
     bench = await bench_for(*people(40, "slow.example"), *people(40, "quick.example"))
     bench.limits = (limited(connections=2),)
