@@ -7,16 +7,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from simulation.loop import VirtualLoop
-
-from bulkmail.clock import SystemClock
+from support.engine import SkippingClock
 
 _EPOCH = 1_800_000_000.0
 
 
-class VirtualClock(SystemClock):
+class VirtualClock(SkippingClock):
     """A loop's time as the time of day."""
 
     def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
         self._loop = loop
 
     def time(self) -> float:
