@@ -126,10 +126,13 @@ async def open_ledger(path: Path, model: LedgerModel, clock: Clock) -> Ledger:
     )
 
 
-async def known(ledger: Ledger, name: str) -> CampaignRecord:
-    """The campaign of that name. Raises `ConfigurationError` with those there are."""
+async def known(ledger: Ledger, name: str, *, is_read: bool = True) -> CampaignRecord:
+    """The campaign of that name. Raises `ConfigurationError` with those there are.
+
+    With `is_read` False it may be one whose list was not read to its end yet.
+    """
     record = await ledger.campaign(name)
-    if record is not None and record.generation:
+    if record is not None and (record.generation or not is_read):
         return record
     names = [other.name for other in await ledger.campaigns() if other.generation]
     occurrences = [other for other in names if series_of(other) == name]

@@ -49,7 +49,7 @@ async def pause(where: Path, campaign: str, ledger: Path | None = None) -> Order
     Raises `ConfigurationError`, as all of these do, where there is no such campaign or ledger; and
     where it is cancelled.
     """
-    async with _ordered(where, campaign, ledger) as (opened, record, is_running):
+    async with _ordered(where, campaign, ledger, is_read=False) as (opened, record, is_running):
         if record.halt is Halt.CANCELLED:
             sentence = (
                 f"{record.name} is cancelled: nothing more is sent of it that could be paused"
@@ -63,7 +63,7 @@ async def pause(where: Path, campaign: str, ledger: Path | None = None) -> Order
 
 async def resume(where: Path, campaign: str, ledger: Path | None = None) -> Ordered:
     """Lift a pause, or a cancellation; `count` is how many the latter suppressed: they stay so."""
-    async with _ordered(where, campaign, ledger) as (opened, record, is_running):
+    async with _ordered(where, campaign, ledger, is_read=False) as (opened, record, is_running):
         orders = opened.orders(record.id)
         await orders.resume()
         return Ordered(
@@ -76,7 +76,7 @@ async def resume(where: Path, campaign: str, ledger: Path | None = None) -> Orde
 
 async def cancel(where: Path, campaign: str, ledger: Path | None = None) -> Ordered:
     """Suppress all who were not sent to, and who come to its list later; `count` of them now."""
-    async with _ordered(where, campaign, ledger) as (opened, record, is_running):
+    async with _ordered(where, campaign, ledger, is_read=False) as (opened, record, is_running):
         return Ordered(
             campaign=record.name,
             count=await opened.orders(record.id).cancel(),
@@ -186,11 +186,14 @@ async def rename(where: Path, old: str, new: str, ledger: Path | None = None) ->
 
 @contextlib.asynccontextmanager
 async def _ordered(
-    where: Path, campaign: str, given: Path | None
+    where: Path, campaign: str, given: Path | None, *, is_read: bool = True
 ) -> AsyncIterator[tuple[Ledger, CampaignRecord, bool]]:
-    """The ledger, the campaign in it, and whether a run of it is under way."""
+    """The ledger, the campaign in it, and whether a run of it is under way.
+
+    With `is_read` False the first pass over its list may be under way still.
+    """
     async with to_order(where, campaign, given) as (opened, name):
-        record = await known(opened, name)
+        record = await known(opened, name, is_read=is_read)
         with _if_nobody_runs(opened, name) as is_mine:
             if is_mine:
                 await opened.cut_off(record.id)

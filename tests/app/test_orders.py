@@ -456,3 +456,21 @@ async def test_a_campaign_that_is_cancelled_says_so_while_it_is_read(project: Ma
 
     assert summary.halt is Halt.CANCELLED
     assert summary.stopped == "cancelled by `bulkmail cancel`"
+
+
+async def test_a_campaign_is_paused_and_cancelled_while_its_list_is_read_for_the_first_time(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send(limit=0)
+        project.sql("UPDATE campaign SET generation = 0")  # as a pass that is under way leaves it
+
+        await orders.pause(project.root, LETTER)
+        paused = await project.send()
+        await orders.cancel(project.root, LETTER)
+        cancelled = await project.send()
+
+    assert (paused.exit_code, paused.halt) == (75, Halt.PAUSED)
+    assert (cancelled.exit_code, cancelled.counts.suppressed) == (0, 3)
+    assert server.got == {}
