@@ -464,7 +464,8 @@ async def test_a_campaign_is_paused_and_cancelled_while_its_list_is_read_for_the
     async with scripted() as server:
         project.servers(server.url())
         await project.send(limit=0)
-        project.sql("UPDATE campaign SET generation = 0")  # as a pass that is under way leaves it
+        # As a pass that is under way leaves it.
+        project.sql("UPDATE campaign SET generation = 0, list_sha256 = NULL")
 
         await orders.pause(project.root, LETTER)
         paused = await project.send()
