@@ -291,6 +291,7 @@ async def test_killed_at_random_a_run_goes_on_and_nobody_gets_it_twice(
     assert Counter(asked) == Counter(set(asked)), f"seed {seed}: somebody has two"
     assert set(states) == set(addresses), f"seed {seed}"
     assert set(states.values()) <= {"sent", "in_doubt"}, f"seed {seed}: {states}"
-    assert summary.counts.in_doubt <= kills * 2, f"seed {seed}"
+    # Two connections, and on each the message on the wire and the one that rides behind it.
+    assert summary.counts.in_doubt <= kills * 2 * 2, f"seed {seed}"
     sent = {address for address, state in states.items() if state == "sent"}
     assert sent <= set(asked), f"seed {seed}: sent, and the server has it not"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -91,6 +92,49 @@ def test_a_bad_number_is_a_bad_row_with_its_line(texts: MailProject, cli: Cli) -
     assert "list.csv:3" in result.err
     assert "`138001` is not a telephone number" in result.err
     assert "no number: `mobile` is empty" in result.err
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"mobile": "Tel."}, {"recipients": {"path": "list.csv", "mobile": "Tel."}}],
+    ids=["campaign", "recipients"],
+)
+def test_the_column_of_the_number_can_be_named(
+    keys: dict[str, object], texts: MailProject, cli: Cli
+) -> None:
+    texts.write("campaigns/list.csv", "mobile,Tel.,code\nno number,13800138000,1\n")
+    texts.save(**keys)
+
+    assert cli("check", LETTER).code == 0
+    assert "To: +8613800138000" in cli("preview", LETTER).out
+
+
+def test_another_region_makes_another_number(texts: MailProject, cli: Cli) -> None:
+    texts.write("campaigns/list.csv", "phone,code\n(415) 555-2671,1\n")
+    texts.save(default_region="us")
+
+    assert "To: +14155552671" in cli("preview", LETTER).out
+
+
+def test_a_mail_campaign_has_no_gateway(project: MailProject, cli: Cli) -> None:
+    project.save(gateway="ihuyi")
+
+    result = cli("check", LETTER)
+
+    assert result.code == 2
+    assert "gateway: is for text messages: it needs `channel: sms`" in result.err
+
+
+def test_check_online_asks_whether_the_gateway_is_there(texts: MailProject, cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    texts.keys["gateway"]["endpoint"] = f"http://127.0.0.1:{port}/"
+    texts.save()
+
+    result = cli("check", LETTER, "--online")
+
+    assert result.code == 2
+    assert f"127.0.0.1:{port} cannot be reached" in result.out
 
 
 def test_the_same_number_twice_is_one_recipient(texts: MailProject, cli: Cli) -> None:

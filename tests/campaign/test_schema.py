@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from bulkmail.campaign.gateway_model import GatewayModel
 from bulkmail.campaign.model import CampaignModel, ProjectModel
 from bulkmail.campaign.reference import campaign_reference
 from bulkmail.campaign.schema import campaign_schema, project_schema
+from bulkmail.campaign.sms_model import SmsModel
 
 SCHEMAS = pytest.mark.parametrize(
     "schema", [campaign_schema(), project_schema()], ids=["campaign", "project"]
@@ -77,10 +79,22 @@ def test_the_schema_takes_the_text_that_the_loader_takes(
         assert any(re.search(pattern, text) for pattern in patterns) is is_taken, text
 
 
+def test_each_channel_has_its_own_keys_in_the_schema() -> None:
+    schema = campaign_schema()
+
+    assert schema["if"]["properties"]["channel"] == {"const": "sms"}
+    for key in ("from", "subject", "html", "servers"):
+        assert schema["then"]["properties"][key] is False
+    for key in ("content", "gateway", "max_segments"):
+        assert key in schema["properties"]
+        assert schema["else"]["properties"][key] is False
+    assert {"from", "subject", "recipients"} <= set(schema["else"]["required"])
+
+
 def test_every_key_is_in_the_reference() -> None:
     page = campaign_reference()
 
-    for model in (CampaignModel, ProjectModel):
+    for model in (CampaignModel, ProjectModel, SmsModel, GatewayModel):
         for key in model.key_names():
             assert f"| `{key}` |" in page
 

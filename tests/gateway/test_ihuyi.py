@@ -154,7 +154,7 @@ async def test_too_often_to_one_number_is_tried_again_and_holds_up_nobody_else(
 async def test_a_status_is_its_outcome_whatever_its_page_says(
     status: int, kind: type[Outcome], blame: Blame, httpserver: HTTPServer, sender: Sender
 ) -> None:
-    page = Response("<html><h1>Sorry</h1></html>", status, content_type="text/html")
+    page = Response("<html>\r\n\x1b[2J<h1>Sorry</h1>\n</html>", status, content_type="text/html")
     httpserver.expect_request(PATH).respond_with_response(page)
 
     outcome = await sender.send(ihuyi(httpserver.url_for(PATH)))
@@ -164,6 +164,7 @@ async def test_a_status_is_its_outcome_whatever_its_page_says(
     assert outcome.blame is blame
     assert str(status) in outcome.reason
     assert "Sorry" in outcome.reason
+    assert outcome.reason.isprintable()
 
 
 async def test_429_is_left_alone_for_as_long_as_it_asks(
