@@ -29,7 +29,10 @@ async def opened_list(
     `SourceUnavailable`.
     """
     home = ledger_path(campaign, ledger).parent
-    instants = Instants(surroundings.clock.time(), occasion.last_run if occasion else None)
+    now = None if occasion is None else occasion.now
+    instants = Instants(
+        surroundings.clock.time() if now is None else now, occasion.last_run if occasion else None
+    )
     if campaign.model.recipients.is_fetched:
         surroundings.watch.announce("Asking for the list of recipients …")
     async with fetched(campaign, instants, environ, home) as came:

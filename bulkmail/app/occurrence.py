@@ -134,12 +134,14 @@ class OccurrenceRun:
         if self._too_late:
             return await self._skip(surroundings, self._too_late)
         last_run = await self._book.last_read(self.occurrence.series, self.occurrence.due_at)
+        now = None
         if not await self._is_enrolled():
-            await self._book.begin(self.occurrence)
+            # What one list ends at the next one begins with: the same instant to the bit.
+            now = await self._book.begin(self.occurrence)
         elif not self._is_series:
             # It was due before, too late perhaps: this is another time.
             await self._book.in_time_again(await enrolled_id(self._campaign, self._setting.ledger))
-        occasion = Occasion(series=self.occurrence.series, last_run=last_run)
+        occasion = Occasion(series=self.occurrence.series, last_run=last_run, now=now)
         options = SendOptions(
             no_wait=not self._setting.is_waiting,
             ledger=self._setting.given,

@@ -18,6 +18,8 @@ class Occasion:
     series: str
     #: Epoch seconds at which the list was read for the occurrence before; None: it is the first.
     last_run: float | None = None
+    #: The instant that is noted as when this one's list is read; None: whenever that is.
+    now: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

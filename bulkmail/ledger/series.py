@@ -92,9 +92,13 @@ class SeriesBook:
         now = self._clock.time()
         return OccurrenceRecord(series, due_at, campaign, missed, now, None, None, "")
 
-    async def begin(self, occurrence: OccurrenceRecord) -> None:
-        """Its list is about to be read."""
-        await self._write("begin again", series=occurrence.series, due_at=occurrence.due_at)
+    async def begin(self, occurrence: OccurrenceRecord) -> float:
+        """Its list is about to be read; the instant that is noted as when it was."""
+        now = self._clock.time()
+        await self._write(
+            "begin again", series=occurrence.series, due_at=occurrence.due_at, now=now
+        )
+        return now
 
     async def note(self, occurrence: OccurrenceRecord, reason: str) -> None:
         """It waits, or cannot go on, and why."""
@@ -140,7 +144,7 @@ class SeriesBook:
         return await self._driver.submit(work, Kind.READ)
 
     async def _write(self, statement: str, **parameters: Any) -> None:
-        values = parameters | {"now": self._clock.time()}
+        values = {"now": self._clock.time()} | parameters
         await self._driver.submit(lambda db: db.execute(load("series")[statement], values))
 
 

@@ -65,15 +65,17 @@ async def post(hook: Webhook, body: bytes, clock: Clock) -> None:
     ) as client:
         for delay in (*DELAYS, None):
             try:
-                response = await client.post(address, content=body)
+                # What it says beside the code is nobody's business, however long it is.
+                async with client.stream("POST", address, content=body) as response:
+                    code = response.status_code
             except (http.HTTPError, OSError) as error:
                 # Its words may hold the address, and that a token.
                 problem = f"no answer ({type(error).__name__})"
             else:
-                problem = f"it answered {response.status_code}"
-                if response.status_code < _REDIRECT:
+                problem = f"it answered {code}"
+                if code < _REDIRECT:
                     return
-                if not _may_pass(response.status_code):
+                if not _may_pass(code):
                     break
             if delay is not None:
                 await clock.sleep(delay)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,22 @@ def test_the_sentence_has_no_password_and_the_code_is_two(
     assert "postgresql://app:***@127.0.0.1:1/crm gave no list" in result.err
     assert "geheim" not in result.out + result.err + log
     assert Path(project.root / ".bulkmail" / "ledger.db").read_bytes().find(b"geheim") == -1
+
+
+async def test_one_list_begins_where_the_one_before_ended(asking: MailProject) -> None:
+    asking.keys["recipients"] = {
+        "sql": "SELECT * FROM person WHERE at > :last_run AND at <= :now",
+        "url": "sqlite:///crm.db",
+    }
+    at = 1_767_225_600.0  # the instant at which all of them came: 2026-01-01T00:00:00Z
+    campaign = Campaign.load(asking.save(servers=[{"host": "127.0.0.1", "security": "none"}]))
+    options = SendOptions(dry_run=True, out=asking.root / "out")
+
+    first = await send(
+        campaign, replace(options, occasion=Occasion(series="letter", now=at)), environ={}
+    )
+    second = Occasion(series="letter", last_run=at, now=at + 600)
+    with pytest.raises(NobodyToSendTo):
+        await send(campaign, replace(options, occasion=second), environ={})
+
+    assert first.counts.total == 3
