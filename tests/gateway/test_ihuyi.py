@@ -95,7 +95,7 @@ async def test_the_transcript_shows_neither_key_nor_signature_nor_text(
     assert "account=C12345" in told
     assert "13800138000" in told
     assert "S: 200" in told
-    for secret in (KEY, form(request)["password"], TEXT, "482913"):
+    for secret in (KEY, form(request)["password"], TEXT, "482913", "验证码"):
         assert secret not in told
 
 
