@@ -266,6 +266,23 @@ async def test_a_limit_is_the_limit_of_all_processes(project: MailProject) -> No
     assert (summary["sent"], summary["pending"], summary["limit_reached"]) == (7, 53, True)
 
 
+async def test_a_limit_holds_where_children_are_killed_on_the_way(project: MailProject) -> None:
+    project.many(60)
+    async with scripted() as server:
+        project.servers(server.url(connections=4))
+        project.save(retry={"backoff": "100ms"})
+        async with running(project.root, *TWO, "--limit", "20") as process:
+            server.watch = at_dot(8, lambda: kill_all(children(process)))
+            result = await ended(process)
+
+    summary = last_json(result.out)
+    assert result.code in {0, 1}, result.err
+    assert "was killed (signal 9)" in result.err
+    assert 8 <= len(server.got) <= 20
+    assert summary["sent"] + summary["in_doubt"] <= 20
+    assert summary["pending"] >= 40
+
+
 async def test_stop_after_counts_the_refusals_of_all_processes(project: MailProject) -> None:
     project.many(100)
     async with scripted(on("dot", "554 5.7.1 this looks like spam")) as server:
