@@ -161,8 +161,11 @@ class Pipelined(Protocol):
         """Messages of a session that may be on their way at once, at most."""
         ...
 
-    def keeps(self, session: Session) -> bool:
-        """Whether a session the caller has may have one more message, by number and age."""
+    def keeps(self, session: Session, besides: int = 0) -> bool:
+        """Whether a session the caller has may have one more message, by number and age.
+
+        `besides` are not begun yet, and come before it.
+        """
         ...
 
     def windowed(self, session: Session) -> WindowedSession | None:

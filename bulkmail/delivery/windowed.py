@@ -15,8 +15,8 @@ from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.outcome import Outcome
 
-#: The next one that is ready now; None: there is none.
-Next = Callable[[], Awaitable[Flight | None]]
+#: The next one that is ready now, behind so many that are not begun yet; None: there is none.
+Next = Callable[[int], Awaitable[Flight | None]]
 
 
 class WindowedCourse:
@@ -66,7 +66,7 @@ class WindowedCourse:
     async def _fill(self, following: Next) -> Flight | None:
         """Take up as many as there is room for; one that cannot go this way is returned."""
         while len(self._out) + len(self._fresh) < self._session.window:
-            flight = await following()
+            flight = await following(len(self._fresh))
             if flight is None:
                 return None
             if not self._turns.is_free(flight.delivery, flight.mail):

@@ -90,17 +90,17 @@ class Worker:
             return None
         return ready
 
-    async def _following(self, session: Session) -> Following | None:
+    async def _following(self, session: Session, first: Flight) -> Following | None:
         """Who could ride behind the message that is under way; nobody is waited for."""
         if self._pipelined is None or (followed := self._pipelined.followed(session)) is None:
             return None
-        flight = await self._next(session)
+        flight = await self._next(session, 0 if first.is_follower else 1)
         return None if flight is None else Following(followed, flight)
 
-    async def _next(self, session: Session) -> Flight | None:
-        """The next one that is ready now, where the session may have one more."""
+    async def _next(self, session: Session, besides: int) -> Flight | None:
+        """The next one that is ready now, where the session may have one more beside those."""
         while self._turns.may_begin and self._pipelined is not None:
-            delivery = self._lane.next_now() if self._pipelined.keeps(session) else None
+            delivery = self._lane.next_now() if self._pipelined.keeps(session, besides) else None
             if delivery is None:
                 return None
             if (flight := await self._ready(delivery)) is not None:
@@ -134,7 +134,7 @@ class Worker:
             while True:
                 if flight.mark is None:
                     self._results.ask_for_mark(flight)
-                following = await self._following(session)
+                following = await self._following(session, flight)
                 split = await self._hand_over(session, flight, following)
                 if following is None or not following.is_out:
                     break

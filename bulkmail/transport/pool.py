@@ -193,10 +193,13 @@ class SessionPool:
         """Messages of a session that may be on their way at once, at most."""
         return self._settings.window
 
-    def keeps(self, session: object) -> bool:
-        """Whether a session out on loan may have one more message, by number and age."""
+    def keeps(self, session: object, besides: int = 0) -> bool:
+        """Whether a session out on loan may have one more message, by number and age.
+
+        `besides` are not begun yet, and come before it.
+        """
         lent = self._active.get(id(session))
-        return lent is not None and not self._is_closed and not self._is_spent(lent)
+        return lent is not None and not self._is_closed and not self._is_spent(lent, besides)
 
     def followed(self, session: object) -> PooledSession | None:
         """A session out on loan, where a message may ride behind the one under way."""
@@ -272,10 +275,12 @@ class SessionPool:
         live = len(self._idle) + len(self._active) + self._opening + len(self._closing)
         return live < self._settings.connections
 
-    def _is_spent(self, session: PooledSession) -> bool:
+    def _is_spent(self, session: PooledSession, besides: int = 0) -> bool:
         limit = self._settings.messages_per_connection
         age = self._clock.monotonic() - session.opened_at
-        return (0 < limit <= session.transactions) or age >= self._settings.connection_lifetime
+        return (
+            0 < limit <= session.transactions + besides
+        ) or age >= self._settings.connection_lifetime
 
     def _is_stale(self, idle: _Idle) -> bool:
         return self._clock.monotonic() >= self._expires_at(idle)

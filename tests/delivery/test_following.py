@@ -40,6 +40,7 @@ class GluingSession(FakeSession):
         if check is not None and not is_glued:
             check()
         ends = self._ends
+        ends.count += not is_glued
         ends.begun.append((mail.envelope.forward_paths[0], is_glued))
         await mark()
         result = await ends.behaviour(mail, mark)
@@ -47,6 +48,7 @@ class GluingSession(FakeSession):
             ends.received.append(mail)
             if follower is not None and may_follow():
                 self.ahead = follower
+                ends.count += 1
         return result
 
 
@@ -71,9 +73,8 @@ class GluingTransport(FakeTransport):
     def windowed(self, session: object) -> None:
         return None
 
-    def keeps(self, session: object) -> bool:
-        self.count += 1
-        return self.count < self._most
+    def keeps(self, session: object, besides: int = 0) -> bool:
+        return self.count + besides < self._most
 
 
 def number(address: str) -> int:
@@ -106,7 +107,18 @@ async def test_no_more_follow_than_a_connection_may_take(bench_of: BenchOf) -> N
 
     assert await bench.states() == {"sent": 30}
     runs = "".join("g" if is_glued else " " for _, is_glued in transport.begun).split()
+    # One that did not follow, and two behind it.
     assert max(map(len, runs)) == 2
+
+
+async def test_nobody_follows_where_a_connection_may_take_one_message(bench_of: BenchOf) -> None:
+    transport = GluingTransport(most=1)
+    bench = await bench_of(10)
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 10}
+    assert not any(is_glued for _, is_glued in transport.begun)
 
 
 async def test_a_lost_reply_puts_one_in_doubt_and_the_follower_is_begun_anew(

@@ -38,6 +38,8 @@ class WindowSession(FakeSession):
         if mail.envelope.forward_paths[0] in self._ends.untakeable:
             raise MessageRefusedLocally("too large")
         self._out.append(mail)
+        self._ends.posted_here += 1
+        self._ends.most_here = max(self._ends.most_here, self._ends.posted_here)
         self._ends.posted.append(mail.envelope.forward_paths[0])
         self._ends.most = max(self._ends.most, len(self._out))
 
@@ -59,6 +61,9 @@ class WindowTransport(FakeTransport):
         super().__init__("primary")
         self.depth = depth
         self.posted: list[str] = []
+        self.posted_here = 0
+        self.most_here = 0
+        self.limit = 1000
         self.untakeable: set[str] = set()
         self.most = 0
         self.is_over = False
@@ -68,6 +73,7 @@ class WindowTransport(FakeTransport):
     async def acquire(self) -> WindowSession:
         await super().acquire()
         self.is_over = False
+        self.posted_here = 0
         return WindowSession(self)
 
     def followed(self, session: object) -> None:
@@ -77,8 +83,8 @@ class WindowTransport(FakeTransport):
         assert isinstance(session, WindowSession)
         return session
 
-    def keeps(self, session: object) -> bool:
-        return True
+    def keeps(self, session: object, besides: int = 0) -> bool:
+        return self.posted_here + besides < self.limit
 
 
 async def takes(mail: MailObject) -> TransactionResult:
@@ -103,6 +109,18 @@ async def test_the_window_is_filled_and_never_passed(
     assert len(transport.received) == len(set(transport.addresses)) == 60
     assert transport.most == 4
     assert transport.in_use == 0
+
+
+async def test_no_more_are_handed_over_than_a_connection_may_take(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    transport.limit = 3
+    bench = await bench_of(30)
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 30}
+    assert transport.most_here == 3
 
 
 async def test_no_more_rows_are_marked_than_the_window_has_room_for(

@@ -231,3 +231,48 @@ async def test_one_session_is_tried_before_many_are_opened(server: FakeServer) -
     await asyncio.gather(*workers)
 
     assert repr(pool) == "<SessionPool mx:25 | 8 active, 0 idle, 0 waiting>"
+
+
+@pytest.mark.parametrize(
+    ("begun", "besides", "limit", "kept"),
+    [(0, 0, 1, True), (0, 1, 1, False), (2, 0, 3, True), (2, 1, 3, False), (500, 9, 0, True)],
+)
+async def test_a_session_keeps_as_many_messages_as_a_connection_may_take(
+    server: FakeServer, begun: int, besides: int, limit: int, kept: bool
+) -> None:
+    pool = server.make_pool(messages_per_connection=limit)
+    session = await pool.acquire()
+    server.sessions[0].transactions = begun
+
+    assert pool.keeps(session, besides) is kept
+    await pool.release(session)
+
+
+async def test_a_session_that_is_too_old_or_of_a_closed_pool_keeps_no_more(
+    server: FakeServer,
+) -> None:
+    pool = server.make_pool(connection_lifetime=10.0)
+    session = await pool.acquire()
+    was_kept = pool.keeps(session)
+
+    await server.clock.advance(10.0)
+
+    assert was_kept
+    assert not pool.keeps(session)
+    await pool.release(session)
+    assert not pool.keeps(session)
+
+
+async def test_what_can_be_sent_ahead_is_the_session_s_to_say(server: FakeServer) -> None:
+    pool = server.make_pool()
+    session = await pool.acquire()
+
+    has_follower, has_window = pool.followed(session), pool.windowed(session)
+    server.sessions[0].window = 4
+    server.sessions[0].takes_followers = False
+
+    assert has_follower is session
+    assert has_window is None
+    assert pool.followed(session) is None
+    assert pool.windowed(session) is session
+    await pool.release(session)
