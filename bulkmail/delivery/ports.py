@@ -130,6 +130,10 @@ class WindowedSession(Protocol):
         """How many messages may be on their way at once."""
         ...
 
+    async def catch_up(self) -> None:
+        """Take in what has arrived, before a number of `post`: what closed the session is known."""
+        ...
+
     async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
         """Hand over a message for one recipient; its end may be out from here on.
 

@@ -77,6 +77,11 @@ class WindowedCourse:
 
     async def _hand_over(self) -> None:
         """Hand over what is fresh, each once its mark is durable."""
+        for flight in self._fresh:
+            if flight.mark is not None:
+                await asyncio.shield(flight.mark)
+        if self._fresh:
+            await self._session.catch_up()
         while self._fresh:
             flight = self._fresh[0]
             is_ours = flight.mark is not None and await asyncio.shield(flight.mark)

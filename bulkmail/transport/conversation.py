@@ -186,6 +186,11 @@ class Conversation:
             command.encode()
         stage = commands[0].stage
         self._insist(stage)
+        if self.stream.has_ended and self.dialogue.outstanding:
+            # What was said before the end may not have been read yet: it is left to be heard.
+            raise ConnectionLost(
+                f"{self.host}: the connection was lost", host=self.host, stage=stage
+            )
         self._listen(stage)
         if not self.dialogue.outstanding:
             self._since = self._loop.time()
@@ -201,6 +206,18 @@ class Conversation:
                 last(self._written)
             self.stream.write(block)
             await self._ease(is_ahead=True)
+
+    async def catch_up(self) -> None:
+        """Take in what has arrived by now, without waiting for anything.
+
+        To write to a connection that was reset loses what the server said before: asyncio reads
+        no more then. One round of the loop polls the socket, the next one comes behind its reader.
+        """
+        for _ in range(2):
+            await asyncio.sleep(0)
+        if not self._end:
+            with contextlib.suppress(SessionError):
+                self._listen(self._oldest_stage)
 
     def has_sent(self, position: int) -> bool:
         """Whether all up to there has left this process."""

@@ -63,6 +63,10 @@ class PooledSession(Protocol):
         """How many messages may be on their way at once."""
         ...
 
+    async def catch_up(self) -> None:
+        """Take in what has arrived; the pool never asks."""
+        ...
+
     async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
         """Hand over a whole message; the pool never does."""
         ...

@@ -109,6 +109,8 @@ class _SendingAll:
         """Hand over what may go ahead of the replies."""
         # One whose envelope rides behind another's end is sent as it was begun.
         is_free = self._session.ahead is None and (bool(self._posted) or self._session.is_reusable)
+        if is_free and 1 < self._session.window > len(self._posted):
+            await self._session.catch_up()
         while is_free and 1 < self._session.window > len(self._posted):
             message = self._next
             if not isinstance(message, MailObject) or len(message.envelope.forward_paths) != 1:

@@ -218,6 +218,13 @@ class Session:
         """How many messages may be on their way at once by `post`; 1: none, use `send`."""
         return self._window.size
 
+    async def catch_up(self) -> None:
+        """Take in what the server has said by now: to be called before a number of `post`.
+
+        It may have closed, and `window` is 0 then.
+        """
+        await self._window.catch_up()
+
     async def post(
         self, mail: MailObject, *, is_8bit: bool = False, check: Callable[[], None] | None = None
     ) -> None:

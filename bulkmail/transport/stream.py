@@ -9,6 +9,7 @@ block one another (RFC 2920, 3.1), and one deadline bounds both.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -111,11 +112,23 @@ class _Inbox(asyncio.StreamReader):
     """
 
     failure: Exception | None = None
+    #: The socket and its identity, while what comes on it is plaintext.
+    socket: tuple[int, int] | None = None
 
     def set_exception(self, exc: Exception) -> None:
-        """Remember why, and end."""
+        """Remember why, and end behind what the system still holds for us."""
         self.failure = exc
+        if self.socket is not None:
+            # A write that fails ends the transport, whatever lies there unread.
+            with contextlib.suppress(OSError):
+                self._read_rest(*self.socket)
         self.feed_eof()
+
+    def _read_rest(self, descriptor: int, identity: int) -> None:
+        # Closed by now, the number might be another's.
+        if os.fstat(descriptor).st_ino == identity:
+            while data := os.read(descriptor, READ_SIZE):
+                self.feed_data(data)
 
 
 class SmtpStream:
@@ -145,6 +158,8 @@ class SmtpStream:
                 f"cannot connect to {where}: {_reason(error)}", host=where, stage=Stage.CONNECT
             ) from error
         transport.set_write_buffer_limits(high=HIGH_WATER)
+        if (found := transport.get_extra_info("socket")) is not None:
+            reader.socket = (found.fileno(), os.fstat(found.fileno()).st_ino)
         return cls(host, port, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     @property
@@ -226,6 +241,7 @@ class SmtpStream:
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
         """Shake hands, for the host that was connected to."""
+        self._reader.socket = None
         try:
             async with asyncio.timeout_at(deadline):
                 await self._writer.start_tls(context, server_hostname=self._host)

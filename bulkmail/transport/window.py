@@ -55,6 +55,11 @@ class Window:
         """Whether `settle` would not wait."""
         return bool(self._posted) and self._conversation.has_heard(_REPLIES)
 
+    async def catch_up(self) -> None:
+        """Take in what has arrived: before messages are handed over behind others."""
+        if self._posted:
+            await self._conversation.catch_up()
+
     async def post(self, transaction: Transaction) -> None:
         """Hand over a whole message. Raises `MessageRefusedLocally`: nothing was said then.
 

@@ -32,6 +32,9 @@ class WindowSession(FakeSession):
     def window(self) -> int:
         return 0 if self._ends.is_over else self._ends.depth
 
+    async def catch_up(self) -> None:
+        self._ends.caught_up += 1
+
     async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
         if check is not None:
             check()
@@ -61,6 +64,7 @@ class WindowTransport(FakeTransport):
         super().__init__("primary")
         self.depth = depth
         self.posted: list[str] = []
+        self.caught_up = 0
         self.posted_here = 0
         self.most_here = 0
         self.limit = 1000

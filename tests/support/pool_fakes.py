@@ -62,6 +62,9 @@ class FakeSession:
     ) -> TransactionResult:
         raise NotImplementedError
 
+    async def catch_up(self) -> None:
+        raise NotImplementedError
+
     async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
         raise NotImplementedError
 

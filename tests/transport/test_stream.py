@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -377,3 +378,25 @@ async def test_a_server_that_ignores_quit_is_left_in_time(settings: ServerSettin
         await session.quit()
 
     assert not session.is_reusable
+
+
+async def test_what_was_said_before_a_reset_is_read_though_a_write_came_between() -> None:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        port = listener.getsockname()[1]
+        loop = asyncio.get_running_loop()
+        stream = await SmtpStream.connect(LOOPBACK, port, loop.time() + 10)
+        peer, _ = listener.accept()
+        peer.sendall(b"250 taken\r\n421 enough\r\n")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+
+        # The loop has had no chance to read; the first write meets the reset.
+        stream.write([b"MAIL FROM:<a@x.example>\r\n"])
+        stream.write([b"MAIL FROM:<a@x.example>\r\n"])
+
+        said = await stream.read(Stage.MAIL, loop.time() + 10)
+        with pytest.raises(ConnectionLost):
+            await stream.read(Stage.MAIL, loop.time() + 10)
+        stream.abort()
+
+    assert said == b"250 taken\r\n421 enough\r\n"

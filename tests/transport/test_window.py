@@ -390,3 +390,20 @@ async def test_a_loss_before_the_server_has_shown_it_is_held_against_it(
         await session.settle()
 
     assert trust.level is Level.GLUE
+
+
+async def test_what_was_said_before_a_loss_is_heard_though_more_was_to_be_handed_over(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + OK)
+    script.plays("S: (close)")
+    await session.post(mails[0])
+    # A write met the reset: the transport is closing, and what came before is not read yet.
+    script.has_ended = True
+
+    await session.post(mails[1])
+
+    assert not script.is_aborted
+    assert await outcome(session) == "250 2.0.0 queued"
+    assert await outcome(session) == Stage.MAIL
