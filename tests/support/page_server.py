@@ -20,7 +20,7 @@ class PageServer:
         #: What came with them.
         self.bodies: list[bytes] = []
         self.port = 0
-        self._stalled: list[asyncio.StreamWriter] = []
+        self._serving: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
@@ -29,23 +29,31 @@ class PageServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request, and close unless it is to stall."""
-        with contextlib.suppress(ConnectionError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.asked.append(head)
-            length = header(head, "content-length")
-            self.bodies.append(await reader.readexactly(int(length)) if length else b"")
-            for piece in self._answer(head):
-                if piece is None:
-                    self._stalled.append(writer)
-                    return
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
+        self._serving[asyncio.current_task()] = writer
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            if await self._answered(reader, writer):
+                writer.close()
+                await writer.wait_closed()
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Whether all of the answer is out; else it stalls."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.asked.append(head)
+        length = header(head, "content-length")
+        self.bodies.append(await reader.readexactly(int(length)) if length else b"")
+        for piece in self._answer(head):
+            if piece is None:
+                return False
+            writer.write(piece)
+            await writer.drain()
+        return True
 
     async def end(self) -> None:
-        """Let go of who was stalled."""
-        for writer in self._stalled:
+        """Let go of everybody, stalled or not: nothing is left when the test is over."""
+        for serving, writer in self._serving.items():
             writer.transport.abort()
+            if serving is not None:
+                await asyncio.wait([serving])
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
@@ -75,6 +83,9 @@ async def page_server(answer: Callable[[str], Answer]) -> AsyncIterator[PageServ
     try:
         yield server
     finally:
-        await server.end()
         listening.close()
+        # Whoever connected at the last moment is accepted in a task of the loop's own.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await server.end()
         await listening.wait_closed()
