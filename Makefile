@@ -15,7 +15,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers lint types bench profile simulate torture kills clean
+.PHONY: help demo test test-peers lint types bench bench-large profile simulate torture kills clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ bench: $(TEST)  ## the figures we hold ourselves to, measured; other senders bes
 profile: $(TEST)  ## where the microseconds of a message go
 	@$(PIP) --editable '.[bench]'
 	$(BIN)/python -m benchmarks.profiling
+
+bench-large: $(TEST)  ## ROWS=1000000 long lists and large files: memory, passes, the first message (an hour)
+	$(BIN)/python -m benchmarks.large --rows $(or $(ROWS),1000000)
 
 simulate: $(TEST)  ## SEEDS=10000 crashes, faults and limits on a virtual clock; SEED=1234 is one of them again
 	cd tests && PYTHONPATH=.. $(CURDIR)/$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))
