@@ -59,7 +59,7 @@ async def scheduler(folder: Path) -> AsyncIterator[Process]:
 
 async def says(process: Process, words: str) -> None:
     assert process.stderr is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while words not in (line := (await process.stderr.readline()).decode()):
             assert line, f"it ended without {words!r}"
 
@@ -91,11 +91,11 @@ async def test_killed_twice_and_taken_over_each_recipient_gets_one_message(tmp_p
         await says(second, "waiting to take over")
 
         killed = struck(server, 60, first)
-        await asyncio.wait_for(killed.wait(), 60)
+        await asyncio.wait_for(killed.wait(), 300)
         doubts = unanswered(server)
         third = await stack.enter_async_context(scheduler(tmp_path))
         killed = struck(server, 120, second)
-        await asyncio.wait_for(killed.wait(), 60)
+        await asyncio.wait_for(killed.wait(), 300)
         doubts |= unanswered(server)
         await until_all_arrived(server)
         third.send_signal(signal.SIGTERM)
@@ -118,7 +118,7 @@ def recipient(arrival: Arrival) -> str:
 
 
 async def until_all_arrived(server: RecordingServer) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         while len(set(map(recipient, server.arrivals))) < len(NAMES) * PEOPLE:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
@@ -135,7 +135,7 @@ async def test_it_ends_gracefully_and_the_next_one_goes_on(tmp_path: Path) -> No
                 stopped.set()
 
             server.after(40, stop)
-            await asyncio.wait_for(stopped.wait(), 60)
+            await asyncio.wait_for(stopped.wait(), 300)
             result = await ended(process)
         await asyncio.sleep(0)
         async with scheduler(tmp_path) as process:
