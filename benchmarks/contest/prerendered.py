@@ -1,8 +1,9 @@
-"""`SMTPClient` with ready messages: PORT MESSAGES CONNECTIONS [--uvloop] [--bdat]."""
+"""`SMTPClient` with ready messages: PORT MESSAGES CONNECTIONS [--uvloop]."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 from bulkmail import SMTPClient
@@ -17,10 +18,14 @@ def _content(n: int) -> bytes:
 
 
 async def _worker(port: int, numbers: range) -> None:
-    messages = [(f"reader{n}@example.com", _content(n)) for n in numbers]
-    async with SMTPClient("127.0.0.1", port, security="none") as client:
-        for address, content in messages:
-            await client.sendmail("people@example.com", [address], content)
+    letters = [("people@example.com", [f"reader{n}@example.com"], _content(n)) for n in numbers]
+    async with (
+        SMTPClient("127.0.0.1", port, security="none") as client,
+        contextlib.aclosing(client.send_all(letters)) as all_sent,
+    ):
+        async for sent in all_sent:
+            if sent.error is not None:
+                raise sent.error
 
 
 async def _main(port: int, messages: int, connections: int) -> None:
