@@ -23,14 +23,22 @@ async def run_command(words: Sequence[str], folder: Path, target: Path, *, max_b
     it cannot be started. Cut short, it is killed with all that it started.
     """
     try:
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            cwd=folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *words,
+                cwd=folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
         )
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # It may run already, with children that asyncio knows nothing of.
+            await _end(await starting)
+            raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Unusable(f"`{words[0]}` cannot be run: {reason}") from error
