@@ -1,87 +1,25 @@
 """The log in `.bulkmail/`: a line an attempt, no bodies, no secrets; 0600, rotated.
 
 Lines are text for a person, or JSON (`--log-format json`) for a program.
-
-Two runs (of two campaigns) may write the same file. Each line is written and each rotation made
-under a lock of the operating system, and a file that somebody else has rotated is opened again;
-so no line is lost, and none goes to a file that is already old.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import logging
-import logging.handlers
-import os
-from collections.abc import Iterator, Mapping
-from io import TextIOWrapper
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from bulkmail.clock import moment, rfc3339
 from bulkmail.fate import Attempt, Counts, Delivery
 from bulkmail.report.least_time import Limits
+from bulkmail.report.log_file import SharedRotatingHandler
 
-#: Bytes of one file, and how many files are kept in all.
-MAX_BYTES = 10_000_000
-FILES = 5
 #: The log's file in `.bulkmail/`.
 NAME = "bulkmail.log"
-
-
-class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
-    """A rotating file that several processes write, readable by its owner alone."""
-
-    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
-        self.path = path
-        self._lock_path = path.with_name(path.name + ".lock")
-        super().__init__(path, maxBytes=max_bytes, backupCount=files - 1, encoding="utf-8")
-
-    def _open(self) -> TextIOWrapper:
-        def private(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
-
-        return open(self.baseFilename, "a", encoding="utf-8", opener=private)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, in turn with the other processes."""
-        try:
-            with self._turn():
-                self._reopen_if_rotated()
-                super().emit(record)
-        except OSError:
-            self.handleError(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
-        """Lose the line: a log that cannot be written stops nobody's letter, the ledger does."""
-
-    def close(self) -> None:
-        """Close the file; what a full disk does not take is lost as well."""
-        with contextlib.suppress(OSError):
-            super().close()
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _reopen_if_rotated(self) -> None:
-        if self.stream is None:
-            return
-        try:
-            there = Path(self.baseFilename).stat()
-            is_ours = os.path.samestat(there, os.fstat(self.stream.fileno()))
-        except FileNotFoundError:
-            is_ours = False
-        if not is_ours:
-            self.stream.close()
-            self.stream = self._open()
 
 
 class _Formatter(logging.Formatter):
@@ -96,12 +34,13 @@ class _JsonFormatter(logging.Formatter):
     """An object a line: `at`, `level`, `event`, and what is known of it by name."""
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = getattr(record, _FACTS, None) or {"event": "said", "message": record.getMessage()}
+        known = getattr(record, _FACTS, None)
+        facts = known() if known else {"event": "said", "message": record.getMessage()}
         head = {"at": _instant(record.created), "level": record.levelname.lower()}
         return json.dumps(head | facts, ensure_ascii=False)
 
 
-#: Where a record keeps its facts for a program.
+#: Where a record keeps what gives its facts for a program.
 _FACTS = "bulkmail_facts"
 #: How lines are written.
 Form = Literal["text", "json"]
@@ -175,33 +114,16 @@ class LogWatch:
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Log one line for one attempt. For a program there is no address in it but the key."""
         due_at = attempt.due_at
-        who = {"row": delivery.row, "key": delivery.key}
-        what = {
-            "server": attempt.server,
-            "stage": attempt.stage,
-            "code": attempt.code,
-            "enhanced_code": attempt.enhanced_code,
-            "reply": attempt.reply,
-            "reason": attempt.reason,
-        }
         told = {
-            **who,
+            "row": delivery.row,
+            "key": delivery.key,
             "address": delivery.address,
-            **what,
+            **_replied(attempt),
             "refused": dict(attempt.refused_recipients or {}),
             "due_at": None if due_at is None else rfc3339(due_at),
         }
-        record = {
-            **who,
-            "state": attempt.state,
-            "attempt": delivery.attempts + attempt.is_counted,
-            **what,
-            "tls": attempt.tls,
-            "started_at": _instant(attempt.started_at),
-            "ended_at": _instant(attempt.at),
-            "due_at": None if due_at is None else _instant(due_at),
-        }
-        self._write("attempt", told, word=attempt.state, program=record)
+        program = partial(_attempt_record, delivery, attempt)
+        self._write("attempt", told, word=attempt.state, program=program)
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Log what the run waits for."""
@@ -220,24 +142,57 @@ class LogWatch:
         facts: Mapping[str, Any],
         *,
         word: str = "",
-        program: Mapping[str, Any] | None = None,
+        program: Callable[[], Mapping[str, Any]] | None = None,
         level: int = logging.INFO,
     ) -> None:
-        """One line: `facts` for a person, and for a program `program`, where that is another."""
-        known = facts if program is None else program
-        record = {"event": event, "campaign": self._campaign, **known}
-        self._log.log(
-            level,
-            "%s %s %s",
-            self._campaign,
-            word or event,
-            _facts(**facts),
-            extra={_FACTS: record},
-        )
+        """One line: `facts` for a person, and for a program what `program` gives, if that differs.
+
+        Each is put into words by who writes it: of the two nobody reads both.
+        """
+        head = {"event": event, "campaign": self._campaign}
+
+        def record() -> dict[str, Any]:
+            return head | dict(facts if program is None else program())
+
+        line = "%s %s %s", self._campaign, word or event, _Facts(facts)
+        self._log.log(level, *line, extra={_FACTS: record})
 
 
-def _facts(**facts: Any) -> str:
+def _replied(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "server": attempt.server,
+        "stage": attempt.stage,
+        "code": attempt.code,
+        "enhanced_code": attempt.enhanced_code,
+        "reply": attempt.reply,
+        "reason": attempt.reason,
+    }
+
+
+def _attempt_record(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
+    due_at = attempt.due_at
+    return {
+        "row": delivery.row,
+        "key": delivery.key,
+        "state": attempt.state,
+        "attempt": delivery.attempts + attempt.is_counted,
+        **_replied(attempt),
+        "tls": attempt.tls,
+        "started_at": _instant(attempt.started_at),
+        "ended_at": _instant(attempt.at),
+        "due_at": None if due_at is None else _instant(due_at),
+    }
+
+
+class _Facts:
     """``row=17 address="li@x.example"``: JSON values, so that nobody's text can forge a line."""
-    return " ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in facts.items() if value
-    )
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = facts
+
+    def __str__(self) -> str:
+        return " ".join(
+            f"{name}={json.dumps(value, ensure_ascii=False)}"
+            for name, value in self._facts.items()
+            if value
+        )

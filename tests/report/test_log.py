@@ -10,7 +10,8 @@ import pytest
 from support.watching import attempt, delivery
 
 from bulkmail.fate import Counts, State
-from bulkmail.report.log import NAME, LogWatch, SharedRotatingHandler, configure_log
+from bulkmail.report.log import NAME, LogWatch, configure_log
+from bulkmail.report.log_file import SharedRotatingHandler
 
 
 def logged(folder: Path) -> list[str]:

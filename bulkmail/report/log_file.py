@@ -1,0 +1,85 @@
+"""The log's file: 0600, rotated, and written by several processes.
+
+Two runs (of two campaigns) may write the same file. Each line is written and each rotation made
+under a lock of the operating system, and a file that somebody else has rotated is opened again;
+so no line is lost, and none goes to a file that is already old.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import logging.handlers
+import os
+from collections.abc import Iterator
+from io import TextIOWrapper
+from pathlib import Path
+
+#: Bytes of one file, and how many files are kept in all.
+MAX_BYTES = 10_000_000
+FILES = 5
+
+
+class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
+    """A rotating file that several processes write, readable by its owner alone."""
+
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
+        self.path = path
+        self._lock_path = path.with_name(path.name + ".lock")
+        #: Open from the first line on: an open file costs more than a turn.
+        self._lock_file: int | None = None
+        super().__init__(path, maxBytes=max_bytes, backupCount=files - 1, encoding="utf-8")
+
+    def _open(self) -> TextIOWrapper:
+        def private(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, "a", encoding="utf-8", opener=private)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, in turn with the other processes."""
+        try:
+            line = f"{self.format(record)}{self.terminator}".encode("utf-8", "backslashreplace")
+            with self._turn():
+                stream, size = self._current()
+                if size and size + len(line) > self.maxBytes:
+                    self.doRollover()
+                    stream, _ = self._current()
+                # As one write, behind all that others wrote: the file is open to append.
+                os.write(stream.fileno(), line)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        """Lose the line: a log that cannot be written stops nobody's letter, the ledger does."""
+
+    def close(self) -> None:
+        """Close the file; what a full disk does not take is lost as well."""
+        with contextlib.suppress(OSError):
+            super().close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._lock_file is None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._lock_file = os.open(self._lock_path, flags, 0o600)
+        fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def _current(self) -> tuple[TextIOWrapper, int]:
+        """The file that has the log's name, opened again where another has it now; its size."""
+        if self.stream is not None:
+            mine = os.fstat(self.stream.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(self.path.stat(), mine):
+                    return self.stream, mine.st_size
+            self.stream.close()
+        self.stream = self._open()
+        return self.stream, os.fstat(self.stream.fileno()).st_size
