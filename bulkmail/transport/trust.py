@@ -3,7 +3,8 @@
 A server that offers an extension and breaks on it is spoken to more simply from then on, by all
 its sessions. A clear sign (a reply that nobody asked for, "bad sequence of commands" where all was
 in order) counts at any time. A session that broke counts only while the server has not shown that
-it can do it: networks break, too.
+it can do it: networks break, too. Whole messages ahead are the exception: a server that hangs up
+after so many messages would leave a windowful in doubt each time, so once is enough.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Level(enum.IntEnum):
 #: 500 and 502 to a verb it knows, or 503: the server has lost the thread.
 _OUT_OF_STEP = frozenset({500, 502, 503})
 _WORDS = re.compile(r"pipelin|synchroni[sz]|out of sequence", re.IGNORECASE)
+#: It said that it closes, and so what it took (RFC 5321, 3.8).
+_CLOSING = 421
 #: RFC 3463: "mail delivery protocol status". A 503 with another subject is about something else.
 _PROTOCOL = 5
 
@@ -62,6 +65,9 @@ class Trust:
 
     def _is_telling(self, level: Level, error: SessionError) -> bool:
         if isinstance(error, ProtocolViolation):
+            return True
+        if level is Level.WINDOW and error.code != _CLOSING:
+            # Content was out and nobody knows whether it was taken.
             return True
         if self.is_proven(level):
             return False

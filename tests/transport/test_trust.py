@@ -37,7 +37,7 @@ def test_what_is_left_of_the_trust_in_a_server_that_was_never_seen_to_do_it(
     assert trust.level is left
 
 
-@pytest.mark.parametrize("level", [Level.GROUP, Level.GLUE, Level.WINDOW])
+@pytest.mark.parametrize("level", [Level.GROUP, Level.GLUE])
 def test_a_server_that_has_done_it_may_lose_a_connection(level: Level) -> None:
     trust = Trust()
     trust.kept(level)
@@ -45,6 +45,20 @@ def test_a_server_that_has_done_it_may_lose_a_connection(level: Level) -> None:
     assert not trust.broke(level, LOST)
     assert not trust.broke(level, SILENT)
     assert trust.level is Level.WINDOW
+
+
+@pytest.mark.parametrize(
+    ("code", "left"), [(None, Level.GLUE), (421, Level.WINDOW)], ids=["silently", "with-421"]
+)
+def test_a_server_that_hangs_up_on_messages_sent_ahead_gets_no_more_of_them(
+    code: int | None, left: Level
+) -> None:
+    trust = Trust()
+    trust.kept(Level.WINDOW)
+
+    trust.broke(Level.WINDOW, ConnectionLost("lost", stage=Stage.MAIL, code=code))
+
+    assert trust.level is left
 
 
 def test_a_clear_sign_counts_at_any_time() -> None:
