@@ -100,10 +100,15 @@ class Turns:
         return self._may_begin(delivery) and not is_limited and self._lane.limiter.take_now()
 
     def is_free(self, delivery: Delivery, mail: MailObject) -> bool:
-        """Whether a message for one recipient may go at any moment: no limit holds it back."""
+        """Whether a message for one recipient may go among others, ahead of their replies.
+
+        Not where a limit holds it back, nor who was in doubt before: another doubt would hold the
+        row, and among others it could be for their sake.
+        """
         paths = mail.envelope.forward_paths
         is_limited = bool(self._shared.gates.of(paths)) or not self._lane.limiter.is_free
-        return len(paths) == 1 and not is_limited and self._may_begin(delivery)
+        is_plain = len(paths) == 1 and delivery.doubts == 0
+        return is_plain and not is_limited and self._may_begin(delivery)
 
     def check_free(self) -> None:
         """Raise `SlotMissed` where there are limits by now: called as MAIL goes out."""

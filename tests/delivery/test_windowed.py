@@ -167,6 +167,28 @@ async def test_what_is_lost_is_in_doubt_and_who_was_not_begun_is_sent_to(
     assert {a.state for _, a in bench.recorder.attempts} == {"sent", "in_doubt"}
 
 
+async def test_who_was_in_doubt_is_sent_to_again_alone(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(30)
+    lost: list[str] = []
+
+    async def breaks_on_the_fifth(mail: MailObject) -> TransactionResult:
+        address = mail.envelope.forward_paths[0]
+        if address == "u5@x.example" or transport.is_over:
+            transport.is_over = True
+            lost.append(address)
+            raise ConnectionLost("lost", stage=Stage.END_OF_DATA)
+        return accepted(mail)
+
+    transport.answer = breaks_on_the_fifth
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 30}
+    assert 2 <= len(lost) <= 4
+    assert len(transport.posted) == len(set(transport.posted))
+
+
 async def test_behind_a_421_all_are_given_back_and_only_who_heard_it_first_is_not_deferred(
     bench_of: BenchOf, transport: WindowTransport
 ) -> None:
