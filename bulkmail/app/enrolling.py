@@ -7,12 +7,10 @@ rendered once; a pass with a fault in it is abandoned, and nothing of it stays v
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
@@ -25,13 +23,14 @@ from bulkmail.app.linting import Linting
 from bulkmail.app.listing import opened_list
 from bulkmail.app.overview import Overview
 from bulkmail.app.personal_check import facts
+from bulkmail.app.rest import composer_of_the_rest
 from bulkmail.app.row_check import Answer, Skipped, Sound
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.occurrence_name import is_occurrence, series_of
 from bulkmail.campaign.recipients import RecipientList, Row
 from bulkmail.clock import Clock, moment
-from bulkmail.errors import ConfigurationError, NobodyToSendTo
+from bulkmail.errors import NobodyToSendTo
 from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import Enrolment, Ledger, NewRow, Series
 from bulkmail.message.composer import Composer
@@ -303,7 +302,7 @@ async def inspect(
     composer = None
     with faults.collecting():
         composer = composer_of(campaign)
-    checker = _composer_of_the_rest(campaign) if faults else composer
+    checker = composer_of_the_rest(campaign, faults) if faults else composer
     checking = Pass(campaign, checker, ledger=ledger, surroundings=surroundings, notes=notes)
     listed: list[Listed] = []
     with faults.collecting():
@@ -317,15 +316,3 @@ async def inspect(
     faults.add(checking.inspection.faults)
     checking.inspection.faults = faults
     return checking.inspection, composer
-
-
-def _composer_of_the_rest(campaign: Campaign) -> AnyComposer | None:
-    """What makes as much of the messages as can be made, to find what is wrong with rows."""
-    for without in ([], ["html"], ["text"]):
-        gone: dict[str, Any] = {"attachments": (), "inline": {}, **dict.fromkeys(without)}
-        model = campaign.model.model_copy(update=gone)
-        if model.text is None and model.html is None:
-            continue
-        with contextlib.suppress(ConfigurationError):
-            return composer_of(replace(campaign, model=model))
-    return None

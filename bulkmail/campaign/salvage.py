@@ -1,8 +1,8 @@
 """A campaign without what is wrong in its files, so that everything else can be looked at too.
 
-Who has misspelt a key wants to hear of the bad rows of the list in the same go. What is cut out is
-cut out with the whole key it stands under where that is a list, so that the numbers of its
-other entries stay those of the file.
+Who has misspelt a key wants to hear of the bad rows of the list in the same go. An entry
+of a list is cut out with the whole key it stands under, so that the numbers of the others stay
+those of the file.
 """
 
 from __future__ import annotations
@@ -106,12 +106,7 @@ class Salvage:
         if not loc:
             return False
         self.cut.add(str(loc[0]))
-        holder, last = written, str(loc[0])
-        for part in _keys(loc):
-            below = holder.get(last)
-            if not isinstance(below, dict) or part not in below:
-                break
-            holder, last = below, part
+        holder, last = _cuttable(written, loc)
         holder.pop(last, None)
         if holder is written and last in _STAND_INS:
             written[last] = _STAND_INS[last]
@@ -123,9 +118,17 @@ def _project_rules(written: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
     yield from broken_gateway_rules(written)
 
 
-def _keys(loc: Loc) -> Iterator[str]:
-    """The steps below the first one, up to the first that leads into a list."""
+def _cuttable(written: dict[str, Any], loc: Loc) -> tuple[dict[str, Any], str]:
+    """The mapping and its key that are nearest to `loc`: a list's entries stay in their places."""
+    holder, last = written, str(loc[0])
+    below: Any = written.get(last)
     for part in loc[1:]:
         if isinstance(part, int):
-            return
-        yield part
+            if not isinstance(below, list) or not 0 <= part < len(below):
+                break
+            below = below[part]
+        elif isinstance(below, dict) and part in below:
+            holder, last, below = below, part, below[part]
+        else:
+            break
+    return holder, last

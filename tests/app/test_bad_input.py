@@ -243,6 +243,36 @@ def test_all_faults_of_all_files_are_told_in_one_go(
     assert not (project.root / ".bulkmail").exists()
 
 
+def test_files_of_rows_are_looked_for_beside_entries_at_fault(
+    project: MailProject, cli: Cli
+) -> None:
+    project.write("campaigns/list.csv", f"email,name\n{ADA},Ada\n{EVE},Eve\n")
+    project.write("campaigns/letters/Ada.pdf", "%PDF-1.4")
+    project.write("bulkmail.yaml", "servers: {primary: {host: x}}\n")
+    project.write(
+        "campaigns/letter.yaml",
+        CAMPAIGN.replace("PORT", "25")
+        + "attachments:\n"
+        + "  - lost.pdf\n"
+        + "  - {path: guide.pdf, filname: x.pdf}\n"
+        + '  - "letters/{{ name }}.pdf"\n'
+        + "inline: {logo: lost.png}\n",
+    )
+    project.write("campaigns/guide.pdf", "%PDF-1.4")
+
+    result = cli("check", "letter")
+
+    assert result.code == 2
+    for told in (
+        "letter.yaml:7:5  attachments[0].path: lost.pdf",
+        "letter.yaml:8:23  attachments[1].filname",
+        "letter.yaml:9:5  attachments[2].path: letters/Eve.pdf does not exist (row 2",
+        "letter.yaml:10:16  inline.logo: lost.png",
+    ):
+        assert told in result.err, f"{told} in {result.err}"
+    assert "4 faults" in result.err
+
+
 USAGE = [
     ("nothing", [], 2),
     ("unknown command", ["sned"], 2),
