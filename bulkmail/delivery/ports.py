@@ -172,6 +172,10 @@ class Pipelined(Protocol):
         """
         ...
 
+    def spend(self, session: Session) -> None:
+        """Give a session the caller has no more messages; it is closed when it is released."""
+        ...
+
     def windowed(self, session: Session) -> WindowedSession | None:
         """A session the caller has, where several messages may be on their way at once."""
         ...

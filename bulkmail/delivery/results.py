@@ -11,7 +11,7 @@ from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.preparing import Flight
 from bulkmail.delivery.verdict import Try, verdict
 from bulkmail.fate import Attempt, Delivery
-from bulkmail.outcome import Blame, InDoubt, Outcome, TransientFailure
+from bulkmail.outcome import Blame, Failure, InDoubt, Outcome, TransientFailure
 from bulkmail.smtp.stage import Stage
 
 
@@ -103,6 +103,11 @@ def has_not_begun(outcome: Outcome) -> bool:
         return False
     is_closing = outcome.reply is not None and outcome.reply.code == 421  # noqa: PLR2004  # RFC 5321
     return is_closing or outcome.blame is Blame.SESSION
+
+
+def has_had_its_share(outcome: Outcome) -> bool:
+    """Whether a server will take no more on this session, whether or not it closes it."""
+    return isinstance(outcome, Failure) and outcome.blame is Blame.SESSION
 
 
 def _hear(done: asyncio.Future[Any]) -> None:

@@ -10,7 +10,7 @@ from bulkmail.delivery import classify
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.ports import WindowedSession
 from bulkmail.delivery.preparing import Flight
-from bulkmail.delivery.results import Results, has_not_begun
+from bulkmail.delivery.results import Results, has_had_its_share, has_not_begun
 from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.outcome import Outcome
@@ -28,9 +28,17 @@ class WindowedCourse:
     """
 
     def __init__(
-        self, session: WindowedSession, *, results: Results, judging: Judging, turns: Turns
+        self,
+        session: WindowedSession,
+        spend: Callable[[], None],
+        *,
+        results: Results,
+        judging: Judging,
+        turns: Turns,
     ) -> None:
+        """`spend` is called where the server will take no more on this session."""
         self._session = session
+        self._spend = spend
         self._results = results
         self._judging = judging
         self._turns = turns
@@ -120,6 +128,8 @@ class WindowedCourse:
             return classify.of_session_error(error)
 
     async def _conclude(self, flight: Flight, outcome: Outcome) -> None:
+        if has_had_its_share(outcome):
+            self._spend()
         if flight.is_follower and has_not_begun(outcome):
             await self._results.give_back(flight.delivery)
             return

@@ -12,7 +12,7 @@ from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
 from bulkmail.delivery.preparing import Flight, Preparing, Settled
-from bulkmail.delivery.results import Results, has_not_begun
+from bulkmail.delivery.results import Results, has_had_its_share, has_not_begun
 from bulkmail.delivery.splitting import Splitting, too_many
 from bulkmail.delivery.turns import Later, SlotMissed, Turns
 from bulkmail.delivery.windowed import WindowedCourse
@@ -111,11 +111,16 @@ class Worker:
     def _windowed(self, session: Session, flight: Flight) -> WindowedCourse | None:
         """A course of whole messages, where this server and this message allow it."""
         is_free = self._turns.is_free(flight.delivery, flight.mail)
-        windowed = self._pipelined.windowed(session) if self._pipelined and is_free else None
-        if windowed is None:
+        if self._pipelined is None or not is_free:
+            return None
+        if (windowed := self._pipelined.windowed(session)) is None:
             return None
         return WindowedCourse(
-            windowed, results=self._results, judging=self._judging, turns=self._turns
+            windowed,
+            partial(self._pipelined.spend, session),
+            results=self._results,
+            judging=self._judging,
+            turns=self._turns,
         )
 
     async def _course(self, flight: Flight) -> Flight | None:
@@ -180,6 +185,8 @@ class Worker:
             await self._results.give_back(flight.delivery)
             await self._turns.missed()
             return None
+        if self._pipelined is not None and has_had_its_share(outcome):
+            self._pipelined.spend(session)
         if flight.is_follower and has_not_begun(outcome):
             await self._results.give_back(flight.delivery)
             return None

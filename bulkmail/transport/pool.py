@@ -137,6 +137,8 @@ class SessionPool:
         self._idle: list[_Idle] = []
         #: By identity: a session need not be hashable.
         self._active: dict[int, PooledSession] = {}
+        #: Of those, whose server would have no more of them; by identity as well.
+        self._spent: set[int] = set()
         self._opening = 0
         self._closing: dict[asyncio.Task[None], PooledSession] = {}
         self._waiting: deque[asyncio.Future[_Turn]] = deque()
@@ -204,6 +206,11 @@ class SessionPool:
         """
         lent = self._active.get(id(session))
         return lent is not None and not self._is_closed and not self._is_spent(lent, besides)
+
+    def spend(self, session: object) -> None:
+        """Give a session out on loan no more messages; it is closed when it is released."""
+        if id(session) in self._active:
+            self._spent.add(id(session))
 
     def followed(self, session: object) -> PooledSession | None:
         """A session out on loan, where a message may ride behind the one under way."""
@@ -282,9 +289,9 @@ class SessionPool:
     def _is_spent(self, session: PooledSession, besides: int = 0) -> bool:
         limit = self._settings.messages_per_connection
         age = self._clock.monotonic() - session.opened_at
-        return (
-            0 < limit <= session.transactions + besides
-        ) or age >= self._settings.connection_lifetime
+        is_full = 0 < limit <= session.transactions + besides
+        is_old = age >= self._settings.connection_lifetime
+        return is_full or is_old or id(session) in self._spent
 
     def _is_stale(self, idle: _Idle) -> bool:
         return self._clock.monotonic() >= self._expires_at(idle)
@@ -345,6 +352,7 @@ class SessionPool:
 
     def _retire(self, session: PooledSession) -> None:
         """Close a session: QUIT in the background where it would be understood."""
+        self._spent.discard(id(session))
         if not session.is_reusable:
             session.abort()
             return

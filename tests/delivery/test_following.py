@@ -57,6 +57,7 @@ class GluingTransport(FakeTransport):
         super().__init__(name)
         #: Who was begun, and whether behind another's dot.
         self.begun: list[tuple[str, bool]] = []
+        self.spent: list[object] = []
         self._most = most
 
     async def acquire(self) -> GluingSession:
@@ -73,8 +74,11 @@ class GluingTransport(FakeTransport):
     def windowed(self, session: object) -> None:
         return None
 
+    def spend(self, session: object) -> None:
+        self.spent.append(session)
+
     def keeps(self, session: object, besides: int = 0) -> bool:
-        return self.count + besides < self._most
+        return session not in self.spent and self.count + besides < self._most
 
 
 def number(address: str) -> int:
@@ -109,6 +113,24 @@ async def test_no_more_follow_than_a_connection_may_take(bench_of: BenchOf) -> N
     runs = "".join("g" if is_glued else " " for _, is_glued in transport.begun).split()
     # One that did not follow, and two behind it.
     assert max(map(len, runs)) == 2
+
+
+async def test_nobody_follows_on_a_session_whose_server_will_take_no_more_on_it(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(20)
+
+    async def has_enough(mail: MailObject, mark: Mark) -> TransactionResult:
+        if len(transport.begun) == 8:
+            return TransactionResult(mail=Reply(450, ("MI:DMC 163 smtp3",)))
+        return accepted(mail)
+
+    transport.behaviour = has_enough
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 20}
+    assert len(set(map(id, transport.spent))) == 1
+    assert len(transport.begun) == 21
 
 
 async def test_nobody_follows_where_a_connection_may_take_one_message(bench_of: BenchOf) -> None:

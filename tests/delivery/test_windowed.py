@@ -64,6 +64,7 @@ class WindowTransport(FakeTransport):
         super().__init__("primary")
         self.depth = depth
         self.posted: list[str] = []
+        self.spent: list[object] = []
         self.caught_up = 0
         self.posted_here = 0
         self.most_here = 0
@@ -87,8 +88,11 @@ class WindowTransport(FakeTransport):
         assert isinstance(session, WindowSession)
         return session
 
+    def spend(self, session: object) -> None:
+        self.spent.append(session)
+
     def keeps(self, session: object, besides: int = 0) -> bool:
-        return self.posted_here + besides < self.limit
+        return session not in self.spent and self.posted_here + besides < self.limit
 
 
 async def takes(mail: MailObject) -> TransactionResult:
@@ -210,6 +214,30 @@ async def test_behind_a_421_all_are_given_back_and_only_who_heard_it_first_is_no
 
     assert await bench.states() == {"sent": 20}
     assert {a.state for _, a in bench.recorder.attempts} == {"sent"}
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt"])
+async def test_a_session_whose_server_will_take_no_more_on_it_is_given_no_more(
+    bench_of: BenchOf, transport: WindowTransport, stage: str
+) -> None:
+    bench = await bench_of(20)
+
+    async def has_enough(mail: MailObject) -> TransactionResult:
+        if len(transport.received) == 10 and transport.opened == 1:
+            refusal = Reply(450, ("4.7.0 too many messages in this session",))
+            if stage == "mail":
+                return TransactionResult(mail=refusal)
+            (path,) = mail.envelope.forward_paths
+            return TransactionResult(mail=Reply(250, ("ok",)), recipients={path: refusal})
+        return accepted(mail)
+
+    transport.answer = has_enough
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 20}
+    assert len(transport.posted) <= 20 + transport.depth
+    assert len(set(map(id, transport.spent))) == 1
+    assert transport.opened >= 2
 
 
 async def test_a_refused_recipient_is_refused_and_no_other(

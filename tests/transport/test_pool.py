@@ -248,6 +248,24 @@ async def test_a_session_keeps_as_many_messages_as_a_connection_may_take(
     await pool.release(session)
 
 
+async def test_a_session_that_had_its_share_is_closed_and_another_one_opened(
+    server: FakeServer,
+) -> None:
+    pool = server.make_pool()
+    session = await pool.acquire()
+
+    pool.spend(session)
+    keeps = pool.keeps(session)
+    await pool.release(session)
+    another = await pool.acquire()
+
+    assert not keeps
+    assert another is not session
+    assert pool.keeps(another)
+    await pool.release(another)
+    assert await pool.acquire() is another
+
+
 async def test_a_session_that_is_too_old_or_of_a_closed_pool_keeps_no_more(
     server: FakeServer,
 ) -> None:
