@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkmail.campaign.composer import read_document
 from bulkmail.campaign.find import campaigns_around
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.project import PROJECT_FILE
@@ -34,7 +33,7 @@ class _Read:
     """A file as it was read."""
 
     look: tuple[_Look, _Look]
-    #: None: it has no schedule, or a fault.
+    #: None: it has no schedule, or an error.
     scheduled: Scheduled | None = None
     error: ConfigurationError | None = None
 
@@ -91,23 +90,10 @@ def _read(path: Path, look: tuple[_Look, _Look]) -> _Read:
     try:
         campaign = Campaign.load(path)
     except ConfigurationError as error:
-        return _Read(look, error=error if _may_be_due(path) else None)
+        # With a schedule or without: the key may be what is misspelt, and nothing would go out.
+        return _Read(look, error=error)
     found = timetable(campaign.model.schedule)
     return _Read(look, None if found is None else Scheduled(campaign, found))
-
-
-def _may_be_due(path: Path) -> bool:
-    """Whether a faulty file has a schedule, as far as that can be told."""
-    try:
-        written = read_document(path).value
-    except ConfigurationError:
-        return True
-    if not isinstance(written, dict):
-        return True
-    schedule = written.get("schedule")
-    if not isinstance(schedule, dict):
-        return schedule is not None
-    return any(schedule.get(key) is not None for key in ("at", "every"))
 
 
 def _unless_taken(read: _Read, names: dict[str, Path], path: Path) -> _Read:

@@ -136,14 +136,32 @@ async def test_a_file_with_an_error_is_reported_and_the_others_go_on(
         project.servers(server.url())
         project.save(schedule={"at": keeper.at(-HOUR)})
         project.write("campaigns/broken.yaml", "from: me\nschedule: {at: soon}\n")
-        project.write("campaigns/draft.yaml", "from: me\n")
 
         code = await keeper.once()
 
     assert code == 2
     assert server.got == dict.fromkeys(PEOPLE, 1)
     assert any("broken.yaml:2:" in fault for fault in keeper.heard.faults)
-    assert not any("draft.yaml" in fault for fault in keeper.heard.faults)
+
+
+@pytest.mark.parametrize("key", ["schedul: {at: 2026-12-01}", "subjcet: of no time at all"])
+async def test_an_error_is_reported_where_no_schedule_can_be_told(
+    project: MailProject, keeper: Timekeeper, key: str
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        project.save(schedule={"at": keeper.at(-HOUR)})
+        draft = {"from": "me@example.com", "subject": "s", "recipients": "list.csv"}
+        lines = [f"{name}: {value}\n" for name, value in draft.items()]
+        project.write("campaigns/draft.yaml", "".join(lines) + f"text: letter.txt.j2\n{key}\n")
+
+        codes = [await keeper.once(), await keeper.once()]
+        told = keeper.heard.faults
+
+    assert codes == [2, 2]
+    assert server.got == dict.fromkeys(PEOPLE, 1)
+    assert len(told) == 1
+    assert "draft.yaml:5:1" in told[0]
 
 
 async def test_two_files_of_one_name_do_not_both_go_out(
