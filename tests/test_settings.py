@@ -155,18 +155,26 @@ def test_a_control_character_from_the_environment_reaches_no_command(load: Load)
 
 def test_a_password_may_come_from_a_file_or_a_command(load: Load, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hunter2")
+    anywhere = tmp_path.parent / f"{tmp_path.name}-secret"
+    anywhere.write_text("hunter3")
 
     from_file = server(load, "host: h, username: u, password: {file: secret}")
-    from_anywhere = server(load, "host: h, username: u, password: {file: /run/secrets/smtp}")
+    from_anywhere = server(load, f"host: h, username: u, password: {{file: '{anywhere}'}}")
     from_command = server(load, "host: h, username: u, password: {command: [pass, show, smtp]}")
 
     assert from_file.password is not None
     assert from_file.password.file is not None
     assert from_file.password.file.samefile(tmp_path / "secret")
     assert from_anywhere.password is not None
-    assert from_anywhere.password.file == Path("/run/secrets/smtp")
+    assert from_anywhere.password.file == anywhere
     assert from_command.password is not None
     assert from_command.password.command == ("pass", "show", "smtp")
+
+
+def test_a_password_s_file_that_is_not_there_is_told_at_its_key(load: Load) -> None:
+    wrong = r"servers\[0\].password: the file gone.txt does not exist"
+    with pytest.raises(ConfigurationError, match=wrong):
+        server(load, "host: h, username: u, password: {file: gone.txt}")
 
 
 def test_trust_anchors_may_lie_anywhere_but_have_to_be_there(load: Load, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ seen at the next look, on every file system.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from bulkmail.schedule.timetable import Timetable, timetable
 
 #: What a file looks like from outside; None: it is not there.
 _Look = tuple[int, int, int] | None
+#: What is read of a file to see what it is.
+_LONGEST_LINE, _MOST_LINES = 4096, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ def _look(path: Path) -> _Look:
 
 
 def _read(path: Path, look: tuple[_Look, _Look]) -> _Read:
+    if _holds_a_list(path):
+        return _Read(look)
     try:
         campaign = Campaign.load(path)
     except ConfigurationError as error:
@@ -94,6 +99,23 @@ def _read(path: Path, look: tuple[_Look, _Look]) -> _Read:
         return _Read(look, error=error)
     found = timetable(campaign.model.schedule)
     return _Read(look, None if found is None else Scheduled(campaign, found))
+
+
+def _holds_a_list(path: Path) -> bool:
+    """Whether that is a list, as of recipients, which may lie beside the campaign.
+
+    Only its beginning is read: it may be long.
+    """
+    try:
+        with path.open("rb") as file:
+            lines = (file.readline(_LONGEST_LINE) for _ in range(_MOST_LINES))
+            for line in lines:
+                text = line.removeprefix(codecs.BOM_UTF8).strip()
+                if text and not text.startswith((b"#", b"---", b"%")):
+                    return text == b"-" or text.startswith((b"- ", b"["))
+    except OSError:
+        return False
+    return False
 
 
 def _unless_taken(read: _Read, names: dict[str, Path], path: Path) -> _Read:

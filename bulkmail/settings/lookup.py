@@ -68,7 +68,10 @@ class Lookup:
         if written.file is not None:
             path = Path(written.file).expanduser()
             candidates = [folder / path for folder in self._folders]
-            found = next(filter(Path.exists, candidates), candidates[0])
+            found = next(filter(Path.exists, candidates), None)
+            if found is None:
+                self.fault("password", f"the file {written.file} does not exist")
+                return None
             return PasswordSource(file=found)
         return PasswordSource(command=written.command, folder=self._folders[-1])
 

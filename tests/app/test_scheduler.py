@@ -164,6 +164,21 @@ async def test_an_error_is_reported_where_no_schedule_can_be_told(
     assert "draft.yaml:5:1" in told[0]
 
 
+async def test_a_list_of_recipients_beside_the_campaign_is_none_itself(
+    project: MailProject, keeper: Timekeeper
+) -> None:
+    people = "".join(f"- email: {person}\n  name: X\n" for person in PEOPLE)
+    project.write("campaigns/people.yaml", f"# Who works here.\n---\n{people}")
+    async with scripted() as server:
+        project.servers(server.url())
+        project.save(schedule={"at": keeper.at(-HOUR)}, recipients="people.yaml")
+
+        code = await keeper.once()
+
+    assert (code, keeper.heard.faults) == (0, [])
+    assert server.got == dict.fromkeys(PEOPLE, 1)
+
+
 async def test_two_files_of_one_name_do_not_both_go_out(
     project: MailProject, keeper: Timekeeper
 ) -> None:

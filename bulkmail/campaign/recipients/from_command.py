@@ -80,6 +80,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """Kill what is left of the program's process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    # wait() would wait for the pipes' ends, too, of which one is not read any more.
-    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+    # wait() would wait for the pipes' ends, too, of which one is not read any more. To close the
+    # whole transport would take the exit status from under the watcher, which then warns.
+    for number in (1, 2):
+        pipe = process._transport.get_pipe_transport(number)  # type: ignore[attr-defined]  # noqa: SLF001
+        if pipe is not None:
+            pipe.close()
     await process.wait()
