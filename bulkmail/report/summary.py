@@ -50,6 +50,41 @@ class Summary:
         return self.sent_in_run / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
 
     @property
+    def total(self) -> int:
+        """Recipients of the whole campaign, duplicates not among them."""
+        return self.counts.total
+
+    @property
+    def sent(self) -> int:
+        """Rows that a server accepted; in a dry run: files written."""
+        return self.counts.sent
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed for good."""
+        return self.counts.failed
+
+    @property
+    def deferred(self) -> int:
+        """Rows that are tried again later."""
+        return self.counts.deferred
+
+    @property
+    def pending(self) -> int:
+        """Rows that wait for their first try."""
+        return self.counts.pending
+
+    @property
+    def suppressed(self) -> int:
+        """Rows that get nothing, each with its reason."""
+        return self.counts.suppressed
+
+    @property
+    def duplicates(self) -> int:
+        """Rows left out, as the key of one before them is theirs."""
+        return self.counts.duplicates
+
+    @property
     def in_doubt(self) -> int:
         """Rows in doubt. One that is still `sending` when its run is over is in doubt, too."""
         return self.counts.in_doubt + self.counts.sending
@@ -61,17 +96,16 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The object `send --json` prints: the contract's keys, and a few more."""
-        counts = self.counts
         return {
             "campaign": self.campaign,
-            "total": counts.total,
-            "sent": counts.sent,
-            "failed": counts.failed,
-            "deferred": counts.deferred,
-            "pending": counts.pending,
-            "suppressed": counts.suppressed,
+            "total": self.total,
+            "sent": self.sent,
+            "failed": self.failed,
+            "deferred": self.deferred,
+            "pending": self.pending,
+            "suppressed": self.suppressed,
             "in_doubt": self.in_doubt,
-            "duplicates": counts.duplicates,
+            "duplicates": self.duplicates,
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "messages_per_second": round(self.messages_per_second, 3),
             "sent_in_run": self.sent_in_run,

@@ -25,7 +25,11 @@ async def test_a_campaign_is_loaded_and_sent(project: MailProject) -> None:
         summary = await send(Campaign.load(str(path)))
 
     assert summary.exit_code == 0
-    assert summary.to_json()["sent"] == 3
+    counts = ("total", "sent", "failed", "deferred", "pending", "suppressed", "in_doubt")
+    told = summary.to_json()
+    assert told["sent"] == 3
+    for key in (*counts, "duplicates", "campaign"):
+        assert getattr(summary, key) == told[key]
     assert server.got == dict.fromkeys(PEOPLE, 1)
 
 

@@ -365,17 +365,28 @@ async def test_a_command_prints_the_list(opened: Opening) -> None:
         ("command: [sh, -c, 'kill -9 $$']", SourceUnavailable, "ended by signal 9"),
         ("command: [no-such-program]", ConfigurationError, "`no-such-program` cannot be run"),
         ("command: ['true']", ConfigurationError, "the file is empty"),
+        (
+            "command: [echo, 'email,name']",
+            NobodyToSendTo,
+            "command: `echo` is empty: there is nobody to send to",
+        ),
         (python('print("email\\\\n" + "a@b.example\\\\n" * 200000)'), SourceUnavailable, "1 MB"),
     ],
 )
 async def test_a_command_that_gives_none_is_told(
-    refused: Any, command: str, kind: type[Exception], sentence: str
+    refused: Any,
+    command: str,
+    kind: type[Exception],
+    sentence: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caught, told = await refused(command, "max_mb: 1")
 
     assert caught is kind
     assert sentence in told
     assert "list.csv" not in told
+    # asyncio warns where the exit status of a program was taken from under it.
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_a_command_that_does_not_end_is_ended(refused: Any) -> None:

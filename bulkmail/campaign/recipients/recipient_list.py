@@ -93,7 +93,10 @@ def open_recipients(campaign: Campaign, came: Fetched | None = None) -> Recipien
     if zone_column is not None and reader.columns:
         _check_column(campaign, ("schedule", "recipient_timezone"), zone_column, reader.columns)
     if next(reader.records(), None) is None:
-        raise NobodyToSendTo(Fault(path=name, message="is empty: there is nobody to send to"))
+        empty = "is empty: there is nobody to send to"
+        raise NobodyToSendTo(
+            Fault(path=name, message=empty) if came is None else came.fault(f"{name} {empty}")
+        )
     return RecipientList(
         columns=reader.columns,
         email_column=email_column,
