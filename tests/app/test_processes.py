@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from bulkmail.app.loop import loop_factory, loop_name
 from bulkmail.app.processes.channel import Channel
 from bulkmail.app.processes.door import Door, Porter
 from bulkmail.app.processes.endings import combined
+from bulkmail.app.processes.member import Member
 from bulkmail.app.processes.sharing import (
     PAYS_FROM,
     divided_limits,
@@ -302,3 +307,24 @@ def test_without_uvloop_the_loop_is_asyncios(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_the_loop_has_a_name() -> None:
     assert loop_name() == "asyncio"
+
+
+async def test_who_has_just_died_is_waited_for_and_not_killed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import time; time.sleep(600)", stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    member = Member(process, Channel(process.stdout, process.stdin))
+    again: list[int] = []
+    monkeypatch.setattr(subprocess.Popen, "send_signal", lambda _, number: again.append(number))
+
+    os.kill(process.pid, signal.SIGKILL)
+    words = await member.hear()
+    await member.dismiss()
+
+    assert words is None
+    assert await member.ended() == -signal.SIGKILL
+    assert again == []

@@ -24,6 +24,8 @@ _STDERR = 2
 #: Seconds in which a child that was cut has to end; then it is killed. It only has to write down
 #: what is in doubt.
 PATIENCE = 30.0
+#: Seconds in which a child that has closed its pipe has to be gone; then it is killed.
+ENDING = 5.0
 
 
 class Member:
@@ -32,6 +34,7 @@ class Member:
     def __init__(self, process: Process, channel: Channel) -> None:
         self._process = process
         self._channel = channel
+        self._is_ending = False
 
     @classmethod
     async def start(cls, outfit: Outfit) -> Member:
@@ -59,7 +62,9 @@ class Member:
 
     async def hear(self) -> list[Word] | None:
         """What it says next; None when it has ended, or has been killed."""
-        return await self._channel.hear()
+        words = await self._channel.hear()
+        self._is_ending = words is None
+        return words
 
     async def ended(self) -> int:
         """Wait for its end: the exit code; below zero the signal that killed it."""
@@ -67,6 +72,12 @@ class Member:
 
     async def dismiss(self) -> None:
         """End it, if it has not ended, and let go of the pipes."""
+        if self._is_ending:
+            # To kill who has just gone is to ask for its status, which asyncio then misses: it
+            # would say so on the terminal, and call the status 255.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ENDING):
+                    await self._process.wait()
         with contextlib.suppress(ProcessLookupError):
             if self._process.returncode is None:
                 self._process.kill()
