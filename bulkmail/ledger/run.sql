@@ -200,15 +200,17 @@ WHERE campaign_id = :campaign_id AND owner = :owner;
 
 -- note cut off --
 -- The history of the tries that a crash cut off.
-INSERT INTO attempt (delivery_id, at, state, reason, server)
-SELECT id, :now, 'in_doubt', :reason, server FROM delivery
+INSERT INTO attempt (delivery_id, at, state, reason, stage)
+SELECT id, :now, 'in_doubt', :reason, 'end of data' FROM delivery
 WHERE campaign_id = :campaign_id AND state = 'sending' AND owner IS NOT NULL
     AND (:owner IS NULL OR owner = :owner);
 
 -- cut off --
--- What was past the mark when its run died is in doubt.
+-- What was past the mark when its run died is in doubt. What a server said to an earlier try is no
+-- word on this one.
 UPDATE delivery SET
     state = 'in_doubt', reason = :reason, attempts = attempts + 1, doubts = doubts + 1,
+    server = NULL, stage = 'end of data', code = NULL, enhanced_code = NULL, reply = NULL,
     due_at = NULL, owner = NULL, lease_until = NULL, before_mark = NULL, epoch = epoch + 1,
     first_attempt_at = coalesce(first_attempt_at, started_at), started_at = NULL,
     updated_at = :now

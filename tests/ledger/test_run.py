@@ -250,6 +250,33 @@ async def test_cut_off_run_leaves_marked_rows_in_doubt_and_claims_free(book: Boo
     assert resent.message_id == ann.message_id
 
 
+async def test_who_was_cut_off_is_not_reported_with_the_answer_to_an_earlier_try(
+    book: Book,
+) -> None:
+    await book.enrol("ann")
+    (ann,) = await book.run("dead").claim(1)
+    await book.run("dead").record(
+        book.attempt(
+            ann,
+            State.DEFERRED,
+            due_at=book.clock.now,
+            server="one",
+            stage="rcpt",
+            code=450,
+            enhanced_code="4.2.1",
+            reply="4.2.1 busy",
+        )
+    )
+    (ann,) = await book.run("dead").claim(1)
+    await book.run("dead").mark(ann, book.clock.now)
+
+    await book.ledger.recover(book.id, resend=False, due_at=book.clock.now)
+
+    (row,) = await book.report()
+    assert (row.state, row.stage, row.attempts) == (State.IN_DOUBT, "end of data", 2)
+    assert (row.server, row.code, row.enhanced_code, row.reply) == (None, None, None, None)
+
+
 async def test_recovery_twice_is_as_good_as_once(book: Book) -> None:
     await book.enrol("ann")
     (ann,) = await book.run("dead").claim(1)
