@@ -173,6 +173,7 @@ def test_a_quote_that_is_never_closed_swallows_nobody(recipients: Recipients, co
         ("x.csv", "\n\n", "the file is empty: a header row"),
         ("x.csv", "email\n", "is empty: there is nobody to send to"),
         ("x.csv", "email,,x\na,b,c\n", "x.csv:1  header: column 2 has no name"),
+        ("x.csv", "email,n\0\na@b,c\n", "x.csv:1  header: column 2's name holds a NUL"),
         ("x.csv", "email,x, x\na,b,c\n", "x.csv:1  header: two columns are called `x`"),
         ("x.csv", "\nname,tel\na,b\n", "x.csv:2  no column is called email, e-mail, mail"),
         ("x.csv", "name,tel\na,b\n", "There are: name, tel."),

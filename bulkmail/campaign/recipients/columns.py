@@ -27,6 +27,11 @@ def header_problems(columns: Sequence[str]) -> list[str]:
         f"column {number} has no name" for number, name in enumerate(columns, 1) if not name
     ]
     twice = {name for name in columns if name and columns.count(name) > 1}
+    problems += [
+        f"column {number}'s name holds a NUL"
+        for number, name in enumerate(columns, 1)
+        if "\0" in name
+    ]
     problems += [f"two columns are called `{name}`" for name in sorted(twice)]
     return problems
 
