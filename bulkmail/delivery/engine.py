@@ -242,6 +242,8 @@ class Engine:
 
     async def _nobody_due(self) -> RunResult | None:
         now = self._shared.clock.time()
+        # Whoever is given back while the ledger is asked is not in its answer.
+        had_in_hand = self._in_hand > 0
         gates = self._shared.gates.all()
         shut = [gate for gate in gates if gate.opens_at > now]
         # A full group is no reason to look again: whoever leaves it is.
@@ -258,7 +260,7 @@ class Engine:
                 next_gate = gate
         if next_gate is not None and (due_at is None or next_gate.opens_at < due_at):
             return await self._wait_for(next_gate, now)
-        if self._in_hand:
+        if had_in_hand or self._in_hand:
             await self._shared.control.news(due_at)
             return None
         if due_at is None:

@@ -141,7 +141,8 @@ class Worker:
                     self._results.ask_for_mark(flight)
                 following = await self._following(session, flight)
                 split = await self._hand_over(session, flight, following)
-                if following is None or not following.is_out:
+                if following is None or not following.is_out or self._lane.health.is_stopped:
+                    # Of who is out where the server's use has ended, it is the envelope alone.
                     break
                 flight = following.flight
                 await self._results.written(all_but=1)

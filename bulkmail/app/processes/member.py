@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
@@ -80,7 +81,8 @@ class Member:
                     await self._process.wait()
         with contextlib.suppress(ProcessLookupError):
             if self._process.returncode is None:
-                self._process.kill()
+                # Not by `kill()`, which would reap it first where it has just died: how is lost.
+                os.kill(self._process.pid, signal.SIGKILL)
         await self._process.wait()
         await self._channel.close()
 
