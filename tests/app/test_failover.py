@@ -13,6 +13,8 @@ import trustme
 from support.mail_project import PEOPLE, MailProject
 from support.scripted_server import CUT, Rule, on, scripted, then_cut
 
+from bulkmail.errors import ConfigurationError
+
 ADA, BOB, EVE = PEOPLE
 LOGIN = {"username": "me", "password": "${PASSWORD}"}
 ENVIRON = {"PASSWORD": "wrong horse"}
@@ -286,17 +288,17 @@ async def test_a_login_that_is_not_offered_is_exit_3(project: MailProject) -> No
     assert summary.counts.pending == 3
 
 
-async def test_a_password_that_is_nowhere_is_exit_3_or_2_and_nobody_is_failed(
+async def test_a_password_that_is_nowhere_is_told_before_anything_is_sent(
     project: MailProject,
 ) -> None:
     async with scripted(logins={"me": "x"}) as server:
         project.servers(server.url(username="me", password={"file": "missing.txt"}))
 
-        summary = await project.send()
+        with pytest.raises(ConfigurationError, match=r"servers\[0\]\.password: .*missing\.txt"):
+            await project.send()
 
-    assert summary.exit_code == 3
-    assert "missing.txt" in summary.stopped
     assert not server.tried
+    assert server.count("MAIL") == 0
 
 
 async def test_a_command_is_run_again_before_a_login_counts_as_refused(
