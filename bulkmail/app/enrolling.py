@@ -257,8 +257,12 @@ class Pass:
 
 
 def _domain(row: Row) -> str:
-    """Of its address; a number has none, and what is no address is not asked for it."""
-    return "" if row.faults or "@" not in row.address else parse_address(row.address).domain
+    return "" if row.faults else domain_of(row.address)
+
+
+def domain_of(address: str) -> str:
+    """What a recipient's limits by domain hang on, in A-labels; "" for a telephone number."""
+    return parse_address(address).domain if "@" in address else ""
 
 
 async def skip_again(ledger: Ledger, campaign_id: int, composer: AnyComposer, clock: Clock) -> None:

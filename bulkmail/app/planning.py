@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
-from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.enrolling import Pass, domain_of, enrolled_id
 from bulkmail.app.listing import opened_list
 from bulkmail.app.scratch import real_ledger, scratch_ledger
 from bulkmail.app.suppressing import suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.units import Rate, WarmUp
+from bulkmail.fate import State
 from bulkmail.ledger import Ledger
 from bulkmail.ledger.limits import BUCKETS, STRETCH
 from bulkmail.report.silence import Silence
@@ -25,6 +26,8 @@ from bulkmail.settings import Way, domain_limits, server_settings
 #: Seconds of one message on one connection, where no limit says more: an ordinary submission
 #: server, a few round trips away. Where a pace is set it decides.
 MESSAGE_SECONDS = 0.25
+#: Rows of a list that are looked up at once.
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,4 +170,20 @@ async def _counted(
         ]
         async with opened_list(campaign, surroundings, environ) as recipients:
             await reading.run(recipients, listed, skip_invalid=True)
-        return await scratch.waiting_by_domain(await enrolled_id(campaign, scratch))
+        campaign_id = await enrolled_id(campaign, scratch)
+        counts = await scratch.waiting_by_domain(campaign_id)
+        if campaign.model.only_new:
+            async for domain in _held(campaign.name, real, scratch, campaign_id):
+                counts[domain] -= 1
+        return counts
+
+
+async def _held(series: str, real: Ledger, scratch: Ledger, campaign_id: int) -> AsyncIterator[str]:
+    """The recipient domain of each one of the list whom an earlier occurrence holds."""
+    after = 0
+    while rows := await scratch.rows(campaign_id, after=after, limit=_PAGE, states=[State.PENDING]):
+        after = rows[-1].id
+        held = await real.series().held(series, [row.key for row in rows])
+        for row in rows:
+            if row.key in held:
+                yield domain_of(row.address)

@@ -8,10 +8,12 @@ next knows of it, whatever stops in between.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from bulkmail.clock import Clock
+from bulkmail.ledger import newcomers
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.statements import load
@@ -21,6 +23,8 @@ Outcome = Literal["done", "nobody", "too late", "superseded"]
 
 #: Lines of the history that are read at most.
 _MOST = 10_000
+#: The id of no campaign: one that is not in the ledger yet.
+_NOBODYS = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,15 @@ class SeriesBook:
     async def last_read(self, series: str, before: float) -> float | None:
         """When the list was read for the occurrence before the one due then; None: never."""
         return await self._read("last read", {"series": series, "due_at": before})
+
+    async def held(self, series: str, keys: Collection[str]) -> set[str]:
+        """Those of the keys that the next occurrence would leave out, being held by an earlier one.
+
+        Whether it does is the campaign's `only_new`.
+        """
+        return await self._driver.submit(
+            lambda db: newcomers.held(db, newcomers.Series(series), _NOBODYS, keys), Kind.READ
+        )
 
     async def unfinished(self, series: str) -> list[OccurrenceRecord]:
         """Those of which something is left to do, the oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from support.commandline import Cli
 from support.mail_project import MailProject
+from support.scripted_server import scripted
 
 from bulkmail.schedule.estimate import Outlet, Quota, estimate
 
@@ -46,6 +48,20 @@ def test_who_is_suppressed_or_at_fault_is_not_counted(project: MailProject, cli:
     project.save(suppress="gone.csv")
 
     assert foreseen(cli)["recipients"] == 1
+
+
+async def test_only_who_is_new_is_counted(project: MailProject, cli: Cli) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        project.people(["ada@example.com", "bob@Bücher.example"])
+        project.save(only_new=True)
+        await project.send()
+    project.people(["ada@example.com", "bob@Bücher.example", "eve@example.org"])
+    project.save(only_new=True, schedule={"every": "1d"})
+
+    found = await asyncio.to_thread(foreseen, cli)
+
+    assert found["recipients"] == 1
 
 
 def test_a_quota_is_waited_for_and_until_is_missed(project: MailProject, cli: Cli) -> None:
