@@ -7,7 +7,6 @@ whose end a character could feign (a path's ">", a space) is held to its form as
 
 from __future__ import annotations
 
-import abc
 import re
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -36,7 +35,8 @@ def line(verb: str, argument: str = "") -> bytes:
 
 
 def _octets(verb: str, text: str) -> bytes:
-    if _UNFIT.search(text):
+    # What is printable holds none of them, and is quickly seen to be so.
+    if not text.isprintable() and _UNFIT.search(text):
         raise MessageRefusedLocally(f"a control character in the {verb} command")
     encoded = text.encode() + b"\r\n"
     if len(encoded) > MAX_COMMAND_BYTES:
@@ -52,16 +52,16 @@ def _held(verb: str, form: re.Pattern[str], value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Command(abc.ABC):
+class Command:
     """One command. `stage` names the step it belongs to."""
 
     stage: ClassVar[Stage]
     #: Whether it must be the last of a pipelined group (RFC 2920, 3.1).
     ends_group: ClassVar[bool] = False
 
-    @abc.abstractmethod
     def encode(self) -> bytes:
         """The command as bytes, CRLF included. Raises `MessageRefusedLocally` where it cannot."""
+        raise NotImplementedError
 
     def masked(self) -> str:
         """The command as a transcript may show it: no secrets, no CRLF."""

@@ -11,7 +11,8 @@ after the server said 421 or broke the rules gets a `SessionError`.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 from bulkmail.errors import (
     ConnectionLost,
@@ -19,15 +20,17 @@ from bulkmail.errors import (
     PlaintextInjected,
     ProtocolViolation,
 )
-from bulkmail.smtp.commands import AuthResponse, Bdat, Command, Greeting
+from bulkmail.smtp.commands import Auth, AuthResponse, Bdat, Command, Ehlo, Greeting, Helo
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
-from bulkmail.smtp.states import COMPLETION, INTERMEDIATE, STRAGGLERS, TRANSITIONS, State
+from bulkmail.smtp.states import HOPED, STRAGGLERS, TRANSITIONS, State
+
+_READY = State.READY
+_CLOSED = State.CLOSED
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """A command and the reply to it."""
 
     command: Command
@@ -62,7 +65,7 @@ class Dialogue:
     def is_idle(self) -> bool:
         """Between transactions, with no reply outstanding and no stray byte held."""
         is_quiet = not (self._outstanding or self._parser.pending or self.violation)
-        return self.state is State.READY and is_quiet
+        return self.state is _READY and is_quiet
 
     def send(self, command: Command) -> bytes:
         """The bytes of `command`, which now waits for its reply.
@@ -71,14 +74,19 @@ class Dialogue:
         it cannot be encoded, `ConnectionLost` after the server's 421, `ProtocolViolation` after
         one; nothing has changed then.
         """
-        self._refuse_when_over(command)
-        hoped = self._hoped_state()
+        encoded = command.encode()
+        self.expect(command)
+        return encoded
+
+    def expect(self, command: Command) -> None:
+        """Have `command`, whose bytes the caller has already, wait for its reply. As `send`."""
+        if self.violation is not None or self.farewell is not None:
+            self._refuse(command)
+        hoped = self._hoped or self._hoped_state()
         if objection := self._objection(command, hoped):
             raise DialogueMisuse(objection)
-        encoded = command.encode()
         self._outstanding.append(command)
         self._hoped = _hoped_after(hoped, command)
-        return encoded
 
     def receive(self, data: bytes) -> list[Exchange]:
         """Take bytes as they came; return what they answer, in order.
@@ -120,7 +128,8 @@ class Dialogue:
         self.is_authenticated = False
         self._hoped = None
 
-    def _refuse_when_over(self, command: Command) -> None:
+    def _refuse(self, command: Command) -> None:
+        """The session is over."""
         if self.violation is not None:
             raise self.violation
         if self.farewell is not None:
@@ -141,18 +150,11 @@ class Dialogue:
             return f"{stage} behind {self._outstanding[-1].stage}"
         if stage not in TRANSITIONS[hoped]:
             return f"{stage} has no place in {hoped.value}"
-        return self._objection_by_stage(command, hoped)
+        object_to = self._objections.get(stage)
+        return None if object_to is None else object_to(self, command, hoped)
 
-    def _objection_by_stage(self, command: Command, hoped: State) -> str | None:
-        match command.stage:
-            case Stage.AUTH:
-                return self._objection_to_auth(command, hoped)
-            case Stage.END_OF_DATA:
-                return self._objection_to_end(command, hoped)
-            case Stage.STARTTLS if self.is_tls:
-                return "STARTTLS under TLS (RFC 3207, 4.2)"
-            case _:
-                return None
+    def _objection_to_tls(self, _command: Command, _hoped: State) -> str | None:
+        return "STARTTLS under TLS (RFC 3207, 4.2)" if self.is_tls else None
 
     def _objection_to_end(self, command: Command, hoped: State) -> str | None:
         is_bdat = isinstance(command, Bdat)
@@ -170,6 +172,13 @@ class Dialogue:
             return "AUTH after AUTH succeeded (RFC 4954, 4)"
         return None
 
+    #: What else may be held against a command, where the table lets it pass.
+    _objections: ClassVar[dict[Stage, Callable[[Dialogue, Command, State], str | None]]] = {
+        Stage.AUTH: _objection_to_auth,
+        Stage.END_OF_DATA: _objection_to_end,
+        Stage.STARTTLS: _objection_to_tls,
+    }
+
     def _answer(self, reply: Reply) -> Exchange | None:
         """What `reply` answers; None for a 421 of the server's own accord."""
         if not self._outstanding:
@@ -178,39 +187,44 @@ class Dialogue:
             self._close(reply)
             return None
         command = self._outstanding[0]
-        state = self._next_state(command, reply)
+        if reply.is_closing:
+            self._close(reply)
+        elif self.state is not _CLOSED:
+            # CLOSED: replies to what was pipelined before a 421 arrived.
+            self._move(command, reply)
         self._outstanding.popleft()
+        return Exchange(command, reply)
+
+    def _move(self, command: Command, reply: Reply) -> None:
+        """Go where `reply` to `command` leads."""
+        state = self._next_state(command, reply)
         if state is not _hoped_after(self.state, command):
             self._hoped = None
         self.state = state
-        if reply.is_closing:
-            self._close(reply)
-        elif reply.is_positive:
+        # What says something of the session ends its group.
+        if command.ends_group and reply.is_positive:
             self._note(command, reply)
-        return Exchange(command, reply)
 
     def _note(self, command: Command, reply: Reply) -> None:
         """Keep what a positive reply says of the session."""
-        if command.stage is Stage.EHLO:
+        if isinstance(command, Ehlo):
             self.extensions = Extensions.parse(reply)
-        elif command.stage is Stage.HELO:
+        elif isinstance(command, Helo):
             self.extensions = Extensions()
-        elif command.stage is Stage.AUTH:
+        elif isinstance(command, Auth | AuthResponse):
             self.is_authenticated = True
 
     def _close(self, farewell: Reply) -> None:
         self.farewell = farewell
-        self.state = State.CLOSED
+        self.state = _CLOSED
+        self._hoped = None
 
     def _next_state(self, command: Command, reply: Reply) -> State:
-        if reply.is_closing or self.state is State.CLOSED:
-            # CLOSED: replies to what was pipelined before a 421 arrived.
-            return State.CLOSED
         known = TRANSITIONS[self.state].get(command.stage)
         if known is None:
             known = STRAGGLERS.get(self.state, {}).get(command.stage, {})
-        if reply.severity in known:
-            return known[reply.severity]
+        if (state := known.get(reply.severity)) is not None:
+            return state
         if reply.is_transient or reply.is_permanent:
             return self.state
         raise _violation(f"{reply} in reply to {command.stage} in {self.state.value}", reply)
@@ -230,9 +244,8 @@ def _hoped_after(state: State, command: Command) -> State:
     """Where a good reply to `command` leads from `state`."""
     if isinstance(command, Bdat):
         # Whatever the reply is, and whatever became of the envelope before it.
-        return State.READY
-    known = TRANSITIONS[state].get(command.stage, {})
-    return known.get(COMPLETION) or known.get(INTERMEDIATE) or state
+        return _READY
+    return HOPED[state].get(command.stage, state)
 
 
 def _violation(message: str, reply: Reply) -> ProtocolViolation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from bulkmail.smtp.reply import Reply
@@ -16,7 +17,7 @@ _ENTRY = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:[ \t=](.*))?")
 _SIZE = re.compile(r"[0-9]{1,20}(?![^ \t])")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Extensions:
     """Keywords in capitals, each with its parameters as sent. Empty after HELO.
 
@@ -48,7 +49,7 @@ class Extensions:
     def __contains__(self, keyword: str) -> bool:
         return keyword in self.keywords
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         """Largest content in octets (RFC 1870).
 
@@ -57,27 +58,27 @@ class Extensions:
         match = _SIZE.match(self.keywords.get("SIZE", ""))
         return int(match[0]) or None if match else None
 
-    @property
+    @cached_property
     def pipelining(self) -> bool:
         """PIPELINING (RFC 2920)."""
         return "PIPELINING" in self
 
-    @property
+    @cached_property
     def starttls(self) -> bool:
         """STARTTLS (RFC 3207)."""
         return "STARTTLS" in self
 
-    @property
+    @cached_property
     def eight_bit_mime(self) -> bool:
         """8BITMIME (RFC 6152)."""
         return "8BITMIME" in self
 
-    @property
+    @cached_property
     def smtputf8(self) -> bool:
         """SMTPUTF8 (RFC 6531)."""
         return "SMTPUTF8" in self
 
-    @property
+    @cached_property
     def chunking(self) -> bool:
         """CHUNKING: BDAT instead of DATA (RFC 3030)."""
         return "CHUNKING" in self

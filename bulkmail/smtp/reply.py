@@ -5,14 +5,16 @@ a reply and on what is pending, as a server may be hostile: beyond them it raise
 `ProtocolViolation`, and nothing else is ever raised. It accepts what servers do in the wild:
 LF alone as line end, a code without text, text that is not UTF-8 (kept readable). Replies are
 given one by one, so that those before a violation are not lost, wherever the bytes were cut.
+
+A server says the same few lines over and over: those of one line are parsed once.
 """
 
 from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from bulkmail.errors import ProtocolViolation
 from bulkmail.smtp.readable import readable
@@ -21,6 +23,8 @@ from bulkmail.smtp.readable import readable
 MAX_LINE_BYTES = 4096
 #: Longest reply we accept, all lines together. Real EHLO replies stay far below 4 kB.
 MAX_REPLY_BYTES = 65536
+#: Replies of one line that are remembered; with one more all are forgotten.
+_REMEMBERED = 64
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])([ -]?)(.*)", re.DOTALL)
 _ENHANCED = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?:\s|$)")
@@ -33,6 +37,12 @@ class Severity(enum.IntEnum):
     POSITIVE_INTERMEDIATE = 3
     TRANSIENT_NEGATIVE = 4
     PERMANENT_NEGATIVE = 5
+
+    # Looked up for every reply, where Enum's own hash is a call in Python.
+    __hash__ = int.__hash__
+
+
+_SEVERITIES = {int(severity): severity for severity in Severity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +68,27 @@ class Reply:
     @property
     def severity(self) -> Severity:
         """The reply's first digit."""
-        return Severity(self.code // 100)
+        return _SEVERITIES[self.code // 100]
 
     @property
     def is_positive(self) -> bool:
         """2yz: done."""
-        return self.code // 100 == Severity.POSITIVE_COMPLETION
+        return 200 <= self.code < 300  # noqa: PLR2004  # the first digit
 
     @property
     def is_intermediate(self) -> bool:
         """3yz: go on."""
-        return self.code // 100 == Severity.POSITIVE_INTERMEDIATE
+        return 300 <= self.code < 400  # noqa: PLR2004  # as above
 
     @property
     def is_transient(self) -> bool:
         """4yz: it may work later."""
-        return self.code // 100 == Severity.TRANSIENT_NEGATIVE
+        return 400 <= self.code < 500  # noqa: PLR2004  # as above
 
     @property
     def is_permanent(self) -> bool:
         """5yz: it will not work."""
-        return self.code // 100 == Severity.PERMANENT_NEGATIVE
+        return 500 <= self.code < 600  # noqa: PLR2004  # as above
 
     @property
     def is_closing(self) -> bool:
@@ -109,42 +119,55 @@ class ReplyParser:
     """Bytes in, replies out."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
+        #: How much of the buffer was read.
+        self._read = 0
         self._code = 0
         self._lines: list[str] = []
         self._reply_bytes = 0
+        #: Replies of one line, by that line.
+        self._known: dict[bytes, Reply] = {}
 
     @property
     def pending(self) -> bool:
         """Whether bytes of an unfinished reply are held."""
-        return bool(self._buffer or self._lines)
+        return self._read < len(self._buffer) or bool(self._lines)
 
-    def feed(self, data: bytes) -> Iterator[Reply]:
-        """Take bytes as they came; give the replies they complete, in order.
+    def feed(self, data: bytes) -> Self:
+        """Take bytes as they came; iterating gives the replies they complete, in order.
 
         Iterating raises `ProtocolViolation` for what is no reply or passes a bound; the parser is
-        then of no further use. What is not iterated over is given by the next call.
+        then of no further use. What is not iterated over is given behind the next call.
         """
-        self._buffer += data
-        return self._replies()
+        self._buffer = self._buffer[self._read :] + data
+        self._read = 0
+        return self
 
-    def _replies(self) -> Iterator[Reply]:
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Reply:
         while (line := self._next_line()) is not None:
-            if (reply := self._take(line)) is not None:
-                yield reply
+            if self._lines or (reply := self._known.get(line)) is None:
+                reply = self._take(line)
+            if reply is not None:
+                return reply
+        raise StopIteration
 
     def _next_line(self) -> bytes | None:
-        end = self._buffer.find(b"\n", 0, MAX_LINE_BYTES + 1)
-        if end < 0:
-            if len(self._buffer) > MAX_LINE_BYTES:
+        """A line with its end."""
+        begin = self._read
+        end = self._buffer.find(b"\n", begin, begin + MAX_LINE_BYTES + 1) + 1
+        if not end:
+            if len(self._buffer) - begin > MAX_LINE_BYTES:
                 raise ProtocolViolation(f"a reply line of more than {MAX_LINE_BYTES} bytes")
             return None
-        line = bytes(self._buffer[:end]).rstrip(b"\r")
-        del self._buffer[: end + 1]
-        return line
+        self._read = end
+        return self._buffer[begin:end]
 
     def _take(self, line: bytes) -> Reply | None:
         """Add a line to the reply under way; the reply when that was its last."""
+        raw, line = line, line.removesuffix(b"\n").rstrip(b"\r")
         match = _LINE.fullmatch(line)
         if match is None or (not match[2] and match[3]):
             raise ProtocolViolation(f'not an SMTP reply: "{readable(line[:200])}"')
@@ -159,9 +182,16 @@ class ReplyParser:
         if match[2] == b"-":
             return None
         reply = Reply(code, tuple(self._lines), _enhanced(code, self._lines))
+        if len(self._lines) == 1:
+            self._remember(raw, reply)
         self._lines = []
         self._reply_bytes = 0
         return reply
+
+    def _remember(self, line: bytes, reply: Reply) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[line] = reply
 
 
 def _enhanced(code: int, lines: list[str]) -> EnhancedStatusCode | None:

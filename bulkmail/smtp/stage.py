@@ -25,6 +25,9 @@ class Stage(enum.StrEnum):
     VRFY = "vrfy"
     QUIT = "quit"
 
+    # As equal as it is to its word; and looked up for every reply.
+    __hash__ = str.__hash__
+
 
 #: Seconds a stage may take. RFC 5321, 4.5.3.2 where it names the stage: greeting 5 min, MAIL and
 #: RCPT 5 min, DATA 2 min, end of data 10 min (data blocks of 3 min are under the same deadline).

@@ -30,6 +30,9 @@ class State(enum.Enum):
     #: QUIT was answered, or the server said 421.
     CLOSED = "closed"
 
+    # Looked up for every reply, where Enum's own hash is a call in Python.
+    __hash__ = object.__hash__
+
 
 COMPLETION = Severity.POSITIVE_COMPLETION
 INTERMEDIATE = Severity.POSITIVE_INTERMEDIATE
@@ -118,4 +121,15 @@ STRAGGLERS: dict[State, dict[Stage, dict[Severity, State]]] = {
         Stage.DATA: {INTERMEDIATE: State.EXPECT_CONTENT},
         Stage.END_OF_DATA: _CONTENT_ANSWERED,
     },
+}
+
+
+def _hoped(replies: dict[Severity, State], state: State) -> State:
+    return replies.get(COMPLETION) or replies.get(INTERMEDIATE) or state
+
+
+#: Where a good reply leads, in each state in which the command may be sent.
+HOPED: dict[State, dict[Stage, State]] = {
+    state: {stage: _hoped(replies, state) for stage, replies in stages.items()}
+    for state, stages in TRANSITIONS.items()
 }
