@@ -101,6 +101,7 @@ async def _check(
             environ=environ,
             skip_invalid=True,
             notes=notes,
+            is_close=True,
         )
         if notes is not None and not inspection.faults:
             await notes.checks(campaign.name).passed(inspection.facts)

@@ -80,9 +80,12 @@ class Crew:
             worker.wait()
 
     async def check(
-        self, batches: AsyncIterator[tuple[Sequence[Delivery], datetime]]
+        self,
+        batches: AsyncIterator[tuple[Sequence[Delivery], datetime]],
+        *,
+        is_close: bool = False,
     ) -> AsyncIterator[tuple[list[Delivery], list[Answer]]]:
-        """Rows with their answers, in the rows' order.
+        """Rows with their answers, in the rows' order. `is_close`: with what is worth a notice.
 
         Where no process is left that answers, each row is `Unfit`: to be looked at here.
         """
@@ -90,7 +93,7 @@ class Crew:
         async for batch, instant in batches:
             for start in range(0, len(batch), CHUNK):
                 rows = list(batch[start : start + CHUNK])
-                question = Question(rows, instant, place)
+                question = Question(rows, instant, place if is_close else None)
                 place += len(rows)
                 loop = asyncio.get_running_loop()
                 asked = loop.run_in_executor(self._threads, self._ask, question)

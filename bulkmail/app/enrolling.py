@@ -89,11 +89,13 @@ class Pass:
         domain: str | None = None,
         notes: Ledger | None = None,
         is_strict: bool = False,
+        is_close: bool = False,
     ) -> None:
         """`domain` is the one Message-IDs end in, where it is not that of From.
 
         With `notes` a person checks: that ledger keeps what rows' own files are, not `ledger`. A
-        strict pass takes no files of rows but those that a person checked.
+        strict pass takes no files of rows but those that a person checked. Only a close one looks
+        for what is no fault and worth a notice: `Inspection.linting`.
         """
         self._campaign = campaign
         self._composer = composer
@@ -101,6 +103,7 @@ class Pass:
         self.ledger = ledger
         self._clock = surroundings.clock
         self._watch = surroundings.watch
+        self._is_close = is_close
         self._domain = from_domain(campaign) if domain is None else domain
         checks = (notes or ledger).checks(campaign.name)
         self._files = FileNotes(checks, by_person=notes is not None, is_strict=is_strict)
@@ -207,7 +210,8 @@ class Pass:
         self, enrolment: Enrolment, composer: AnyComposer, crew: Crew
     ) -> None:
         async with crew:
-            async for rows, answers in crew.check(self._batches(enrolment)):
+            batches = self._batches(enrolment)
+            async for rows, answers in crew.check(batches, is_close=self._is_close):
                 for delivery, answer in zip(rows, answers, strict=True):
                     await self._take(delivery, answer, composer)
                     self._looked_at_one()
@@ -252,7 +256,8 @@ class Pass:
             self.inspection.unfit.append((delivery.id, reason))
         else:
             self.inspection.overview.count(delivery, mail.size, self._language_column)
-            self.inspection.linting.look(mail, self._place + 1)
+            if self._is_close:
+                self.inspection.linting.look(mail, self._place + 1)
             await self._files.note(delivery, mail)
 
 
@@ -295,19 +300,27 @@ async def inspect(
     environ: Mapping[str, str],
     skip_invalid: bool,
     notes: Ledger | None = None,
+    is_close: bool = False,
 ) -> tuple[Inspection, AnyComposer | None]:
     """Look at everything that a send would use, with `ledger` as scratch paper.
 
     Faults are in the result, all of them; the composer is None where templates are at fault. With
     `skip_invalid` the rows are enrolled all the same, and those at fault are failed. With `notes`
-    a person checks, and that ledger keeps it.
+    a person checks, and that ledger keeps it. `is_close`: as in a `Pass`.
     """
     faults = FaultList()
     composer = None
     with faults.collecting():
         composer = composer_of(campaign)
     checker = composer_of_the_rest(campaign, faults) if faults else composer
-    checking = Pass(campaign, checker, ledger=ledger, surroundings=surroundings, notes=notes)
+    checking = Pass(
+        campaign,
+        checker,
+        ledger=ledger,
+        surroundings=surroundings,
+        notes=notes,
+        is_close=is_close,
+    )
     listed: list[Listed] = []
     with faults.collecting():
         listed = suppressed_by(campaign)

@@ -37,10 +37,10 @@ from bulkmail.message.keyring import Keyring
 from bulkmail.message.mail_object import MailObject
 from bulkmail.report.summary import Summary
 from bulkmail.settings import RetrySettings, Security, ServerSettings
-from bulkmail.transport.eml import EmlTransport
+from bulkmail.transport.eml import HANDFUL, EmlTransport
 
-#: Messages made side by side: as many files are then written in one hop to a thread.
-WRITERS = 64
+#: Messages made side by side: while a handful of files is written, the next ones are made.
+WRITERS = 3 * HANDFUL
 #: Where a dry run writes unless it is told.
 OUTBOX = Path("outbox")
 

@@ -18,8 +18,8 @@ class Question:
 
     rows: list[Delivery]
     instant: datetime
-    #: The place of the first one in the pass, from 1.
-    first: int
+    #: The place of the first one in the pass, from 1; None: none of them is looked at closely.
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,21 @@ Answer = Sound | Skipped | Unfit
 
 async def answers(question: Question, composer: Composer) -> list[Answer]:
     """What each row comes to by itself: who has whose file is known to who sees them all."""
+    first = question.first
     return [
-        await _answer(row, composer, question.instant, place)
-        for place, row in enumerate(question.rows, question.first)
+        await _answer(
+            row,
+            composer,
+            question.instant,
+            is_close=first is not None and is_looked_at(first + behind),
+        )
+        for behind, row in enumerate(question.rows)
     ]
 
 
-async def _answer(row: Delivery, composer: Composer, instant: datetime, place: int) -> Answer:
+async def _answer(
+    row: Delivery, composer: Composer, instant: datetime, *, is_close: bool
+) -> Answer:
     try:
         mail = await composer.draft(row, instant)
     except RowSkipped as skipped:
@@ -64,4 +72,4 @@ async def _answer(row: Delivery, composer: Composer, instant: datetime, place: i
     except RowFaults:
         return Unfit()
     notes = tuple([file.note for file in mail.files if file.note is not None])
-    return Sound(mail.size, notes, lint(mail) if is_looked_at(place) else ())
+    return Sound(mail.size, notes, lint(mail) if is_close else ())

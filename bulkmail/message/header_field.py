@@ -77,19 +77,30 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
     if value.isascii() and "=?" not in value and len(name) + 2 + len(value) <= LINE:
         return f"{name}: {value}\r\n".encode("ascii")
     longest = MAX_LINE - len(name) - 2 if is_structured else MAX_WORD
-    runs = _runs(value, longest)
-    if len(runs) == 1 and not runs[0][1] and (word := _one_word(value, LINE - len(name) - 2)):
-        return f"{name}: {word}\r\n".encode("ascii")
     field = FoldedField(name)
     if "  " in value:
         field.add_text(value)
         return field.encode()
+    runs = _runs(value, longest)
+    if line := _one_line(name, runs):
+        return f"{line}\r\n".encode("ascii")
     for run, is_plain in runs:
         if is_plain:
             field.add(run)
         else:
             field.add_text(run)
     return field.encode()
+
+
+def _one_line(name: str, runs: Iterable[tuple[str, bool]]) -> str | None:
+    """The field where it needs no fold: most do not. None where it has to be folded."""
+    line = f"{name}:"
+    for run, is_plain in runs:
+        words = [run] if is_plain else encoded_words(run)
+        if len(words) > 1:
+            return None
+        line = f"{line} {words[0]}"
+    return line if len(line) <= LINE else None
 
 
 def _one_word(text: str, room: int, behind: int = 0) -> str | None:

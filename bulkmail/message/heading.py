@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -76,25 +77,18 @@ class _Repeated:
 
 
 class _Date:
-    """The Date field: many messages are made in a second."""
+    """The Date field: many messages are made in a second. The zone is that of the campaign."""
 
     def __init__(self) -> None:
-        self._last: datetime | None = None
+        self._second: int | None = None
         self._field = b""
 
     def field(self, sent_at: datetime) -> bytes:
         """The field of an aware moment."""
-        second = sent_at.replace(microsecond=0)
-        last = self._last
-        # Where clocks are put back, `fold` alone tells two moments apart.
-        if (
-            last is None
-            or last.tzinfo is not second.tzinfo
-            or last.fold != second.fold
-            or last != second
-        ):
-            self._field = f"Date: {format_datetime(second)}\r\n".encode("ascii")
-            self._last = second
+        second = math.floor(sent_at.timestamp())
+        if second != self._second:
+            self._field = f"Date: {format_datetime(sent_at)}\r\n".encode("ascii")
+            self._second = second
         return self._field
 
 

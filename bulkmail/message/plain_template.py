@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import nodes
-from markupsafe import escape
 
 #: What becomes of a column's value.
 Fill = Callable[[Any], str]
@@ -22,11 +21,14 @@ _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 class PlainTemplate:
     """Such a template, taken apart."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_columns", "_texts")
 
     def __init__(self, parts: list[tuple[str, Fill | None]]) -> None:
-        #: Texts; and columns' names, with what is done to a column's text.
-        self._parts = parts
+        """`parts` are texts; and columns' names, with what is done to a column's text."""
+        #: With a gap where a column goes.
+        self._texts = ["" if fill else text for text, fill in parts]
+        #: The gaps' places.
+        self._columns = [(at, name, fill) for at, (name, fill) in enumerate(parts) if fill]
 
     @classmethod
     def of(cls, tree: nodes.Template, *, is_html: bool = False) -> PlainTemplate | None:
@@ -56,15 +58,12 @@ class PlainTemplate:
 
     def text(self, variables: Mapping[str, Any]) -> str | None:
         """The text, as jinja2 would make it; None where it is to be asked."""
-        texts = []
-        for part, fill in self._parts:
-            if fill is None:
-                texts.append(part)
-                continue
-            value = variables.get(part)
+        texts = self._texts.copy()
+        for at, name, fill in self._columns:
+            value = variables.get(name)
             if type(value) is not str and type(value) is not int:
                 return None
-            texts.append(fill(value))
+            texts[at] = fill(value)
         return "".join(texts)
 
 
@@ -78,4 +77,6 @@ def _is_safe(node: nodes.Filter) -> bool:
 
 
 def _escaped(value: str | int) -> str:
-    return str(escape(value))
+    # As markupsafe does it, which makes an object of its own of it first.
+    text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("'", "&#39;").replace('"', "&#34;")
