@@ -28,8 +28,6 @@ from bulkmail.campaign.model import ProjectModel
 from bulkmail.fate import Delivery
 from bulkmail.message.addressees import IsSuppressed
 
-#: Rows of a list below which no process is started: it takes half a second to be of use.
-FEW = 8000
 #: Rows in one question.
 CHUNK = 200
 #: Questions under way for each process: one that is answered, and the next one.

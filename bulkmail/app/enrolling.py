@@ -11,11 +11,11 @@ import itertools
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import AnyComposer, composer_of
-from bulkmail.app.crew import FEW, Crew, cores
 from bulkmail.app.faults import FaultList
 from bulkmail.app.file_notes import FileNotes
 from bulkmail.app.identity import from_domain, ledger_name_of_file
@@ -39,9 +39,14 @@ from bulkmail.message.language import language_column
 from bulkmail.message.message_id import message_id
 from bulkmail.report.wording import counted
 
+if TYPE_CHECKING:
+    from bulkmail.app.crew import Crew
+
 #: Rows read, enrolled or checked at a time: enough to make a commit worth while, few enough that
 #: other campaigns on the ledger are not held up.
 BATCH = 2000
+#: Rows of a list below which it is checked here: a process takes half a second to be of use.
+FEW = 8000
 #: Rows between two words to whoever watches.
 STEP = 200
 
@@ -199,7 +204,12 @@ class Pass:
         if not isinstance(composer, Composer):
             # A text is made so fast that it is not worth a process.
             return None
-        if self.inspection.rows < FEW or (count := cores()) == 1:
+        if self.inspection.rows < FEW:
+            return None
+        # Of no use to who sends to few, and not free to import.
+        from bulkmail.app.crew import Crew, cores  # noqa: PLC0415
+
+        if (count := cores()) == 1:
             return None
         try:
             return Crew(composer.campaign, composer.is_suppressed, count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bulkmail.app.texting import TextTally
-from bulkmail.message.lint import lint
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.text_message import TextMessage
 
@@ -35,6 +34,9 @@ class Linting:
         if isinstance(mail, TextMessage):
             self.texts.add(mail)
         elif is_looked_at(place):
+            # Whoever sends does not look: Python's own mail parser is slow to import.
+            from bulkmail.message.lint import lint  # noqa: PLC0415
+
             self.take(lint(mail), mail.row, mail.address)
 
     def take(self, sentences: Iterable[str], row: int, address: str) -> None:

@@ -10,7 +10,7 @@ from bulkmail.app.assembly import Surroundings
 from bulkmail.app.options import Occasion
 from bulkmail.app.places import ledger_path
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import Instants, RecipientList, fetched, open_recipients
+from bulkmail.campaign.recipients import RecipientList, open_recipients
 
 
 @contextlib.asynccontextmanager
@@ -28,12 +28,16 @@ async def opened_list(
     there, and is gone with the context. Raises `ConfigurationError`, and as one of them
     `SourceUnavailable`.
     """
+    if not campaign.model.recipients.is_fetched:
+        yield open_recipients(campaign)
+        return
+    from bulkmail.campaign.recipients.fetch import Instants, fetched  # noqa: PLC0415  # for few
+
     home = ledger_path(campaign, ledger).parent
     now = None if occasion is None else occasion.now
     instants = Instants(
         surroundings.clock.time() if now is None else now, occasion.last_run if occasion else None
     )
-    if campaign.model.recipients.is_fetched:
-        surroundings.watch.announce("Asking for the list of recipients …")
+    surroundings.watch.announce("Asking for the list of recipients …")
     async with fetched(campaign, instants, environ, home) as came:
         yield open_recipients(campaign, came)

@@ -9,7 +9,6 @@ from bulkmail.app.linting import is_looked_at
 from bulkmail.fate import Delivery, FileNote
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults, RowSkipped
-from bulkmail.message.lint import lint
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +71,8 @@ async def _answer(
     except RowFaults:
         return Unfit()
     notes = tuple([file.note for file in mail.files if file.note is not None])
-    return Sound(mail.size, notes, lint(mail) if is_close else ())
+    if not is_close:
+        return Sound(mail.size, notes)
+    from bulkmail.message.lint import lint  # noqa: PLC0415  # slow to import
+
+    return Sound(mail.size, notes, lint(mail))

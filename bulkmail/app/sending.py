@@ -7,13 +7,13 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bulkmail.app.assembly import Surroundings, engine_for, transcribing
 from bulkmail.app.channel import AnyComposer
 from bulkmail.app.enrolling import Pass, skip_again
 from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
 from bulkmail.app.listing import opened_list
-from bulkmail.app.notifying import Notices
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
 from bulkmail.app.personal_check import facts, insist
@@ -41,6 +41,9 @@ from bulkmail.settings import (
     retry_settings,
 )
 from bulkmail.transport.transcript import Transcript
+
+if TYPE_CHECKING:
+    from bulkmail.app.notifying import Notices
 
 
 async def send(
@@ -80,7 +83,7 @@ async def send_in(
     """`send`, in surroundings that are there already: a signal is theirs to answer."""
     suppressions = Suppressions()
     servers, composer = await prepared(campaign, suppressions, surroundings, environ)
-    notices = Notices(campaign, environ)
+    notices = _notices(campaign, environ)
     path = ledger_path(campaign, options.ledger)
     if options.ledger is None:
         await refuse_another_ledger(campaign, path.resolve(), surroundings.clock)
@@ -128,8 +131,19 @@ async def send_in(
         if record is None:
             raise AssertionError("a campaign is either begun or enrolled")
         ended = await job.deliver(record, servers, transcript)
-        await notices.tell(ended, record, ledger, servers, surroundings)
+        if notices is not None:
+            await notices.tell(ended, record, ledger, servers, surroundings)
         return ended
+
+
+def _notices(campaign: Campaign, environ: Mapping[str, str]) -> Notices | None:
+    """Whom the campaign tells of its end; None: nobody. Raises `ConfigurationError`."""
+    if not campaign.model.on_finish and not campaign.model.on_failure:
+        return None
+    # What it is told with is slow to import, and of no use to all others.
+    from bulkmail.app.notifying import Notices  # noqa: PLC0415
+
+    return Notices(campaign, environ)
 
 
 async def _begun(campaign: Campaign, options: SendOptions, ledger: Ledger) -> CampaignRecord | None:

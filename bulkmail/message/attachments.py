@@ -1,11 +1,14 @@
 """The files of a message: those shared by all rows, encoded once, and each row's own.
 
-A path is a template; where nothing is filled in, the file is the same for every row.
+A path is a template; where nothing is filled in, the file is the same for every row. What few
+campaigns ask for (`pdf:`, `must_contain:`) is imported for those alone.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
@@ -18,12 +21,14 @@ from bulkmail.message.file_part import file_part
 from bulkmail.message.file_reader import FileBody, FileReader
 from bulkmail.message.frame import Part
 from bulkmail.message.media_type import guessed_type, is_media_type
-from bulkmail.message.must_contain import MustContain
-from bulkmail.message.pdf_letter import PdfLetter
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.templates import Templates
-from bulkmail.message.typst_pool import TypstPool
+
+if TYPE_CHECKING:
+    from bulkmail.message.must_contain import MustContain
+    from bulkmail.message.pdf_letter import PdfLetter
+    from bulkmail.message.typst_pool import TypstPool
 
 _SEPARATORS = str.maketrans("/\\", "__")
 
@@ -155,7 +160,13 @@ class _Compiler:
         self._campaign = campaign
         self._templates = templates
         self._owners = FileOwners()
-        self._pool = TypstPool()
+
+    @cached_property
+    def _pool(self) -> TypstPool:
+        """One for all entries."""
+        from bulkmail.message.typst_pool import TypstPool  # noqa: PLC0415
+
+        return TypstPool()
 
     def image(self, name: str, path: str) -> Attachment | None:
         loc = ("inline", name)
@@ -173,6 +184,8 @@ class _Compiler:
             return self._templates.inline(text, loc) if text else None
 
         if model.pdf is not None:
+            from bulkmail.message.pdf_letter import PdfLetter  # noqa: PLC0415
+
             return PdfLetter(
                 self._campaign,
                 self._templates,
@@ -186,7 +199,7 @@ class _Compiler:
         loc = "attachments", number, "path"
         path = self._templates.inline(model.path, loc)
         contained = optional(model.must_contain, "must_contain")
-        must_contain = None if contained is None else MustContain(contained)
+        must_contain = None if contained is None else _must_contain(contained)
         choice = self._choice(
             loc,
             path,
@@ -226,3 +239,9 @@ class _Compiler:
         except ConfigurationError as error:
             self._templates.faults += error.faults
             return None
+
+
+def _must_contain(renderer: Renderer) -> MustContain:
+    from bulkmail.message.must_contain import MustContain  # noqa: PLC0415
+
+    return MustContain(renderer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkmail.campaign.load import Campaign
 from bulkmail.fate import FileNote
@@ -11,11 +12,13 @@ from bulkmail.message.attachments import Attachment, attachments, inline_images
 from bulkmail.message.bodies import Bodies
 from bulkmail.message.file_reader import FileReader
 from bulkmail.message.frame import Frame, Part
-from bulkmail.message.invitation import Invitation
-from bulkmail.message.pdf_letter import PdfLetter
 from bulkmail.message.row import Row
 from bulkmail.message.shown_images import ShownImages
 from bulkmail.message.templates import Templates
+
+if TYPE_CHECKING:
+    from bulkmail.message.invitation import Invitation
+    from bulkmail.message.pdf_letter import PdfLetter
 
 
 class Contents:
@@ -66,6 +69,8 @@ def _invitation(campaign: Campaign, templates: Templates) -> Invitation | None:
     """The campaign's, if it has one; there is no second."""
     for number, model in enumerate(campaign.model.attachments):
         if model.ics is not None:
+            from bulkmail.message.invitation import Invitation  # noqa: PLC0415  # for few
+
             loc = ("attachments", number)
             name = templates.inline(model.filename, (*loc, "filename")) if model.filename else None
             return Invitation(campaign, templates, model.ics, (*loc, "ics"), filename=name)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkmail.address import printable
 from bulkmail.campaign.document import Loc
@@ -14,9 +15,11 @@ from bulkmail.errors import ConfigurationError
 from bulkmail.fate import FileNote
 from bulkmail.message.file_owners import FileOwners
 from bulkmail.message.file_pattern import FilePattern, PatternRefused
-from bulkmail.message.must_contain import MustContain
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
+
+if TYPE_CHECKING:
+    from bulkmail.message.must_contain import MustContain
 
 #: How a row whose file was changed on purpose gets it.
 WAY_OUT = ": run `bulkmail check`, then `bulkmail retry`, where that is meant"

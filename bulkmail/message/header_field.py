@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 
 from bulkmail.address import Mailbox
 from bulkmail.message.encoded_word import MAX_WORD, encoded_words
@@ -23,6 +24,8 @@ MAX_LINE = 998
 _NAME = re.compile(r"[!-\-/-9;-~][!-9;-~]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _SPACES = re.compile("  +")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: Longest display name that is written as one quoted string, which cannot be folded well.
 _MAX_QUOTED = 60
 
@@ -90,6 +93,14 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
         else:
             field.add_text(run)
     return field.encode()
+
+
+def date_field(name: str, moment: datetime) -> bytes:
+    """A field of an aware moment, in its own zone (RFC 5322, 3.3)."""
+    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
+    # What strftime makes of days and months is the locale's.
+    date = f"{day}, {moment.day:02} {month} {moment.year:04} {moment:%H:%M:%S %z}"
+    return f"{name}: {date}\r\n".encode("ascii")
 
 
 def _one_line(name: str, runs: Iterable[tuple[str, bool]]) -> str | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from email.utils import format_datetime
 
 from bulkmail.address import Mailbox, parse_mailbox, printable, split_mailboxes
 from bulkmail.campaign.load import Campaign
 from bulkmail.message.addressees import Addressees
-from bulkmail.message.header_field import mailbox_field, text_field
+from bulkmail.message.header_field import date_field, mailbox_field, text_field
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.templates import Templates
@@ -87,7 +86,7 @@ class _Date:
         """The field of an aware moment."""
         second = math.floor(sent_at.timestamp())
         if second != self._second:
-            self._field = f"Date: {format_datetime(sent_at)}\r\n".encode("ascii")
+            self._field = date_field("Date", sent_at)
             self._second = second
         return self._field
 

@@ -33,7 +33,7 @@ def several(monkeypatch: pytest.MonkeyPatch) -> Processes:
     monkeypatch.setattr(crew, "_started", noted)
     monkeypatch.setattr(crew, "CHUNK", 3)
     monkeypatch.setattr(enrolling, "FEW", 1)
-    monkeypatch.setattr(enrolling, "cores", lambda: 2)
+    monkeypatch.setattr(crew, "cores", lambda: 2)
     return started
 
 
@@ -67,7 +67,7 @@ async def both(
     """What several processes report, and what this one alone does."""
     together = await check(Campaign.load(path))
     assert len(several) == 2
-    monkeypatch.setattr(enrolling, "cores", lambda: 1)
+    monkeypatch.setattr(crew, "cores", lambda: 1)
     alone = await check(Campaign.load(path))
     assert len(several) == 2
     return together, alone

@@ -14,7 +14,8 @@ import pytest
 from support.page_server import Answer, header, page, page_server
 
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import Instants, RecipientList, fetched, open_recipients, spool
+from bulkmail.campaign.recipients import RecipientList, open_recipients, spool
+from bulkmail.campaign.recipients.fetch import Instants, fetched
 from bulkmail.errors import ConfigurationError, NobodyToSendTo, SourceUnavailable
 
 NOW = 1_796_086_800.0  # 2026-12-01T01:00:00Z

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy
 
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.recipients import Instants, RecipientList, fetched, open_recipients
+from bulkmail.campaign.recipients import RecipientList, open_recipients
+from bulkmail.campaign.recipients.fetch import Instants, fetched
 from bulkmail.errors import SourceUnavailable
 
 NOW = 1_796_086_800.0  # 2026-12-01T01:00:00Z

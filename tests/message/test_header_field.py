@@ -3,8 +3,9 @@
 import email
 import email.policy
 import re
+from datetime import UTC, datetime, timedelta, timezone
 from email.header import decode_header, make_header
-from email.utils import parseaddr
+from email.utils import format_datetime, parseaddr
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkmail.address import Mailbox, parse_address
-from bulkmail.message.header_field import is_field_name, mailbox_field, text_field
+from bulkmail.message.header_field import date_field, is_field_name, mailbox_field, text_field
 
 LINES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=200).map(
     lambda text: text.strip()
@@ -45,6 +46,22 @@ def test_lines_of_a_subject_are_short(subject: str) -> None:
     assert field.isascii()
     assert all(len(line) <= 78 for line in field.split(b"\r\n"))
     assert all(line.strip() for line in field[:-2].split(b"\r\n"))
+
+
+@given(
+    st.datetimes(min_value=datetime.min.replace(1970), max_value=datetime.max.replace(2100)),
+    st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+def test_a_date_is_as_the_standard_library_writes_it(moment: datetime, zone: timezone) -> None:
+    moment = moment.replace(tzinfo=zone)
+
+    assert date_field("Date", moment) == f"Date: {format_datetime(moment)}\r\n".encode()
+
+
+def test_a_date_names_day_and_month() -> None:
+    assert date_field("Date", datetime(2026, 3, 1, 9, 5, tzinfo=UTC)) == (
+        b"Date: Sun, 01 Mar 2026 09:05:00 +0000\r\n"
+    )
 
 
 def test_plain_words_of_a_subject_stay_readable() -> None:

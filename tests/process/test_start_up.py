@@ -19,6 +19,10 @@ SLOW = frozenset(
         *("bulkmail.app.checking", "bulkmail.report.bar", "bulkmail.cli.probe"),
         *("bulkmail.app.rehearsing", "bulkmail.app.processes.crew", "bulkmail.app.scheduler"),
         *("bulkmail.gateway", "sqlalchemy", "httpx", "httpx2"),
+        *("email.parser", "email.headerregistry", "bulkmail.message.lint"),
+        *("bulkmail.app.crew", "bulkmail.app.notifying"),
+        *("bulkmail.message.must_contain", "bulkmail.message.pdf_letter"),
+        *("bulkmail.campaign.recipients.fetch", "bulkmail.message.invitation"),
         *("bulkmail.cli.report", "bulkmail.transport.probe", "bulkmail.transport.client"),
     }
 )

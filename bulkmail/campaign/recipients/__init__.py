@@ -1,7 +1,9 @@
-"""Recipients: rows out of files, read as a stream, each with what is wrong with it."""
+"""Recipients: rows out of files, read as a stream, each with what is wrong with it.
 
-from bulkmail.campaign.recipients.fetch import Fetched, Instants, fetched
+What has to be fetched first is in `fetch`, imported for those lists alone.
+"""
+
 from bulkmail.campaign.recipients.recipient_list import RecipientList, open_recipients
 from bulkmail.campaign.recipients.row import Row
 
-__all__ = ["Fetched", "Instants", "RecipientList", "Row", "fetched", "open_recipients"]
+__all__ = ["RecipientList", "Row", "open_recipients"]

@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.model import RecipientsModel
 from bulkmail.campaign.recipients.address_kind import AddressKind, address_kind, named_column
 from bulkmail.campaign.recipients.columns import unknown_column
-from bulkmail.campaign.recipients.fetch import Fetched
 from bulkmail.campaign.recipients.row import Row
 from bulkmail.campaign.recipients.source import (
     SUFFIXES,
@@ -25,6 +25,9 @@ from bulkmail.campaign.recipients.source import (
 from bulkmail.campaign.recipients.understand import FaultMaker, Understanding
 from bulkmail.campaign.text_file import displayed, is_utf8_after_all, text_encoding
 from bulkmail.errors import ConfigurationError, Fault, NobodyToSendTo
+
+if TYPE_CHECKING:
+    from bulkmail.campaign.recipients.fetch import Fetched
 
 _LOC: Loc = ("recipients",)
 #: The options that decide what a row is, wherever it comes from.
