@@ -19,7 +19,7 @@ _MAX_PORT = 65535
 
 async def dial(
     make_protocol: Callable[[], _Protocol], host: str, port: int, deadline: float
-) -> tuple[asyncio.WriteTransport, _Protocol]:
+) -> tuple[asyncio.Transport, _Protocol]:
     """Connect to the first address of `host` that answers, by `deadline` in the loop's time.
 
     Raises `OSError` with the last address's reason, `TimeoutError` at the deadline, `ValueError`

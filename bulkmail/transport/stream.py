@@ -1,4 +1,4 @@
-"""The connection: the one place where asyncio's streams are touched.
+"""The connection: the one place where asyncio's transports are touched.
 
 It is also the border: `OSError`, `ssl.SSLError` and `TimeoutError` end here and become errors of
 `bulkmail.errors` that carry host and stage. Writing never waits: bytes are handed to the
@@ -9,11 +9,11 @@ block one another (RFC 2920, 3.1), and one deadline bounds both.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
 import os
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 from bulkmail.errors import (
@@ -24,12 +24,11 @@ from bulkmail.errors import (
     TlsFailed,
 )
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.arrivals import Arrivals
 from bulkmail.transport.dialling import dial
 
 Bytes: TypeAlias = bytes | memoryview
 
-#: Read at once at most. Replies are short; nothing hangs on it.
-READ_SIZE = 65536
 #: Bytes that may wait in this process for the network before a writer of content has to wait.
 HIGH_WATER = 131072
 #: Seconds to take leave of a connection in order; then it is cut.
@@ -69,7 +68,7 @@ class Stream(Protocol):
         """TLS's facts; None in plaintext."""
         ...
 
-    def write(self, chunks: Iterable[Bytes]) -> None:
+    def write(self, chunks: Sequence[Bytes]) -> None:
         """Hand bytes over. Returns at once; where the connection is lost, reading says so."""
         ...
 
@@ -104,51 +103,24 @@ class Stream(Protocol):
         ...
 
 
-class _Inbox(asyncio.StreamReader):
-    """A reader that gives what arrived before it tells of a failure.
-
-    A server that refuses content half-way and closes is a reply, then a reset. asyncio's reader
-    raises the reset and keeps the reply; ours is read first, and is the truth about the message.
-    """
-
-    failure: Exception | None = None
-    #: The socket and its identity, while what comes on it is plaintext.
-    socket: tuple[int, int] | None = None
-
-    def set_exception(self, exc: Exception) -> None:
-        """Remember why, and end behind what the system still holds for us."""
-        self.failure = exc
-        if self.socket is not None:
-            # A write that fails ends the transport, whatever lies there unread.
-            with contextlib.suppress(OSError):
-                self._read_rest(*self.socket)
-        self.feed_eof()
-
-    def _read_rest(self, descriptor: int, identity: int) -> None:
-        # Closed by now, the number might be another's.
-        if os.fstat(descriptor).st_ino == identity:
-            while data := os.read(descriptor, READ_SIZE):
-                self.feed_data(data)
-
-
 class SmtpStream:
     """A TCP connection, plain or under TLS."""
 
-    def __init__(self, host: str, port: int, reader: _Inbox, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, host: str, port: int, arrivals: Arrivals, transport: asyncio.Transport
+    ) -> None:
         self._host = host
         self._where = f"{host}:{port}"
-        self._reader = reader
-        self._writer = writer
+        self._arrivals = arrivals
+        self._transport = transport
 
     @classmethod
     async def connect(cls, host: str, port: int, deadline: float) -> SmtpStream:
         """Connect. Raises `ConnectFailed` or, at the deadline, `StageTimeout`."""
         where = f"{host}:{port}"
         loop = asyncio.get_running_loop()
-        reader = _Inbox(limit=READ_SIZE, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
-            transport, _ = await dial(lambda: protocol, host, port, deadline)
+            transport, arrivals = await dial(lambda: Arrivals(loop), host, port, deadline)
         except TimeoutError as error:
             raise StageTimeout(
                 f"{where} did not take a connection in time", host=where, stage=Stage.CONNECT
@@ -158,93 +130,83 @@ class SmtpStream:
                 f"cannot connect to {where}: {_reason(error)}", host=where, stage=Stage.CONNECT
             ) from error
         transport.set_write_buffer_limits(high=HIGH_WATER)
-        if (found := transport.get_extra_info("socket")) is not None:
-            reader.socket = (found.fileno(), os.fstat(found.fileno()).st_ino)
-        return cls(host, port, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        return cls(host, port, arrivals, transport)
 
     @property
     def is_congested(self) -> bool:
         """Whether more content should wait."""
-        return self._writer.transport.get_write_buffer_size() > HIGH_WATER
+        return self._transport.get_write_buffer_size() > HIGH_WATER
 
     @property
     def unsent(self) -> int:
         """Octets that were written and have not left this process."""
-        return self._writer.transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size()
 
     @property
     def has_ended(self) -> bool:
         """Whether the connection is over, and all that came was read."""
-        return self._reader.at_eof() or self._writer.is_closing()
+        arrivals = self._arrivals
+        return (arrivals.has_ended and arrivals.is_empty) or self._transport.is_closing()
 
     @property
     def local_address(self) -> str:
         """The socket's own IP address."""
-        return _address(self._writer.get_extra_info("sockname"))
+        return _address(self._transport.get_extra_info("sockname"))
 
     @property
     def peer_address(self) -> str:
         """The server's IP address."""
-        return _address(self._writer.get_extra_info("peername"))
+        return _address(self._transport.get_extra_info("peername"))
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
         """TLS's facts; None in plaintext."""
-        found = self._writer.get_extra_info("ssl_object")
+        found = self._transport.get_extra_info("ssl_object")
         return found if isinstance(found, ssl.SSLObject) else None
 
-    def write(self, chunks: Iterable[Bytes]) -> None:
+    def write(self, chunks: Sequence[Bytes]) -> None:
         """Hand bytes over; what is written to a lost connection is dropped."""
-        if not self._writer.is_closing():
-            if isinstance(chunks, list) and len(chunks) == 1:
-                # Of a large attachment most writes are one piece: joined, it would be copied.
-                self._writer.write(chunks[0])
-            else:
-                self._writer.writelines(chunks)
+        if self._transport.is_closing():
+            return
+        if len(chunks) == 1:
+            # Of a large attachment most writes are one piece: joined, it would be copied.
+            self._transport.write(chunks[0])
+        else:
+            self._transport.writelines(chunks)
 
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""
-        # read() returns without a pause where there is something; where it pauses, it is undone.
-        reading = self._reader.read(READ_SIZE)
-        try:
-            reading.send(None)
-        except StopIteration as done:
-            return bytes(done.value)
-        reading.close()
-        return b""
+        return self._arrivals.take()
 
     async def read(self, stage: Stage, deadline: float) -> bytes:
         """Wait for bytes."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                data = await self._reader.read(READ_SIZE)
-        except TimeoutError as error:
-            raise self._silent(stage) from error
-        return self._given(data, stage)
+        arrivals = self._arrivals
+        while arrivals.is_empty and not arrivals.has_ended:
+            await self._news(stage, deadline)
+        return self._given(stage)
 
     async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
         """Wait until there is room, or bytes came."""
-        reading = asyncio.ensure_future(self._reader.read(READ_SIZE))
-        draining = asyncio.ensure_future(self._writer.drain())
-        both = {reading, draining}
-        try:
-            async with asyncio.timeout_at(deadline):
-                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError as error:
-            raise self._silent(stage) from error
-        finally:
-            # A cancelled read() has taken nothing: what came is there for the next one.
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
-        return None if reading.cancelled() else self._given(reading.result(), stage)
+        arrivals = self._arrivals
+        while arrivals.is_empty and not arrivals.has_ended:
+            if not arrivals.is_congested:
+                return None
+            await self._news(stage, deadline)
+        return self._given(stage)
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
         """Shake hands, for the host that was connected to."""
-        self._reader.socket = None
+        self._arrivals.begin_tls()
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(deadline):
-                await self._writer.start_tls(context, server_hostname=self._host)
+                transport = None
+                if not self._transport.is_closing():
+                    transport = await loop.start_tls(
+                        self._transport, self._arrivals, context, server_hostname=self._host
+                    )
+            if transport is None:
+                raise ConnectionAbortedError(errno.ECONNABORTED, "it is closed")
         except ssl.SSLError as error:
             raise TlsFailed(
                 f"{self._where}: {_tls_reason(error)}", host=self._where, stage=Stage.TLS
@@ -257,26 +219,30 @@ class SmtpStream:
                 host=self._where,
                 stage=Stage.TLS,
             ) from error
-        self._writer.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport = transport
+        self._arrivals.continue_on(transport)
+        transport.set_write_buffer_limits(high=HIGH_WATER)
 
     async def close(self) -> None:
         """Close in order, within a second."""
-        self._writer.close()
+        self._transport.close()
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._writer.wait_closed()
-        except OSError:
-            # Lost already, or too slow (TimeoutError): there is nobody left to tell.
-            pass
+            await asyncio.wait([self._arrivals.closed], timeout=CLOSE_TIMEOUT)
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Cut the connection."""
-        self._writer.transport.abort()
+        self._transport.abort()
 
-    def _given(self, data: bytes, stage: Stage) -> bytes:
-        failure = self._reader.failure
+    async def _news(self, stage: Stage, deadline: float) -> None:
+        try:
+            await self._arrivals.news(deadline)
+        except TimeoutError as error:
+            raise self._silent(stage) from error
+
+    def _given(self, stage: Stage) -> bytes:
+        data, failure = self._arrivals.take(), self._arrivals.failure
         if data or failure is None:
             return data
         raise self._lost(stage, failure) from failure

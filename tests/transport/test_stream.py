@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import uvloop
 from support.real_server import LOOPBACK, Peer, serving
 
 from bulkmail.clock import SystemClock
@@ -325,6 +326,29 @@ async def test_a_connection_cut_behind_the_final_dot_is_in_doubt(
             await session.send(mail_object(), unmarked)
 
     assert caught.value.stage == "end of data"
+
+
+def test_uvloop_s_connections_do_as_asyncio_s(settings: ServerSettings, mail_object: Make) -> None:
+    taken: list[bytes] = []
+
+    async def behave(peer: Peer) -> None:
+        await peer.greets()
+        await peer.takes_envelope()
+        taken.append(await peer.reader.readexactly(len(BIG) * 50_000 + len(b".\r\n")))
+        await peer.says("250 queued")
+
+    async def send() -> None:
+        async with serving(behave) as port, asyncio.timeout(PATIENCE):
+            session = await open_at(settings, port)
+            result = await session.send(mail_object(content=BIG * 50_000), unmarked)
+            assert result.is_accepted
+            with pytest.raises(ConnectionLost):
+                await session.noop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(send())
+
+    assert taken == [BIG * 50_000 + b".\r\n"]
 
 
 async def test_an_acceptance_in_the_middle_of_the_content_is_in_doubt(

@@ -1,0 +1,157 @@
+"""What comes on a connection and the wait for it, with a clock that the test turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import pytest
+
+from bulkmail.transport.arrivals import MAX_HELD, Arrivals
+
+
+class _Timer:
+    def __init__(self, at: float, ring: Callable[[], None]) -> None:
+        self._at = at
+        self.ring = ring
+        self.is_cancelled = False
+
+    def when(self) -> float:
+        return self._at
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class _Loop:
+    """What `Arrivals` needs of a loop."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[_Timer] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def call_at(self, at: float, ring: Callable[[], None]) -> _Timer:
+        self.timers.append(_Timer(at, ring))
+        return self.timers[-1]
+
+    def ring(self) -> None:
+        """Let it be the time of the timer that is set."""
+        (timer,) = (timer for timer in self.timers if not timer.is_cancelled)
+        self.timers.remove(timer)
+        self.now = timer.when()
+        timer.ring()
+
+
+class _Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_read_from = True
+
+    def pause_reading(self) -> None:
+        self.is_read_from = False
+
+    def resume_reading(self) -> None:
+        self.is_read_from = True
+
+
+@pytest.fixture
+def loop() -> _Loop:
+    return _Loop()
+
+
+@pytest.fixture
+async def arrivals(loop: _Loop) -> Arrivals:
+    return Arrivals(cast("asyncio.AbstractEventLoop", loop))
+
+
+async def _begun(waiting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.create_task(waiting)
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_a_wait_ends_with_what_comes(arrivals: Arrivals) -> None:
+    waiting = await _begun(arrivals.news(10.0))
+    arrivals.data_received(b"250 ")
+    arrivals.data_received(b"ok\r\n")
+
+    await waiting
+
+    assert arrivals.take() == b"250 ok\r\n"
+    assert arrivals.is_empty
+
+
+async def test_a_timer_of_an_earlier_wait_does_not_end_a_later_one(
+    arrivals: Arrivals, loop: _Loop
+) -> None:
+    first = await _begun(arrivals.news(10.0))
+    arrivals.data_received(b"250 ok\r\n")
+    await first
+    second = await _begun(arrivals.news(15.0))
+
+    loop.ring()
+    assert (loop.now, second.done()) == (10.0, False)
+    loop.ring()
+
+    assert loop.now == 15.0
+    with pytest.raises(TimeoutError):
+        await second
+    assert loop.timers == []
+
+
+async def test_a_wait_that_is_shorter_than_the_one_before_ends_in_its_own_time(
+    arrivals: Arrivals, loop: _Loop
+) -> None:
+    first = await _begun(arrivals.news(300.0))
+    arrivals.data_received(b"250 ok\r\n")
+    await first
+    second = await _begun(arrivals.news(5.0))
+
+    loop.ring()
+
+    assert loop.now == 5.0
+    with pytest.raises(TimeoutError):
+        await second
+
+
+async def test_a_cancelled_wait_loses_no_byte(arrivals: Arrivals) -> None:
+    waiting = await _begun(arrivals.news(10.0))
+    arrivals.data_received(b"250 ok\r\n")
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert arrivals.take() == b"250 ok\r\n"
+
+
+async def test_a_server_that_floods_us_is_not_read_from_until_it_was_heard(
+    arrivals: Arrivals,
+) -> None:
+    transport = _Transport()
+    arrivals.connection_made(transport)
+    arrivals.data_received(b"x" * MAX_HELD)
+    seen = [transport.is_read_from]
+    arrivals.data_received(b"x")
+    seen.append(transport.is_read_from)
+    held = arrivals.take()
+    seen.append(transport.is_read_from)
+
+    assert seen == [True, False, True]
+    assert len(held) == MAX_HELD + 1
+
+
+async def test_no_timer_outlives_the_connection(arrivals: Arrivals, loop: _Loop) -> None:
+    waiting = await _begun(arrivals.news(10.0))
+    arrivals.connection_lost(None)
+    await waiting
+
+    assert arrivals.has_ended
+    assert [timer.is_cancelled for timer in loop.timers] == [True]
