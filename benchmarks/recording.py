@@ -36,9 +36,11 @@ MODES = (FORGETS, "process", "power")
 Took = tuple[float, float]
 
 
-async def _forgets(*_: object) -> bool:
+def _forgets(*_: object) -> asyncio.Future[bool]:
     """Forget it."""
-    return True
+    forgotten = asyncio.get_running_loop().create_future()
+    forgotten.set_result(True)
+    return forgotten
 
 
 def _be_sender(campaign: Path, mode: str) -> None:

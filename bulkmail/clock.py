@@ -48,4 +48,4 @@ def moment(epoch_seconds: float) -> datetime:
 
 def rfc3339(epoch_seconds: float) -> str:
     """An epoch time as files and JSON show it: ``2026-12-01T01:00:00Z``, whole seconds."""
-    return moment(epoch_seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment(epoch_seconds).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -249,9 +249,9 @@ class Ledger(Protocol):
         """
         ...
 
-    async def mark(
+    def mark(
         self, delivery: Delivery, started_at: float, digests: Digests | None = None
-    ) -> bool:
+    ) -> Awaitable[bool]:
         """Make the row `sending`, durably, and keep what is sent. False: do not send.
 
         The claim is no longer ours then, or its address was suppressed since it was claimed.
@@ -260,8 +260,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def record(self, attempt: Attempt) -> bool:
-        """Write what a try came to, and end its claim. False: the claim was no longer ours."""
+    def record(self, attempt: Attempt) -> Awaitable[bool]:
+        """Write what a try came to, and end its claim. False: the claim was no longer ours.
+
+        It is written behind a mark that was asked for before, whether or not that is awaited.
+        """
         ...
 
     async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Any
 
 from bulkmail.delivery.engagement import Engagement
@@ -27,12 +28,12 @@ class Results:
     def __init__(self, lane: Lane, shared: Engagement) -> None:
         self._lane = lane
         self._shared = shared
-        self._writing: deque[asyncio.Task[bool]] = deque()
+        self._writing: deque[asyncio.Future[bool]] = deque()
 
     async def written(self, *, all_but: int = 0) -> None:
         """Wait until results are in the ledger, but for the last so many. A wait cuts none off."""
         while len(self._writing) > all_but:
-            await asyncio.wait([self._writing[0]])
+            await come_to_its_end(self._writing[0])
             self._writing.popleft().result()
 
     def done(self, delivery: Delivery) -> None:
@@ -41,26 +42,20 @@ class Results:
         self._shared.gates.leave(delivery.id)
         self._shared.control.wake()
 
-    def write(
-        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None = None
-    ) -> asyncio.Task[bool]:
-        """Have a result written; the task says whether the claim was ours."""
-        writing = asyncio.create_task(self._record(tried, attempt, mark))
-        writing.add_done_callback(_hear)
+    def write(self, tried: Try, attempt: Attempt) -> asyncio.Future[bool]:
+        """Have a result written, behind its mark; the future says whether the claim was ours."""
+        writing = asyncio.ensure_future(self._shared.ledger.record(attempt))
+        writing.add_done_callback(partial(self._written, tried, attempt))
         self._writing.append(writing)
         return writing
 
-    async def _record(
-        self, tried: Try, attempt: Attempt, mark: asyncio.Future[bool] | None
-    ) -> bool:
-        try:
-            is_ours = (mark is None or await mark) and await self._shared.ledger.record(attempt)
-            if is_ours:
-                self._shared.tally.book(attempt)
-                self._shared.observer.attempted(tried.delivery, attempt)
-            return is_ours
-        finally:
-            self.done(tried.delivery)
+    def _written(self, tried: Try, attempt: Attempt, writing: asyncio.Future[bool]) -> None:
+        # An error is raised where it is waited for, unless the run ends by another one.
+        is_written = not writing.cancelled() and writing.exception() is None
+        if is_written and writing.result():
+            self._shared.tally.book(attempt)
+            self._shared.observer.attempted(tried.delivery, attempt)
+        self.done(tried.delivery)
 
     async def give_back(self, *deliveries: Delivery) -> None:
         """Untried: they are claimed again."""
@@ -76,8 +71,9 @@ class Results:
     def ask_for_mark(self, flight: Flight) -> None:
         """Asked for now, awaited before the end of data: it is durable while the server answers."""
         started_at, digests = flight.tried.started_at, flight.mail.digests()
-        mark = self._shared.ledger.mark(flight.delivery, started_at, digests)
-        flight.mark = asyncio.ensure_future(mark)
+        flight.mark = asyncio.ensure_future(
+            self._shared.ledger.mark(flight.delivery, started_at, digests)
+        )
         flight.mark.add_done_callback(_hear)
 
     def judged(self, tried: Try, outcome: Outcome) -> Attempt:
@@ -108,6 +104,12 @@ def has_not_begun(outcome: Outcome) -> bool:
 def has_had_its_share(outcome: Outcome) -> bool:
     """Whether a server will take no more on this session, whether or not it closes it."""
     return isinstance(outcome, Failure) and outcome.blame is Blame.SESSION
+
+
+async def come_to_its_end(future: asyncio.Future[Any]) -> None:
+    """Wait for a future, whatever comes of it; a wait that is cut short does not end it."""
+    if not future.done():
+        await asyncio.wait([future])
 
 
 def _hear(done: asyncio.Future[Any]) -> None:

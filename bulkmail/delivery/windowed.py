@@ -10,7 +10,7 @@ from bulkmail.delivery import classify
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.ports import WindowedSession
 from bulkmail.delivery.preparing import Flight
-from bulkmail.delivery.results import Results, has_had_its_share, has_not_begun
+from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
 from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.outcome import Outcome
@@ -87,12 +87,12 @@ class WindowedCourse:
         """Hand over what is fresh, each once its mark is durable."""
         for flight in self._fresh:
             if flight.mark is not None:
-                await asyncio.shield(flight.mark)
+                await come_to_its_end(flight.mark)
         if self._fresh:
             await self._session.catch_up()
         while self._fresh:
             flight = self._fresh[0]
-            is_ours = flight.mark is not None and await asyncio.shield(flight.mark)
+            is_ours = flight.mark is not None and flight.mark.result()
             self._fresh.popleft()
             if not is_ours:
                 self._results.done(flight.delivery)
@@ -134,7 +134,7 @@ class WindowedCourse:
             await self._results.give_back(flight.delivery)
             return
         self._turns.count(flight.mail)
-        self._results.write(flight.tried, self._results.judged(flight.tried, outcome), flight.mark)
+        self._results.write(flight.tried, self._results.judged(flight.tried, outcome))
         await self._judging.outcome(flight.delivery, outcome, flight.began_in)
 
     async def _cut(self, left: Flight | None) -> None:

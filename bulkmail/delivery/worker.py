@@ -12,7 +12,7 @@ from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
 from bulkmail.delivery.preparing import Flight, Preparing, Settled
-from bulkmail.delivery.results import Results, has_had_its_share, has_not_begun
+from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
 from bulkmail.delivery.splitting import Splitting, too_many
 from bulkmail.delivery.turns import Later, SlotMissed, Turns
 from bulkmail.delivery.windowed import WindowedCourse
@@ -132,7 +132,7 @@ class Worker:
         if session is None:
             return None
         flight.board(session)
-        split: tuple[Accepted, asyncio.Task[bool]] | None = None
+        split: tuple[Accepted, asyncio.Future[bool]] | None = None
         try:
             if (windowed := self._windowed(session, flight)) is not None:
                 return await windowed.run(flight, partial(self._next, session))
@@ -172,7 +172,7 @@ class Worker:
 
     async def _hand_over(
         self, session: Session, flight: Flight, following: Following | None
-    ) -> tuple[Accepted, asyncio.Task[bool]] | None:
+    ) -> tuple[Accepted, asyncio.Future[bool]] | None:
         """One transaction, and the next one's mark behind its result.
 
         Returns what was accepted where a split follows, with the writing of its result.
@@ -195,9 +195,7 @@ class Worker:
         is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
         if is_split:
             self._lane.hold()
-        writing = self._results.write(
-            flight.tried, self._results.judged(flight.tried, outcome), flight.mark
-        )
+        writing = self._results.write(flight.tried, self._results.judged(flight.tried, outcome))
         if following is not None and following.is_out:
             following.flight.is_follower = True
             self._results.ask_for_mark(following.flight)
@@ -205,11 +203,11 @@ class Worker:
         return (outcome, writing) if is_split and isinstance(outcome, Accepted) else None
 
     async def _send_rest(
-        self, flight: Flight, first: Accepted, writing: asyncio.Task[bool]
+        self, flight: Flight, first: Accepted, writing: asyncio.Future[bool]
     ) -> None:
         """Cc and bcc that were too many, once the row itself is on record."""
         try:
-            await asyncio.wait([writing])
+            await come_to_its_end(writing)
             if writing.result():
                 await self._splitting.send_rest(flight.delivery, flight.mail, first)
         finally:
@@ -220,7 +218,10 @@ class Worker:
 
         async def mark() -> None:
             nonlocal may_be_out
-            if flight.mark is None or not await asyncio.shield(flight.mark):
+            if flight.mark is None:
+                raise AssertionError("its mark is asked for before it is handed over")
+            await come_to_its_end(flight.mark)
+            if not flight.mark.result():
                 raise ClaimLost("the claim was taken over")
             may_be_out = True
 

@@ -25,7 +25,7 @@ from bulkmail.ledger.connection import Durability, open_file, open_memory, open_
 from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
 from bulkmail.ledger.trouble import ledger_error
 
-#: Work functions in one commit at most: a bound on how long the first one waits.
+#: With so many work functions a commit waits for no more: a bound on how long the first one waits.
 GROUP = 200
 
 
@@ -110,7 +110,10 @@ class ThreadDriver:
             if read_only
             else partial(open_file, path, durability, now)
         )
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        #: What was submitted in one turn of a loop, to the thread; None: close.
+        self._turns: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        #: Submitted in this turn. Handed over together: each would wake the thread by itself.
+        self._jobs: list[Job] = []
         # A daemon, so that a program which forgot to close can end; SQLite survives that.
         self._thread = threading.Thread(target=self._main, name="ledger", daemon=True)
         self._opened: asyncio.Future[None] | None = None
@@ -123,19 +126,28 @@ class ThreadDriver:
         await self._opened
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
-        """Queue `work` for the next group."""
+        """Queue `work` for the next group, at the end of the loop's turn."""
         if self._closed:
             raise ledger_error(sqlite3.ProgrammingError("it was closed"), self._path)
-        job = Job(work, kind, asyncio.get_running_loop().create_future())
-        self._jobs.put(job)
+        loop = asyncio.get_running_loop()
+        job = Job(work, kind, loop.create_future())
+        if not self._jobs:
+            loop.call_soon(self._hand_over)
+        self._jobs.append(job)
         return job.future
 
     async def close(self) -> None:
         """Run what was submitted, close the file, end the thread."""
         if not self._closed:
             self._closed = True
-            self._jobs.put(None)
+            self._hand_over()
+            self._turns.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    def _hand_over(self) -> None:
+        jobs, self._jobs = self._jobs, []
+        if jobs:
+            self._turns.put(jobs)
 
     def _main(self) -> None:
         """The thread: open, run groups, close."""
@@ -157,14 +169,14 @@ class ThreadDriver:
         """The jobs that wait now; waits for the first. Empty: close was asked for."""
         group: list[Job] = []
         with contextlib.suppress(queue.Empty):
-            job = self._jobs.get()
-            while job is not None:
-                group.append(job)
-                if len(group) == GROUP:
+            jobs = self._turns.get()
+            while jobs is not None:
+                group += jobs
+                if len(group) >= GROUP:
                     return group
-                job = self._jobs.get_nowait()
+                jobs = self._turns.get_nowait()
             if group:
-                self._jobs.put(None)
+                self._turns.put(None)
         return group
 
 

@@ -17,14 +17,15 @@ from typing import Any
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders, State
-from bulkmail.ledger import checked, enrolment, limits, orders, slowdown
+from bulkmail.ledger import checked, enrolment, limits, orders, slowdown, tries
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.enrolment import Listed
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.groups import Folded, Kind
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.reading import read_delivery
 from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.statements import load
+from bulkmail.ledger.tries import Mark, Result
 
 _LEAD_DECAY = 0.9
 
@@ -107,32 +108,35 @@ class CampaignRun:
             claiming.add_done_callback(self._give_back_claims)
             raise
 
-    async def mark(
+    def mark(
         self, delivery: Delivery, started_at: float, digests: Digests | None = None
-    ) -> bool:
+    ) -> asyncio.Future[bool]:
         """Make the row `sending`, and keep what is sent. False: do not send.
 
         Then the claim is no longer ours, or the address was put on the suppression list since it
         was claimed, and the row is suppressed now. `started_at` is the instant of the message: the
-        first one is kept, also over a crash.
+        first one is kept, also over a crash. It is asked for when this returns, and durable when
+        the future is done.
         """
         now = self._clock.time()
-        parameters = {
-            "id": delivery.id,
-            "epoch": delivery.epoch,
-            "owner": self._owner,
-            "started_at": started_at,
-            "now": now,
-            "lease_until": now + self._lease,
-            "message_sha256": bytes.fromhex(digests.message_sha256) if digests else None,
-            "attachments": _as_json(digests.attachments) if digests else None,
-        }
-        return await self._driver.submit(lambda connection: _mark(connection, parameters))
+        mark = Mark(
+            delivery.id,
+            delivery.epoch,
+            self._owner,
+            started_at,
+            now,
+            now + self._lease,
+            bytes.fromhex(digests.message_sha256) if digests else None,
+            _as_json(digests.attachments) if digests else None,
+        )
+        return self._driver.submit(Folded(tries.write, mark))
 
-    async def record(self, attempt: Attempt) -> bool:
-        """Write what a try came to, and end its claim. False: the claim was no longer ours."""
-        parameters = self._parameters(attempt)
-        return await self._driver.submit(lambda connection: _record(connection, parameters))
+    def record(self, attempt: Attempt) -> asyncio.Future[bool]:
+        """Write what a try came to, and end its claim. False: the claim was no longer ours.
+
+        A mark that was asked for before stands before it, whether or not it is durable yet.
+        """
+        return self._driver.submit(Folded(tries.write, self._result(attempt)))
 
     async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:
         """Tell more of a delivery of ours that is `sent`: who of its cc and bcc was refused."""
@@ -260,34 +264,32 @@ class CampaignRun:
             lambda connection: limits.give_back(connection, server, rates, slots)
         )
 
-    def _parameters(self, attempt: Attempt) -> dict[str, object]:
+    def _result(self, attempt: Attempt) -> Result:
         due_at = attempt.due_at
         if due_at is None and attempt.state in {State.PENDING, State.DEFERRED}:
             # At once, and behind those that were not even begun: a message that no server begins
             # to take must not stand before all others for ever.
             due_at = attempt.at
-        refused = attempt.refused_recipients
-        return {
-            "id": attempt.delivery_id,
-            "epoch": attempt.epoch,
-            "owner": self._owner,
-            "at": attempt.at,
-            "started_at": attempt.started_at,
-            "now": attempt.at,
-            "state": attempt.state,
-            "reason": attempt.reason,
-            "due_at": due_at,
-            "counted": attempt.is_counted,
-            "doubted": attempt.is_doubt,
-            "server": attempt.server,
-            "stage": attempt.stage,
-            "code": attempt.code,
-            "enhanced_code": attempt.enhanced_code,
-            "reply": attempt.reply,
-            "refused_recipients": _as_json(refused),
-            "gateway_id": attempt.gateway_id,
-            "keep_fields": self._keeps_fields,
-        }
+        return Result(
+            attempt.delivery_id,
+            attempt.epoch,
+            self._owner,
+            attempt.at,
+            attempt.started_at,
+            attempt.state,
+            attempt.reason,
+            due_at,
+            attempt.is_counted,
+            attempt.is_doubt,
+            attempt.server,
+            attempt.stage,
+            attempt.code,
+            attempt.enhanced_code,
+            attempt.reply,
+            _as_json(attempt.refused_recipients),
+            attempt.gateway_id,
+            self._keeps_fields,
+        )
 
     def _release(
         self,
@@ -314,26 +316,6 @@ class CampaignRun:
 def _as_json(values: Mapping[str, str] | Sequence[Mapping[str, Any]] | None) -> str | None:
     """NULL for nothing."""
     return json.dumps(values, ensure_ascii=False) if values else None
-
-
-def _mark(connection: sqlite3.Connection, parameters: dict[str, object]) -> bool:
-    sql = load("run")
-    if connection.execute(sql["mark"], parameters).rowcount == 1:
-        return True
-    if connection.execute(sql["let go"], parameters).rowcount == 1:
-        connection.execute(sql["apply suppression"], parameters)
-    return False
-
-
-def _record(connection: sqlite3.Connection, parameters: dict[str, object]) -> bool:
-    sql = load("run")
-    if connection.execute(sql["record"], parameters).rowcount != 1:
-        return False
-    if parameters["state"] != State.SENT:
-        connection.execute(sql["note attempt"], parameters)
-        connection.execute(sql["apply suppression"], parameters)
-        connection.execute(sql["apply cancellation"], parameters)
-    return True
 
 
 def _divide(

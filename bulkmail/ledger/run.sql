@@ -52,11 +52,18 @@ RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
 
 -- mark --
 -- The end of data may go out from here on; not to who was put on the suppression list meanwhile.
+-- A row of VALUES is a `Mark` of tries.py.
 UPDATE delivery SET
-    before_mark = state, state = 'sending', started_at = :started_at, lease_until = :lease_until,
-    message_sha256 = :message_sha256, attachments = :attachments, updated_at = :now
-WHERE id = :id AND epoch = :epoch AND owner = :owner
-    AND state IN ('pending', 'deferred', 'in_doubt')
+    before_mark = state, state = 'sending', started_at = told.started_at,
+    lease_until = told.lease_until, message_sha256 = told.message_sha256,
+    attachments = told.attachments, updated_at = told.now
+FROM (
+    SELECT column1 AS id, column2 AS epoch, column3 AS owner, column4 AS started_at, column5 AS now,
+        column6 AS lease_until, column7 AS message_sha256, column8 AS attachments
+    FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?))
+) AS told
+WHERE delivery.id = told.id AND delivery.epoch = told.epoch AND delivery.owner = told.owner
+    AND delivery.state IN ('pending', 'deferred', 'in_doubt')
     AND NOT EXISTS (
         SELECT 1 FROM suppression
         WHERE suppression.mailbox = coalesce(delivery.mailbox, delivery.key)
@@ -69,25 +76,38 @@ WHERE id = :id AND epoch = :epoch AND owner = :owner AND state <> 'sending';
 
 -- record --
 -- What a try came to, and the end of its claim. `pending` is no try: what was deferred or in doubt
--- before it stays so, and is due at once.
+-- before it stays so, and is due at once. A row of VALUES is a `Result` of tries.py.
 UPDATE delivery SET
-    state = CASE WHEN :state <> 'pending' THEN :state ELSE coalesce(before_mark, state) END,
-    reason = CASE
-        WHEN :state = 'pending' AND coalesce(before_mark, state) = 'in_doubt' THEN reason
-        ELSE :reason
+    state = CASE
+        WHEN told.state <> 'pending' THEN told.state ELSE coalesce(before_mark, delivery.state)
     END,
-    due_at = :due_at,
-    cause = CASE :state WHEN 'suppressed' THEN 'skipped' END,
+    reason = CASE
+        WHEN told.state = 'pending' AND coalesce(before_mark, delivery.state) = 'in_doubt'
+            THEN delivery.reason
+        ELSE told.reason
+    END,
+    due_at = told.due_at,
+    cause = CASE told.state WHEN 'suppressed' THEN 'skipped' END,
     owner = NULL, lease_until = NULL, before_mark = NULL, started_at = NULL,
-    attempts = attempts + :counted, doubts = doubts + :doubted,
+    attempts = attempts + told.counted, doubts = doubts + told.doubted,
     first_attempt_at = coalesce(
-        first_attempt_at, CASE WHEN :state NOT IN ('pending', 'suppressed') THEN :started_at END
+        first_attempt_at,
+        CASE WHEN told.state NOT IN ('pending', 'suppressed') THEN told.started_at END
     ),
-    server = :server, stage = :stage, code = :code, enhanced_code = :enhanced_code,
-    reply = :reply, refused_recipients = :refused_recipients, gateway_id = :gateway_id,
-    fields = CASE WHEN :state <> 'sent' OR :keep_fields THEN fields END,
-    updated_at = :at
-WHERE id = :id AND epoch = :epoch AND owner = :owner;
+    server = told.server, stage = told.stage, code = told.code,
+    enhanced_code = told.enhanced_code, reply = told.reply,
+    refused_recipients = told.refused_recipients, gateway_id = told.gateway_id,
+    fields = CASE WHEN told.state <> 'sent' OR told.keep_fields THEN fields END,
+    updated_at = told.at
+FROM (
+    SELECT column1 AS id, column2 AS epoch, column3 AS owner, column4 AS at, column5 AS started_at,
+        column6 AS state, column7 AS reason, column8 AS due_at, column9 AS counted,
+        column10 AS doubted, column11 AS server, column12 AS stage, column13 AS code,
+        column14 AS enhanced_code, column15 AS reply, column16 AS refused_recipients,
+        column17 AS gateway_id, column18 AS keep_fields
+    FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+) AS told
+WHERE delivery.id = told.id AND delivery.epoch = told.epoch AND delivery.owner = told.owner;
 
 -- amend --
 -- What became of cc and bcc behind the first transaction of a message that was accepted.

@@ -1,7 +1,8 @@
 """Named SQL statements, out of the `.sql` files beside this module.
 
 A file holds any number of statements, each under a line ``-- name --`` and one line that says what
-it is for. Statements are looked up by name and run as they stand: nothing is pasted into them.
+it is for. Statements are looked up by name and run as they stand: nothing is pasted into them, but
+that one for a row of `VALUES` is made one for many by `for_rows`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
 
+#: A row of parameters.
+_ROW = re.compile(r"(?<=\(VALUES )\([?, \n]+\)")
 _HEADING = re.compile(r"^-- ([a-z][a-z ]*[a-z]) --$", re.MULTILINE)
 
 
@@ -32,3 +35,9 @@ def parse(text: str) -> dict[str, str]:
             raise ValueError(f"statement {name!r} is there twice, or has no description or no SQL")
         statements[name] = statement.strip()
     return statements
+
+
+@functools.cache
+def for_rows(statement: str, count: int) -> str:
+    """A statement with one row of parameters, ``(VALUES (?, ?))``, made one for `count` rows."""
+    return _ROW.sub(lambda row: ", ".join([row[0]] * count), statement, count=1)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +23,60 @@ from bulkmail.report.log_file import SharedRotatingHandler
 
 #: The log's file in `.bulkmail/`.
 NAME = "bulkmail.log"
+
+
+#: How lines are written.
+Form = Literal["text", "json"]
+#: A value as JSON; what it is made of is made once.
+_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _shown(value: object) -> str:
+    """A value as JSON, for a person: so that nobody's text can forge a line."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    return str(value) if type(value) is int else _json(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What a record tells: it is put into words by who writes them, for a person or a program.
+
+    Of the two nobody reads both.
+    """
+
+    event: str
+    campaign: str
+    #: By name, for a person.
+    facts: Callable[[], Mapping[str, Any]]
+    #: For a program, where that is something else.
+    program: Callable[[], Mapping[str, Any]] | None = None
+    #: What a person reads instead of `event`.
+    word: str = ""
+
+    def __str__(self) -> str:
+        """``offer sent row=17 address="li@x.example"``."""
+        facts = self.facts().items()
+        told = " ".join([f"{name}={_shown(value)}" for name, value in facts if value])
+        return f"{self.campaign} {self.word or self.event} {told}"
+
+    def as_record(self) -> dict[str, Any]:
+        """What is known, by name."""
+        head = {"event": self.event, "campaign": self.campaign}
+        return head | dict((self.program or self.facts)())
+
+
+#: What all records of ours have in common.
+_COMMON = vars(logging.LogRecord("bulkmail", logging.INFO, __file__, 0, "", None, None))
+
+
+class _Record(logging.LogRecord):
+    """A record of ours: that of which thread, process and line it is, nobody asks, is made once."""
+
+    def __init__(self, level: int, event: _Event, now: float) -> None:
+        vars(self).update(_COMMON)
+        self.levelno, self.levelname = level, logging.getLevelName(level)
+        self.msg, self.created, self.msecs = event, now, now % 1 * 1000
 
 
 class _Formatter(logging.Formatter):
@@ -34,16 +91,11 @@ class _JsonFormatter(logging.Formatter):
     """An object a line: `at`, `level`, `event`, and what is known of it by name."""
 
     def format(self, record: logging.LogRecord) -> str:
-        known = getattr(record, _FACTS, None)
-        facts = known() if known else {"event": "said", "message": record.getMessage()}
+        event: object = record.msg
+        said = {"event": "said", "message": record.getMessage()}
+        facts = event.as_record() if isinstance(event, _Event) else said
         head = {"at": _instant(record.created), "level": record.levelname.lower()}
-        return json.dumps(head | facts, ensure_ascii=False)
-
-
-#: Where a record keeps what gives its facts for a program.
-_FACTS = "bulkmail_facts"
-#: How lines are written.
-Form = Literal["text", "json"]
+        return _json(head | facts)
 
 
 def _instant(epoch_seconds: float) -> str:
@@ -109,53 +161,30 @@ class LogWatch:
         del limits  # they say how long it may take, not what became of anybody
         self._campaign = campaign
         standing = {"total": counts.total, "sent": counts.sent, "failed": counts.failed}
-        self._write("begin", {"to_go": limit, **standing})
+        facts = {"to_go": limit, **standing}
+        self._write(_Event("begin", campaign, lambda: facts))
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Log one line for one attempt. For a program there is no address in it but the key."""
-        due_at = attempt.due_at
-        told = {
-            "row": delivery.row,
-            "key": delivery.key,
-            "address": delivery.address,
-            **_replied(attempt),
-            "refused": dict(attempt.refused_recipients or {}),
-            "due_at": None if due_at is None else rfc3339(due_at),
-        }
+        facts = partial(_attempt_told, delivery, attempt)
         program = partial(_attempt_record, delivery, attempt)
-        self._write("attempt", told, word=attempt.state, program=program)
+        self._write(_Event("attempt", self._campaign, facts, program, attempt.state))
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Log what the run waits for."""
         if sentence:
             due = None if until is None else rfc3339(until)
-            self._write("waiting", {"reason": sentence, "until": due})
+            facts = {"reason": sentence, "until": due}
+            self._write(_Event("waiting", self._campaign, lambda: facts))
 
     def server_changed(self, server: str, sentence: str) -> None:
         """Log what became of a server."""
         facts = {"server": server, "reason": sentence or "usable again"}
-        self._write("server", facts, level=logging.WARNING)
+        self._write(_Event("server", self._campaign, lambda: facts), logging.WARNING)
 
-    def _write(
-        self,
-        event: str,
-        facts: Mapping[str, Any],
-        *,
-        word: str = "",
-        program: Callable[[], Mapping[str, Any]] | None = None,
-        level: int = logging.INFO,
-    ) -> None:
-        """One line: `facts` for a person, and for a program what `program` gives, if that differs.
-
-        Each is put into words by who writes it: of the two nobody reads both.
-        """
-        head = {"event": event, "campaign": self._campaign}
-
-        def record() -> dict[str, Any]:
-            return head | dict(facts if program is None else program())
-
-        line = "%s %s %s", self._campaign, word or event, _Facts(facts)
-        self._log.log(level, *line, extra={_FACTS: record})
+    def _write(self, event: _Event, level: int = logging.INFO) -> None:
+        if self._log.isEnabledFor(level):
+            self._log.handle(_Record(level, event, time.time()))
 
 
 def _replied(attempt: Attempt) -> dict[str, Any]:
@@ -166,6 +195,18 @@ def _replied(attempt: Attempt) -> dict[str, Any]:
         "enhanced_code": attempt.enhanced_code,
         "reply": attempt.reply,
         "reason": attempt.reason,
+    }
+
+
+def _attempt_told(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
+    due_at = attempt.due_at
+    return {
+        "row": delivery.row,
+        "key": delivery.key,
+        "address": delivery.address,
+        **_replied(attempt),
+        "refused": dict(attempt.refused_recipients or {}),
+        "due_at": None if due_at is None else rfc3339(due_at),
     }
 
 
@@ -182,17 +223,3 @@ def _attempt_record(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
         "ended_at": _instant(attempt.at),
         "due_at": None if due_at is None else _instant(due_at),
     }
-
-
-class _Facts:
-    """``row=17 address="li@x.example"``: JSON values, so that nobody's text can forge a line."""
-
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._facts = facts
-
-    def __str__(self) -> str:
-        return " ".join(
-            f"{name}={json.dumps(value, ensure_ascii=False)}"
-            for name, value in self._facts.items()
-            if value
-        )

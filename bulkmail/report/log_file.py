@@ -2,11 +2,13 @@
 
 Two runs (of two campaigns) may write the same file. Each line is written and each rotation made
 under a lock of the operating system, and a file that somebody else has rotated is opened again;
-so no line is lost, and none goes to a file that is already old.
+so no line is lost, and none goes to a file that is already old. What is logged in one turn of an
+event loop is written at its end, in one turn with the others.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import logging
@@ -29,6 +31,10 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
         self._lock_path = path.with_name(path.name + ".lock")
         #: Open from the first line on: an open file costs more than a turn.
         self._lock_file: int | None = None
+        #: Lines that are not written yet.
+        self._waiting: list[bytes] = []
+        #: The event loop at the end of whose turn they are.
+        self._flushed_by: asyncio.AbstractEventLoop | None = None
         super().__init__(path, maxBytes=max_bytes, backupCount=files - 1, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
@@ -38,24 +44,46 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", opener=private)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, in turn with the other processes."""
+        """Write one line: at once, or where an event loop runs at the end of its turn."""
+        line = f"{self.format(record)}{self.terminator}"
+        self._waiting.append(line.encode("utf-8", "backslashreplace"))
         try:
-            line = f"{self.format(record)}{self.terminator}".encode("utf-8", "backslashreplace")
-            with self._turn():
-                stream, size = self._current()
-                if size and size + len(line) > self.maxBytes:
-                    self.doRollover()
-                    stream, _ = self._current()
-                # As one write, behind all that others wrote: the file is open to append.
-                os.write(stream.fileno(), line)
-        except OSError:
-            self.handleError(record)
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        if self._flushed_by is not loop:
+            self._flushed_by = loop
+            loop.call_soon(self.flush)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
-        """Lose the line: a log that cannot be written stops nobody's letter, the ledger does."""
+    def flush(self) -> None:
+        """Write what waits, in turn with the other processes.
+
+        A log that cannot be written loses its lines: it stops nobody's letter, the ledger does.
+        """
+        self.acquire()
+        try:
+            self._flushed_by = None
+            lines, self._waiting = b"".join(self._waiting), []
+            if lines:
+                self._write(lines)
+        except OSError:
+            pass
+        finally:
+            self.release()
+
+    def _write(self, lines: bytes) -> None:
+        with self._turn():
+            stream, size = self._current()
+            if size and size + len(lines) > self.maxBytes:
+                self.doRollover()
+                stream, _ = self._current()
+            # As one write, behind all that others wrote: the file is open to append.
+            os.write(stream.fileno(), lines)
 
     def close(self) -> None:
-        """Close the file; what a full disk does not take is lost as well."""
+        """Write what waits and close the file; what a full disk does not take is lost."""
+        self.flush()
         with contextlib.suppress(OSError):
             super().close()
         if self._lock_file is not None:

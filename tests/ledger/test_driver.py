@@ -140,7 +140,7 @@ async def test_synchronous_follows_durability_and_comes_back_after_bulk(
         ("foreign_keys", 1),
         ("secure_delete", 1),
         ("busy_timeout", 30000),
-        ("wal_autocheckpoint", 1000),
+        ("wal_autocheckpoint", 4000),
     ]:
         assert (name, await driver.submit(partial(pragma, name), Kind.READ)) == (name, value)
     await driver.close()

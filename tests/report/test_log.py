@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import logging
@@ -200,3 +201,25 @@ def test_json_lines_have_what_a_program_asks_for(tmp_path: Path) -> None:
     }
     assert (server["event"], server["level"]) == ("server", "warning")
     assert (said["event"], said["message"]) == ("said", "two\nlines")
+
+
+async def test_what_is_logged_in_one_turn_of_the_loop_is_written_behind_it(tmp_path: Path) -> None:
+    with configure_log(tmp_path) as log:
+        for sentence in ("one", "two"):
+            log.info("%s", sentence)
+        assert logged(tmp_path) == []
+        await asyncio.sleep(0)
+        assert [line[-3:] for line in logged(tmp_path)] == ["one", "two"]
+        log.info("six")
+
+    assert [line[-3:] for line in logged(tmp_path)] == ["one", "two", "six"]
+
+
+def test_a_loop_that_ends_early_takes_no_line_with_it(tmp_path: Path) -> None:
+    async def log_and_leave() -> None:
+        log.info("one")
+
+    with configure_log(tmp_path) as log:
+        asyncio.run(log_and_leave())
+        log.info("two")
+        assert [line[-3:] for line in logged(tmp_path)] == ["one", "two"]

@@ -51,7 +51,7 @@ def _sql(former: str, new: str, *statements: str) -> Iterator[None]:
     def changed(file: str) -> Mapping[str, str]:
         return texts if file == "run" else load(file)
 
-    with patch("bulkmail.ledger.run.load", changed):
+    with patch("bulkmail.ledger.run.load", changed), patch("bulkmail.ledger.tries.load", changed):
         yield
 
 
@@ -78,9 +78,9 @@ def _lazy_mark() -> Iterator[None]:
     """A mark is asked for when it is awaited, and no sooner."""
     real = CampaignRun.mark
 
-    async def mark(self: CampaignRun, delivery: Delivery, started_at: float) -> bool:
+    async def mark(self: CampaignRun, delivery: Delivery, *rest: Any) -> bool:
         await self._clock.sleep(1.0)
-        return await real(self, delivery, started_at)
+        return await real(self, delivery, *rest)
 
     with patch.object(CampaignRun, "mark", mark):
         yield
@@ -106,10 +106,10 @@ def mark_not_synced() -> Iterator[None]:
     """A mark is on the disk when the disk finds time for it."""
     real = CampaignRun.mark
 
-    async def mark(self: CampaignRun, delivery: Delivery, started_at: float) -> bool:
+    async def mark(self: CampaignRun, delivery: Delivery, *rest: Any) -> bool:
         lazy = copy.copy(self)
         lazy._driver = _Lazy(self._driver)
-        return await real(lazy, delivery, started_at)
+        return await real(lazy, delivery, *rest)
 
     with patch.object(CampaignRun, "mark", mark):
         yield
@@ -131,8 +131,8 @@ class _Lazy:
 @contextlib.contextmanager
 def epoch_not_checked() -> Iterator[None]:
     """Marks and results are written by whoever comes."""
-    fence = "epoch = :epoch AND owner = :owner"
-    with _sql(fence, ":epoch = :epoch AND :owner = :owner", "mark", "record"):
+    fence = "AND delivery.epoch = told.epoch AND delivery.owner = told.owner"
+    with _sql(fence, "", "mark", "record"):
         yield
 
 

@@ -12,7 +12,7 @@ from simulation.torture import mutated
 FOUND: dict[str, tuple[int, ...]] = {
     "mark_after_the_dot": (0,),
     "mark_not_awaited": (0,),
-    "mark_not_synced": (0,),
+    "mark_not_synced": (40, 67),
     "epoch_not_checked": (34,),
     "claim_ignores_lease": (34,),
     "limiter_per_worker": (7,),
