@@ -137,9 +137,14 @@ class WindowedSession(Protocol):
     async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
         """Hand over a message for one recipient; its end may be out from here on.
 
-        `check` as for `Session.send`. Raises `MessageRefusedLocally` and what `check` raises,
-        nothing having been said then. Where the session breaks, `settle` tells.
+        Its bytes go with those of the next ones, by `flush` or `settle` at the latest. `check` as
+        for `Session.send`, and it is to hold until then. Raises `MessageRefusedLocally` and what
+        `check` raises, nothing having been said then. Where the session breaks, `settle` tells.
         """
+        ...
+
+    async def flush(self) -> None:
+        """Let the bytes go of what was posted. Where the session breaks, `settle` tells."""
         ...
 
     @property

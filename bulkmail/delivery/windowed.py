@@ -102,11 +102,14 @@ class WindowedCourse:
                 await self._session.post(flight.mail, check=self._check(flight))
             except SlotMissed:
                 self._out.pop()
+                await self._session.flush()
                 await self._results.give_back(flight.delivery)
                 await self._turns.missed()
             except MessageRefusedLocally as error:
                 self._out.pop()
+                await self._session.flush()
                 await self._conclude(flight, classify.of_local_refusal(error))
+        await self._session.flush()
 
     def _check(self, flight: Flight) -> Callable[[], None]:
         """What is asked as its MAIL goes out."""

@@ -62,6 +62,16 @@ class Dialogue:
         return tuple(self._outstanding)
 
     @property
+    def is_owed(self) -> bool:
+        """Whether a command waits for its reply."""
+        return bool(self._outstanding)
+
+    @property
+    def oldest_stage(self) -> Stage | None:
+        """The step of the oldest command without a reply."""
+        return self._outstanding[0].stage if self._outstanding else None
+
+    @property
     def is_idle(self) -> bool:
         """Between transactions, with no reply outstanding and no stray byte held."""
         is_quiet = not (self._outstanding or self._parser.pending or self.violation)
@@ -103,7 +113,7 @@ class Dialogue:
                 if (exchange := self._answer(reply)) is not None:
                     exchanges.append(exchange)  # noqa: PERF401  # kept when the next one raises
         except ProtocolViolation as violation:
-            violation.stage = violation.stage or self._oldest_stage()
+            violation.stage = violation.stage or self.oldest_stage or ""
             self.violation = violation
             if not exchanges:
                 raise
@@ -235,9 +245,6 @@ class Dialogue:
             for command in self._outstanding:
                 self._hoped = _hoped_after(self._hoped, command)
         return self._hoped
-
-    def _oldest_stage(self) -> str:
-        return self._outstanding[0].stage if self._outstanding else ""
 
 
 def _hoped_after(state: State, command: Command) -> State:

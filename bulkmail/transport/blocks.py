@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from bulkmail.transport.stream import Bytes
 
-#: Octets of a block. Content up to this size goes out in one write, final dot included.
+#: Octets of a block. Content up to this size goes out in one write.
 BLOCK_SIZE = 65536
 
 
-def blocks(chunks: Iterable[bytes], dot: bytes) -> Iterator[tuple[list[Bytes], bool]]:
-    """`chunks` in blocks, and whether each is the last: the one that ends with `dot`.
+def blocks(chunks: Iterable[bytes]) -> Iterator[tuple[list[Bytes], bool]]:
+    """`chunks` in blocks, and whether each is the last; it may be empty.
 
     Long chunks are cut without a copy.
     """
@@ -24,7 +24,6 @@ def blocks(chunks: Iterable[bytes], dot: bytes) -> Iterator[tuple[list[Bytes], b
                 block, size = [], 0
             block.append(piece)
             size += len(piece)
-    block.append(dot)
     yield block, True
 
 

@@ -14,25 +14,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ssl import SSLContext
 from typing import NoReturn
 
 from bulkmail.errors import ConnectionLost, PlaintextInjected, ProtocolViolation, SessionError
-from bulkmail.smtp.commands import Command, EndOfData, Quit
+from bulkmail.smtp.commands import Auth, AuthResponse, Command, EndOfData, Quit
 from bulkmail.smtp.dialogue import Dialogue, Exchange
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.states import TRANSITIONS
-from bulkmail.transport.blocks import blocks
 from bulkmail.transport.mask import Mask
 from bulkmail.transport.stream import Bytes, Stream
 from bulkmail.transport.transcript import Scribe
 
-
-def _nothing() -> Sequence[Command]:
-    """Nothing rides behind the dot."""
-    return ()
+#: What may be said at any time of it, where nobody says which step it is.
+_IDLE = Stage.QUIT
 
 
 def _violation(what: str, reply: Reply) -> ProtocolViolation:
@@ -60,8 +57,8 @@ class Conversation:
         self._timeout_of = timeout_of
         self._scribe = scribe
         self._heard: deque[Exchange] = deque()
-        #: Octets handed to the stream by `say`, `pour` and `post`.
-        self._written = 0
+        #: Octets handed to the stream.
+        self.written = 0
         #: Why there is no more to be said or heard; "" while there is.
         self._end = ""
         #: The final dot while it was not handed over; b"" outside content.
@@ -76,7 +73,7 @@ class Conversation:
         if self._end:
             return False
         with contextlib.suppress(SessionError):
-            self._listen(Stage.MAIL)
+            self.listen(Stage.MAIL)
         return self.dialogue.is_idle and not self._heard and not self.stream.has_ended
 
     @property
@@ -92,7 +89,7 @@ class Conversation:
 
         The end of data begins when the final dot is handed over; content before it is DATA's.
         """
-        return Stage.DATA if self._dot else self._oldest_stage
+        return Stage.DATA if self._dot else self.dialogue.oldest_stage or _IDLE
 
     def say(self, *commands: Command) -> None:
         """Hand commands over in one write.
@@ -100,21 +97,41 @@ class Conversation:
         Raises `MessageRefusedLocally` where one cannot be encoded, and then none was sent;
         `SessionError` where the session is over.
         """
-        for command in commands:
-            command.encode()
+        lines = [command.encode() for command in commands]
         stage = commands[0].stage
-        self._insist(stage)
-        if not self.dialogue.outstanding:
-            self._listen(stage)
-            self._since = self._loop.time()
-        with self._guarded(stage):
-            if self.stream.has_ended and self.dialogue.farewell is None:
-                raise self._closed()
-            lines = [self.dialogue.send(command) for command in commands]
-            self._written += sum(map(len, lines))
-            self.stream.write(lines)
+        self.insist(stage)
+        if not self.dialogue.is_owed:
+            self.listen(stage)
+        self.begin(stage)
+        self.expect(commands)
+        self.write(lines)
+
+    def begin(self, stage: Stage) -> None:
+        """Something is about to be said. Raises `SessionError` where the server has hung up."""
+        if not self.dialogue.is_owed:
+            self.start_clock()
+        if self.stream.has_ended and self.dialogue.farewell is None:
+            self._fail(self._closed(), stage)
+
+    def expect(self, commands: Sequence[Command]) -> None:
+        """Have commands wait for their replies; their bytes are to be written now."""
+        try:
+            for command in commands:
+                self.dialogue.expect(command)
+        except BaseException as error:
+            self._fall(error, commands[0].stage)
+            raise
         if self._scribe is not None:
             self._scribe.sent(commands)
+
+    def write(self, pieces: Sequence[Bytes]) -> None:
+        """Hand bytes over, whatever they are."""
+        self.written += sum(map(len, pieces))
+        self.stream.write(pieces)
+
+    def start_clock(self) -> None:
+        """A step begins, and with it the time it may take."""
+        self._since = self._loop.time()
 
     async def hear(self) -> Exchange:
         """The next reply, with the command that it answers.
@@ -124,10 +141,17 @@ class Conversation:
         """
         while not self._heard:
             stage = self.stage
-            self._insist(stage)
-            with self._guarded(stage):
+            self.insist(stage)
+            try:
                 self._take(await self.stream.read(stage, self._deadline))
+            except BaseException as error:
+                self._fall(error, stage)
+                raise
         return self._heard.popleft()
+
+    def heard(self) -> Exchange | None:
+        """The next reply, as `hear` gives it, where it is there already."""
+        return self._heard.popleft() if self._heard else None
 
     async def exchange(self, command: Command) -> Reply:
         """Say one command and hear its reply."""
@@ -138,74 +162,30 @@ class Conversation:
         """Begin the content, after 354. What comes from here on answers the end of data."""
         self._dot = self.dialogue.send(EndOfData())
 
-    async def pour(
-        self,
-        chunks: Iterable[bytes],
-        size_bytes: int,
-        behind: Callable[[], Sequence[Command]] = _nothing,
-    ) -> Reply:
-        """Send the content and the final dot; the reply to it.
-
-        `behind` is asked, as the final dot is handed over, for commands that ride behind it in the
-        same write (RFC 2920, 3.1); their replies are heard next. It is not asked where the content
-        does not come to its end.
-
-        A refusal that comes before the final dot was handed over ends the writing, and the session
-        with it. Raises `SessionError`: of stage DATA where the final dot was surely not sent, else
-        of END_OF_DATA. The content has `data_timeout`, and so has the reply behind it.
-        """
-        self._since = self._loop.time()
-        is_begun = False
-        for block, is_last in blocks(chunks, self._dot):
-            if (refusal := self._interruption(is_begun=is_begun)) is not None:
-                return refusal
-            ridden = 0
-            if is_last:
-                self._dot = b""
-                self._tell_content(size_bytes)
-                ridden = self._ride(block, behind())
-            self._written += sum(map(len, block))
-            self.stream.write(block)
-            is_begun = True
-            await self._ease()
-        self._since = self._loop.time()
-        reply = (await self.hear()).reply
-        self._weigh(reply, ridden)
-        return reply
-
-    async def post(
-        self, commands: Sequence[Command], chunks: Iterable[bytes], last: Callable[[int], None]
-    ) -> None:
-        """Hand over `commands`, the last of them a BDAT, and its content; wait for no reply.
-
-        `last` is called just before the end of the content is handed over, with where that is in
-        all that is written, for `has_sent`. Replies that come meanwhile are kept to be heard.
-        Raises as `say` does, and `SessionError` where the server stops reading.
-        """
-        for command in commands:
-            command.encode()
-        stage = commands[0].stage
-        self._insist(stage)
-        if self.stream.has_ended and self.dialogue.outstanding:
-            # What was said before the end may not have been read yet: it is left to be heard.
-            raise ConnectionLost(
-                f"{self.host}: the connection was lost", host=self.host, stage=stage
-            )
-        self._listen(stage)
-        if not self.dialogue.outstanding:
-            self._since = self._loop.time()
-        with self._guarded(stage):
-            if self.stream.has_ended and self.dialogue.farewell is None:
-                raise self._closed()
-            lines = [self.dialogue.send(command) for command in commands]
+    def close_content(self, size_bytes: int) -> bytes:
+        """The final dot, which is to be written now, behind so much content."""
+        dot, self._dot = self._dot, b""
         if self._scribe is not None:
-            self._scribe.sent(commands)
-        for block, is_last in blocks((*lines, *chunks), b""):
-            self._written += sum(map(len, block))
-            if is_last:
-                last(self._written)
-            self.stream.write(block)
-            await self._ease(is_ahead=True)
+            if size_bytes:
+                self._scribe.poured(size_bytes)
+            self._scribe.sent([EndOfData()])
+        return dot
+
+    async def ease(self, *, is_ahead: bool = False) -> None:
+        """Let what was written leave, if it is much; replies that come meanwhile are taken in.
+
+        Unless it is written ahead of replies, one that comes ends the waiting.
+        """
+        while self.stream.is_congested and (is_ahead or not self._heard):
+            stage = self.stage
+            try:
+                data = await self.stream.drain_or_read(stage, self._deadline)
+                if data is None:
+                    return
+                self._take(data)
+            except BaseException as error:
+                self._fall(error, stage)
+                raise
 
     async def catch_up(self) -> None:
         """Take in what has arrived by now, without waiting for anything.
@@ -217,31 +197,22 @@ class Conversation:
             await asyncio.sleep(0)
         if not self._end:
             with contextlib.suppress(SessionError):
-                self._listen(self._oldest_stage)
+                self.listen(self.stage)
 
     def has_sent(self, position: int) -> bool:
-        """Whether all up to there has left this process."""
-        return self._written - self.stream.unsent >= position
+        """Whether all up to there, of what is `written`, has left this process."""
+        return self.written - self.stream.unsent >= position
 
     def has_heard(self, count: int) -> bool:
         """Whether so many replies are there without waiting, or no more will come."""
-        if self._end:
-            return True
-        with contextlib.suppress(SessionError):
-            self._listen(self._oldest_stage)
+        if not self._end and len(self._heard) < count:
+            with contextlib.suppress(SessionError):
+                self.listen(self.stage)
         return len(self._heard) >= count or bool(self._end)
 
-    def early(self, exchange: Exchange) -> NoReturn:
+    def early(self, reply: Reply, stage: Stage) -> NoReturn:
         """Cut the session: it accepted what it cannot have seen."""
-        self._break(exchange.reply, Stage.END_OF_DATA)
-
-    def _ride(self, block: list[Bytes], commands: Sequence[Command]) -> int:
-        """Put commands behind a final dot; how many octets they are."""
-        lines = [self.dialogue.send(command) for command in commands]
-        block += lines
-        if lines and self._scribe is not None:
-            self._scribe.sent(commands)
-        return sum(map(len, lines))
+        self._fail(_violation(f"accepted the content before its end: {reply}", reply), stage)
 
     async def start_tls(self, context: SSLContext) -> None:
         """Go on under TLS, after 220 to STARTTLS.
@@ -249,20 +220,26 @@ class Conversation:
         Raises `PlaintextInjected` where anything at all came behind that reply: asyncio keeps what
         it has buffered and would give it to us as if it had come under TLS.
         """
-        with self._guarded(Stage.TLS):
-            if self._heard or self.stream.peek():
-                raise PlaintextInjected(
-                    "the server, or somebody between, sent plaintext before the TLS handshake"
-                )
+        try:
+            self._refuse_plaintext()
             self.dialogue.restart()
             await self.stream.start_tls(context, self._loop.time() + self._timeout_of(Stage.TLS))
+        except BaseException as error:
+            self._fall(error, Stage.TLS)
+            raise
+
+    def _refuse_plaintext(self) -> None:
+        if self._heard or self.stream.peek():
+            raise PlaintextInjected(
+                "the server, or somebody between, sent plaintext before the TLS handshake"
+            )
 
     async def quit(self) -> None:
         """Take leave: QUIT where it has a place, its reply, and close. Raises no `SessionError`.
 
         Within the stage's timeout and a second; a cancellation cuts the connection.
         """
-        may_say = Stage.QUIT in TRANSITIONS[self.dialogue.state] and not self.dialogue.outstanding
+        may_say = Stage.QUIT in TRANSITIONS[self.dialogue.state] and not self.dialogue.is_owed
         try:
             if may_say and not self._end:
                 with contextlib.suppress(SessionError):
@@ -283,8 +260,8 @@ class Conversation:
     def out_of_step(self, exchange: Exchange) -> NoReturn:
         """Cut the session: by this reply the server has lost the thread of what was said ahead."""
         reply = exchange.reply
-        with self._guarded(exchange.command.stage):
-            raise _violation(f"lost the thread of what was said ahead (PIPELINING): {reply}", reply)
+        lost = _violation(f"lost the thread of what was said ahead (PIPELINING): {reply}", reply)
+        self._fail(lost, exchange.command.stage)
 
     def note(self, text: str) -> None:
         """Put a line into the transcript that is neither side's."""
@@ -292,31 +269,29 @@ class Conversation:
             self._scribe.note(text)
 
     @property
-    def _oldest_stage(self) -> Stage:
-        outstanding = self.dialogue.outstanding
-        return outstanding[0].stage if outstanding else Stage.QUIT
-
-    @property
     def _deadline(self) -> float:
-        return self._since + self._timeout_of(self._oldest_stage)
+        return self._since + self._timeout_of(self.dialogue.oldest_stage or _IDLE)
 
-    def _insist(self, stage: Stage) -> None:
+    def insist(self, stage: Stage) -> None:
         """Raise where nothing more can come of this conversation."""
         if self._end:
             raise ConnectionLost(
                 f"the session with {self.host} is over: {self._end}", host=self.host, stage=stage
             )
-        with self._guarded(stage):
-            if self.dialogue.violation is not None:
-                raise self.dialogue.violation
-            if self.dialogue.farewell is not None and self.dialogue.outstanding:
-                raise self._closed()
+        dialogue = self.dialogue
+        if dialogue.violation is not None:
+            self._fail(dialogue.violation, stage)
+        if dialogue.farewell is not None and dialogue.is_owed:
+            self._fail(self._closed(), stage)
 
-    def _listen(self, stage: Stage) -> None:
+    def listen(self, stage: Stage) -> None:
         """Take in what has arrived, without waiting."""
         if data := self.stream.peek():
-            with self._guarded(stage):
+            try:
                 self._take(data)
+            except BaseException as error:
+                self._fall(error, stage)
+                raise
 
     def _take(self, data: bytes) -> None:
         if not data:
@@ -325,73 +300,26 @@ class Conversation:
         for exchange in exchanges:
             self._keep(exchange)
         if exchanges:
-            self._since = self._loop.time()
-        farewell = self.dialogue.farewell
-        is_unasked = farewell is not None and all(e.reply is not farewell for e in exchanges)
-        if is_unasked and farewell is not None and self._scribe is not None:
-            self._scribe.received(self.mask.later(farewell))
+            self.start_clock()
+        if self.dialogue.farewell is not None:
+            self._tell_farewell(self.dialogue.farewell, exchanges)
 
     def _keep(self, exchange: Exchange) -> None:
-        shown = exchange.reply
-        is_auth = exchange.command.stage is Stage.AUTH
+        command, shown = exchange
+        is_auth = isinstance(command, Auth | AuthResponse)
         shown = self.mask.reply(shown) if is_auth else self.mask.later(shown)
         if shown is not exchange.reply and not (is_auth and shown.is_intermediate):
             # A challenge is computed with, and stays as it came.
-            exchange = Exchange(exchange.command, shown)
+            exchange = Exchange(command, shown)
         self._heard.append(exchange)
         if self._scribe is not None:
             self._scribe.received(shown)
 
-    async def _ease(self, *, is_ahead: bool = False) -> None:
-        """Let what was written leave, if it is much; replies that come meanwhile are taken in.
-
-        Unless it is written ahead of replies, one that comes ends the waiting.
-        """
-        while self.stream.is_congested and (is_ahead or not self._heard):
-            stage = self.stage
-            with self._guarded(stage):
-                data = await self.stream.drain_or_read(stage, self._deadline)
-                if data is None:
-                    return
-                self._take(data)
-
-    def _interruption(self, *, is_begun: bool) -> Reply | None:
-        """The refusal that came before the content was complete, if one did."""
-        self._listen(Stage.DATA)
-        self._insist(Stage.DATA)
-        if self._heard:
-            reply = self._heard.popleft().reply
-            if reply.is_positive:
-                # Nothing was to be accepted yet. If some of the content is there, who knows.
-                self._break(reply, Stage.END_OF_DATA if is_begun else Stage.DATA)
-            self.abort(f"the server refused the content before its end: {reply}")
-            return reply
-        if self.stream.has_ended:
-            with self._guarded(Stage.DATA):
-                raise self._closed()
-        return None
-
-    def _weigh(self, reply: Reply, ridden: int) -> None:
-        """Hold the reply to the final dot against what the server can have seen by then.
-
-        `ridden`: octets that were written behind the dot.
-        """
-        if self.stream.unsent <= ridden:
-            return
-        if reply.is_positive:
-            self._break(reply, Stage.END_OF_DATA)
-        # It would take the rest of the content for commands.
-        self.abort(f"the server refused the content before its end: {reply}")
-
-    def _break(self, reply: Reply, stage: Stage) -> NoReturn:
-        with self._guarded(stage):
-            raise _violation(f"accepted the content before its end: {reply}", reply)
-
-    def _tell_content(self, size_bytes: int) -> None:
-        if self._scribe is not None:
-            if size_bytes:
-                self._scribe.poured(size_bytes)
-            self._scribe.sent([EndOfData()])
+    def _tell_farewell(self, farewell: Reply, exchanges: Iterable[Exchange]) -> None:
+        """Tell a 421 that answers nothing."""
+        is_unasked = all(exchange.reply is not farewell for exchange in exchanges)
+        if is_unasked and self._scribe is not None:
+            self._scribe.received(self.mask.later(farewell))
 
     def _closed(self) -> ConnectionLost:
         farewell = self.dialogue.farewell
@@ -405,19 +333,22 @@ class Conversation:
             reply=farewell.text,
         )
 
-    @contextlib.contextmanager
-    def _guarded(self, stage: Stage) -> Iterator[None]:
-        """Cut the connection whatever is raised within; a `SessionError` gets host and stage."""
+    def _fail(self, error: SessionError, stage: Stage) -> NoReturn:
+        """End the conversation with an error of our own."""
         try:
-            yield
-        except SessionError as error:
-            if not error.host:
-                error.args = (f"{self.host}: {error} ({stage.value})",)
-                error.host = self.host
-            error.stage = stage
-            self.note(str(error))
-            self.abort(str(error))
+            raise error
+        except SessionError:
+            self._fall(error, stage)
             raise
-        except BaseException:
+
+    def _fall(self, error: BaseException, stage: Stage) -> None:
+        """Cut the connection, whatever was raised; a `SessionError` gets host and stage."""
+        if not isinstance(error, SessionError):
             self.abort("it was cut off in the middle")
-            raise
+            return
+        if not error.host:
+            error.args = (f"{self.host}: {error} ({stage.value})",)
+            error.host = self.host
+        error.stage = stage
+        self.note(str(error))
+        self.abort(str(error))

@@ -36,6 +36,8 @@ class Mask:
 
     def later(self, reply: Reply) -> Reply:
         """`reply`, to another command than AUTH, without what is hidden."""
+        if not self._hidden:
+            return reply
         if not any(text in line for line in reply.lines for text in self._hidden):
             return reply
         long = [text for text in self._hidden if len(text) >= _LONG]

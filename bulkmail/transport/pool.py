@@ -71,6 +71,10 @@ class PooledSession(Protocol):
         """Hand over a whole message; the pool never does."""
         ...
 
+    async def flush(self) -> None:
+        """Hand over what was posted; the pool never does."""
+        ...
+
     @property
     def is_answered(self) -> bool:
         """Whether `settle` would not wait."""

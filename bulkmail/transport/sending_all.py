@@ -84,7 +84,9 @@ class _SendingAll:
 
     async def next(self) -> Sent | None:
         """The next result; None: there is none to come."""
-        await self._post()
+        # What has been answered is told first: what goes out behind it goes in one write.
+        if not (self._posted and self._session.is_answered):
+            await self._post()
         if self._posted:
             index = self._posted.popleft()
             try:

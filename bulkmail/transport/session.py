@@ -22,6 +22,7 @@ from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.states import State
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.smtp.transparency import stuff
+from bulkmail.transport.content import pour
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.opening import Connect, Facts, Opening
 from bulkmail.transport.password import Password
@@ -153,7 +154,7 @@ class Session:
     @property
     def is_reusable(self) -> bool:
         """Whether it is in READY, owes no reply, holds no stray byte, and its connection stands."""
-        return self._conversation.is_idle
+        return self._window.is_empty and self._conversation.is_idle
 
     async def send(
         self,
@@ -230,8 +231,10 @@ class Session:
     ) -> None:
         """Hand over a whole message for one recipient (BDAT, RFC 3030) and wait for no reply.
 
-        Its end may be out from here on: what marks it is to be durable. `settle` gives the result,
-        in the order of the calls, also where the session breaks here. `check` as for `send`.
+        It goes out with those that are posted next, in one write, by `flush` or `settle` at the
+        latest. Its end may be out from here on: what marks it is to be durable. `settle` gives the
+        result, in the order of the calls, also where the session breaks here. `check` as for
+        `send`, and it is to hold until the bytes go.
         Raises `MessageRefusedLocally`, nothing having been said, and what `check` raises.
         """
         transaction = transaction_for(mail, self.extensions, Level.WINDOW, is_8bit=is_8bit)
@@ -239,6 +242,10 @@ class Session:
             check()
         self.transactions += 1
         await self._window.post(transaction)
+
+    async def flush(self) -> None:
+        """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
+        await self._window.flush()
 
     @property
     def is_answered(self) -> bool:
@@ -346,7 +353,7 @@ class Session:
         if mail.has_dot_line is not False:
             chunks = stuff(chunks)
         transaction.is_open = True
-        return await self._conversation.pour(chunks, mail.size, behind)
+        return await pour(self._conversation, chunks, mail.size, behind)
 
     async def _take_back(self, transaction: Transaction) -> None:
         """Leave a transaction that is not to be completed, so that the next one may begin."""
@@ -358,7 +365,7 @@ class Session:
             # RFC 2920, 3.1: DATA may be accepted though every RCPT was refused. A lone dot, and
             # whatever is said to it, the result is the refusal.
             self._conversation.open_content()
-            await self._conversation.pour((), 0)
+            await pour(self._conversation, (), 0)
         elif state in (State.MAIL_GIVEN, State.RCPT_GIVEN):
             await self.reset()
 

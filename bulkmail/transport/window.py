@@ -1,9 +1,9 @@
 """Whole messages ahead of their replies (BDAT, RFC 3030): no round trip a message.
 
 MAIL, RCPT and BDAT LAST of a message for one recipient go out at once, and so do those of the
-messages behind it. Replies are heard in their order. What is in doubt when the session ends is
-exactly what has its end out and no reply to it; but a server that says 421 takes nothing of what
-stands behind (RFC 5321, 3.8).
+messages behind it: what is posted in a row is one write. Replies are heard in their order. What is
+in doubt when the session ends is exactly what has its end out and no reply to it; but a server that
+says 421 takes nothing of what stands behind (RFC 5321, 3.8).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from bulkmail.smtp.commands import Bdat
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.transport.blocks import BLOCK_SIZE
+from bulkmail.transport.content import Parcel, post
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.transaction import Transaction
 from bulkmail.transport.trust import Level, Trust
@@ -34,6 +36,8 @@ class Window:
         self._trust = trust
         self._size = size
         self._posted: deque[Transaction] = deque()
+        #: Of those, what was not handed over yet.
+        self._parcels: list[Parcel] = []
         #: What broke the session as something was handed over.
         self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
@@ -51,6 +55,11 @@ class Window:
         return self._size if is_proven else min(_AT_FIRST, self._size)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing is on its way, or about to be."""
+        return not self._posted
+
+    @property
     def is_answered(self) -> bool:
         """Whether `settle` would not wait."""
         return bool(self._posted) and self._conversation.has_heard(_REPLIES)
@@ -61,16 +70,27 @@ class Window:
             await self._conversation.catch_up()
 
     async def post(self, transaction: Transaction) -> None:
-        """Hand over a whole message. Raises `MessageRefusedLocally`: nothing was said then.
+        """Hand over a whole message, by the next `flush`.
 
-        Where the session breaks here, `settle` tells.
+        Raises `MessageRefusedLocally`: nothing was said then. Where the session breaks here,
+        `settle` tells.
         """
-        commands = (*transaction.envelope, Bdat(transaction.mail.size))
-        for command in commands:
-            command.encode()
+        mail = transaction.mail
+        commands = (*transaction.envelope, Bdat(mail.size))
+        pieces = (*(command.encode() for command in commands), *mail.chunks)
+        parcel = Parcel(commands, pieces, sum(map(len, pieces)), transaction.open)
+        if sum(waiting.size for waiting in self._parcels) + parcel.size > BLOCK_SIZE:
+            await self.flush()
         self._posted.append(transaction)
+        self._parcels.append(parcel)
+
+    async def flush(self) -> None:
+        """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
+        if not self._parcels:
+            return
+        parcels, self._parcels = self._parcels, []
         try:
-            await self._conversation.post(commands, transaction.mail.chunks, transaction.open)
+            await post(self._conversation, parcels)
         except SessionError as error:
             self._cause = self._cause or error
 
@@ -81,6 +101,7 @@ class Window:
         that a server says is heard, also where it has lost the thread: it may have taken the
         content all the same.
         """
+        await self.flush()
         transaction = self._posted.popleft()
         replies = transaction.replies
         try:
@@ -102,9 +123,9 @@ class Window:
     async def _hear(self, transaction: Transaction) -> None:
         for _ in range(_REPLIES):
             exchange = await self._conversation.hear()
-            is_end = exchange.command.stage is Stage.END_OF_DATA
+            is_end = isinstance(exchange.command, Bdat)
             if is_end and exchange.reply.is_positive and not self._has_sent(transaction):
-                self._conversation.early(exchange)
+                self._conversation.early(exchange.reply, Stage.END_OF_DATA)
             if transaction.take(exchange):
                 self._is_lost = True
                 transaction.replies.take(exchange)

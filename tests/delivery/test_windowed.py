@@ -32,6 +32,9 @@ class WindowSession(FakeSession):
     def window(self) -> int:
         return 0 if self._ends.is_over else self._ends.depth
 
+    async def flush(self) -> None:
+        pass
+
     async def catch_up(self) -> None:
         self._ends.caught_up += 1
 

@@ -62,6 +62,9 @@ class FakeSession:
     ) -> TransactionResult:
         raise NotImplementedError
 
+    async def flush(self) -> None:
+        pass
+
     async def catch_up(self) -> None:
         raise NotImplementedError
 

@@ -111,7 +111,8 @@ async def test_messages_go_ahead_of_their_replies_and_are_not_dot_stuffed(
     assert outcomes == ["250 2.0.0 queued"] * 2
     assert session.is_reusable
     assert session.transactions == 2
-    assert len(script.writes) == 3
+    # EHLO, and both messages.
+    assert len(script.writes) == 2
 
 
 async def test_a_refused_recipient_s_content_goes_to_nobody_and_stops_nobody(
@@ -392,6 +393,20 @@ async def test_a_loss_before_the_server_has_shown_it_is_held_against_it(
     assert trust.level is Level.GLUE
 
 
+async def test_what_waits_to_be_handed_over_is_not_in_doubt_and_not_for_another(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    await session.post(mails[0])
+    is_free = session.is_reusable
+    # The server hangs up before any of it was written.
+    script.has_ended = True
+
+    assert not is_free
+    assert await outcome(session) == "mail"
+    assert len(script.writes) == 1
+
+
 async def test_what_was_said_before_a_loss_is_heard_though_more_was_to_be_handed_over(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
@@ -399,6 +414,7 @@ async def test_what_was_said_before_a_loss_is_heard_though_more_was_to_be_handed
     script.plays(ONE + OK)
     script.plays("S: (close)")
     await session.post(mails[0])
+    await session.flush()
     # A write met the reset: the transport is closing, and what came before is not read yet.
     script.has_ended = True
 

@@ -1,0 +1,134 @@
+"""Content over a conversation: behind 354 with its final dot, or whole messages ahead (BDAT).
+
+It goes out in blocks, so that what is on its way is bounded; what the server says meanwhile is
+taken in, as one that refuses need not be given the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bulkmail.errors import ConnectionLost
+from bulkmail.smtp.commands import Command
+from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
+from bulkmail.transport.blocks import blocks
+from bulkmail.transport.conversation import Conversation
+from bulkmail.transport.stream import Bytes
+
+
+def _nothing() -> Sequence[Command]:
+    """Nothing rides behind the dot."""
+    return ()
+
+
+async def pour(
+    conversation: Conversation,
+    chunks: Iterable[bytes],
+    size_bytes: int,
+    behind: Callable[[], Sequence[Command]] = _nothing,
+) -> Reply:
+    """Send the content and the final dot, once it was opened; the reply to it.
+
+    `behind` is asked, as the final dot is handed over, for commands that ride behind it in the
+    same write (RFC 2920, 3.1); their replies are heard next. It is not asked where the content
+    does not come to its end.
+
+    A refusal that comes before the final dot was handed over ends the writing, and the session
+    with it. Raises `SessionError`: of stage DATA where the final dot was surely not sent, else
+    of END_OF_DATA. The content has `data_timeout`, and so has the reply behind it.
+    """
+    conversation.start_clock()
+    ridden = 0
+    is_begun = False
+    for block, is_last in blocks(chunks):
+        if (refusal := _interruption(conversation, is_begun=is_begun)) is not None:
+            return refusal
+        if is_last:
+            block.append(conversation.close_content(size_bytes))
+            ridden = _ride(conversation, block, behind())
+        conversation.write(block)
+        is_begun = True
+        await conversation.ease()
+    conversation.start_clock()
+    reply = (await conversation.hear()).reply
+    _weigh(conversation, reply, ridden)
+    return reply
+
+
+def _ride(conversation: Conversation, block: list[Bytes], commands: Sequence[Command]) -> int:
+    """Put commands behind a final dot; how many octets they are."""
+    if not commands:
+        return 0
+    lines = [command.encode() for command in commands]
+    conversation.expect(commands)
+    block += lines
+    return sum(map(len, lines))
+
+
+def _interruption(conversation: Conversation, *, is_begun: bool) -> Reply | None:
+    """The refusal that came before the content was complete, if one did."""
+    conversation.listen(Stage.DATA)
+    conversation.insist(Stage.DATA)
+    if (exchange := conversation.heard()) is not None:
+        reply = exchange.reply
+        if reply.is_positive:
+            # Nothing was to be accepted yet. If some of the content is there, who knows.
+            conversation.early(reply, Stage.END_OF_DATA if is_begun else Stage.DATA)
+        conversation.abort(f"the server refused the content before its end: {reply}")
+        return reply
+    conversation.begin(Stage.DATA)
+    return None
+
+
+def _weigh(conversation: Conversation, reply: Reply, ridden: int) -> None:
+    """Hold the reply to the final dot against what the server can have seen by then.
+
+    `ridden`: octets that were written behind the dot.
+    """
+    if conversation.stream.unsent <= ridden:
+        return
+    if reply.is_positive:
+        conversation.early(reply, Stage.END_OF_DATA)
+    # It would take the rest of the content for commands.
+    conversation.abort(f"the server refused the content before its end: {reply}")
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A whole message, to be handed over ahead of its replies."""
+
+    #: The last of them is a BDAT.
+    commands: Sequence[Command]
+    #: The commands as bytes, and the content.
+    pieces: Sequence[bytes]
+    size: int
+    #: Called just before its end is handed over, with where that is in all that is `written`.
+    open: Callable[[int], None]
+
+
+async def post(conversation: Conversation, parcels: Sequence[Parcel]) -> None:
+    """Hand over whole messages in one write; wait for no reply.
+
+    Several are together no larger than a block. Replies that come meanwhile are kept to be heard.
+    Raises as `Conversation.say` does, and `SessionError` where the server stops reading.
+    """
+    stage = parcels[0].commands[0].stage
+    conversation.insist(stage)
+    if conversation.stream.has_ended and conversation.dialogue.is_owed:
+        # What was said before the end may not have been read yet: it is left to be heard.
+        host = conversation.host
+        raise ConnectionLost(f"{host}: the connection was lost", host=host, stage=stage)
+    conversation.listen(stage)
+    conversation.begin(stage)
+    for parcel in parcels:
+        conversation.expect(parcel.commands)
+    end = conversation.written
+    for block, is_last in blocks(piece for parcel in parcels for piece in parcel.pieces):
+        if is_last:
+            for parcel in parcels:
+                end += parcel.size
+                parcel.open(end)
+        conversation.write(block)
+        await conversation.ease(is_ahead=True)
