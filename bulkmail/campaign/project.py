@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -43,15 +44,16 @@ def resolve_path(text: str, folders: Iterable[Path], allowed: Iterable[Path]) ->
     if unsafe := control_character(text):
         raise PathRefused(f"{unsafe}, in the name of a file")
     candidates = [os.path.join(folder, text) for folder in folders]  # noqa: PTH118  # for each row
-    found = next(filter(_exists, candidates), None)
+    found, mode = _first(candidates)
     roots = [_real_root(root) for root in allowed]
-    if not any(_lies_in(at, roots) for at in ([found] if found else candidates)):
+    if not any(_lies_in(at, roots, mode) for at in ([found] if found else candidates)):
         raise PathRefused(
             f"{text} lies outside of the project: if it is meant, list its folder in `allow_paths`"
         )
     if found is None:
         raise PathRefused(f"{text} does not exist")
-    if not os.path.isfile(found):  # noqa: PTH113
+    # What it is itself was seen already; a link may lead anywhere.
+    if not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and os.path.isfile(found))):  # noqa: PTH113
         raise PathRefused(f"{text} is not a file")
     return Path(found)
 
@@ -61,10 +63,10 @@ def _real_root(root: Path) -> str:
     return os.path.realpath(root)
 
 
-def _real(path: str) -> str:
+def _real(path: str, mode: int) -> str:
     """`os.path.realpath`, quick for the many files of one folder."""
     folder, name = os.path.split(path)
-    if name in {os.curdir, os.pardir, ""} or os.path.islink(path):  # noqa: PTH114  # for each row
+    if name in {os.curdir, os.pardir, ""} or stat.S_ISLNK(mode):
         return os.path.realpath(path)
     try:
         status = os.stat(folder)  # noqa: PTH116
@@ -80,10 +82,16 @@ def _real_folder(folder: str, device: int, inode: int) -> str:
     return os.path.realpath(folder)
 
 
-def _exists(path: str) -> bool:
-    return os.path.lexists(path)
+def _first(paths: Iterable[str]) -> tuple[str | None, int]:
+    """The first that is there, and its `st_mode`, a link's own; 0 where none is."""
+    for path in paths:
+        try:
+            return path, os.lstat(path).st_mode  # for each row
+        except (OSError, ValueError):
+            continue
+    return None, 0
 
 
-def _lies_in(path: str, roots: list[str]) -> bool:
-    real = _real(path)
+def _lies_in(path: str, roots: list[str], mode: int) -> bool:
+    real = _real(path, mode)
     return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)

@@ -35,6 +35,8 @@ from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.statements import load
 
+#: Columns as the ledger keeps them; one encoder for all rows.
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 #: An address and why it gets nothing.
 Listed = tuple[str, str]
 
@@ -166,7 +168,7 @@ class Enrolment:
                 "verdict": "failed" if row.invalid else "suppressed" if row.suppressed else None,
                 "verdict_reason": row.invalid or row.suppressed,
                 "now": now,
-                "fields": json.dumps(row.fields, ensure_ascii=False, separators=(",", ":")),
+                "fields": _encoded(row.fields),
             }
 
     def _complete(

@@ -125,7 +125,7 @@ class Attachment:
         if kind in self._shared:
             return self._shared[kind]
         try:
-            file = await reader.read(path, kind)
+            file = await reader.read(path, kind, at_once=row.is_alone)
         except OSError as error:
             row.add(self._path.fault(f"{path.name} cannot be read: {error.strerror or error}"))
             return None

@@ -79,7 +79,7 @@ class Composer:
         with all that is wrong with the row: then no message of it can be sent. Raises `RowSkipped`
         where `skip_if` holds for it.
         """
-        mail = await self.draft(delivery, instant, only_to=only_to)
+        mail = await self._drafted(delivery, instant, only_to)
         if not self._signer.has_keys:
             return mail
         return dataclasses.replace(mail, chunks=self._signer.signed(mail.chunks, instant))
@@ -87,10 +87,19 @@ class Composer:
     async def draft(
         self, delivery: Delivery, instant: datetime, *, only_to: str | None = None
     ) -> MailObject:
-        """`compose`, but for the signatures: enough to see whether a row can be sent."""
+        """`compose`, but for the signatures: enough to see whether a row can be sent.
+
+        Files are read where it is called, not in a thread: many rows are looked at one by one, and
+        nothing else is waited for meanwhile.
+        """
+        return await self._drafted(delivery, instant, only_to, is_alone=True)
+
+    async def _drafted(
+        self, delivery: Delivery, instant: datetime, only_to: str | None, *, is_alone: bool = False
+    ) -> MailObject:
         sent_at = instant.astimezone(self._zone)
         way_out = self._unsubscribe.way_out(delivery.message_id)
-        row = self._row(delivery, sent_at, way_out)
+        row = self._row(delivery, sent_at, way_out, is_alone=is_alone)
         if reason := self._skip.reason(row):
             raise RowSkipped(reason, row=delivery.row, address=delivery.address)
         addressees = self._addresses.addressees(row, only_to)
@@ -112,8 +121,10 @@ class Composer:
             files=tuple([part.file for part in parts if part.file is not None]),
         )
 
-    def _row(self, delivery: Delivery, sent_at: datetime, way_out: WayOut) -> Row:
-        return Row(delivery, self.campaign.name, sent_at, way_out.variables)
+    def _row(
+        self, delivery: Delivery, sent_at: datetime, way_out: WayOut, *, is_alone: bool = False
+    ) -> Row:
+        return Row(delivery, self.campaign.name, sent_at, way_out.variables, is_alone=is_alone)
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that goes into every message: keys, templates, shared files.

@@ -45,16 +45,17 @@ class FileReader:
         self._kept: OrderedDict[tuple[Path, int, int, str], FileBody] = OrderedDict()
         self._size = 0
 
-    async def read(self, path: Path, kind: str) -> FileBody:
+    async def read(self, path: Path, kind: str, *, at_once: bool = False) -> FileBody:
         """The file's body; `kind` is what stands before the slash of its media type.
 
+        `at_once`: here and now, where a thread's hop would cost more than it is good for.
         Raises `OSError` when it cannot be read, `ValueError` when it is empty.
         """
         key = _key(path, kind)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return kept
-        encoded: FileBody = await _read(path, kind)
+        encoded: FileBody = _loaded(path, kind) if at_once else await _read(path, kind)
         self._keep(key, encoded)
         return encoded
 
@@ -76,7 +77,8 @@ def _key(path: Path, kind: str) -> tuple[Path, int, int, str]:
 
 
 def _loaded(path: Path, kind: str) -> FileBody:
-    content = path.read_bytes()
+    with path.open("rb", buffering=0) as file:
+        content = file.read()
     if not content:
         raise ValueError("is empty")
     return _encoded(content, kind)

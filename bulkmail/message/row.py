@@ -24,7 +24,7 @@ _CHANGEABLE = {list, dict}
 class Row:
     """A row's variables, and its faults as they are found."""
 
-    __slots__ = ("_faults", "delivery", "variables")
+    __slots__ = ("_faults", "delivery", "is_alone", "variables")
 
     def __init__(
         self,
@@ -32,9 +32,13 @@ class Row:
         campaign: str,
         now: datetime,
         own: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        is_alone: bool = False,
     ) -> None:
         """`own` are variables that the campaign makes for this row (`unsubscribe_url`)."""
         self.delivery = delivery
+        #: Whether nothing else is done meanwhile: its files are read without a hop to a thread.
+        self.is_alone = is_alone
         fields = dict(delivery.fields)
         if not _CHANGEABLE.isdisjoint(map(type, fields.values())):
             # A template can change a list; what it is rendered from must stay what it was.

@@ -70,7 +70,7 @@ class ShownImages:
         name = unquote(urlsplit(source).path)
         try:
             path = self._path(name, renderer)
-            file = await self._reader.read(path, "image")
+            file = await self._reader.read(path, "image", at_once=row.is_alone)
         except ConfigurationError as error:
             problem = error.faults[0].message
         except OSError as error:

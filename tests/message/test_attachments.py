@@ -182,13 +182,29 @@ async def test_a_rendered_type_that_is_none_is_a_fault(project: Project) -> None
     assert fault.key == "attachments[0].type"
 
 
+def test_a_check_reads_a_rows_file_without_waiting_for_a_thread(project: Project) -> None:
+    project.file("a7.pdf", "x")
+    composer = project.composer(attachments=["a{{ id }}.pdf"])
+    checking = composer.draft(delivery(id="7"), INSTANT)
+    sending = composer.compose(delivery(id="7"), INSTANT)
+
+    # By hand: outside of a loop whatever waits for one fails.
+    with pytest.raises(StopIteration) as checked:
+        checking.send(None)
+    assert [file.name for file in checked.value.value.files] == ["a7.pdf"]
+
+    project.file("a7.pdf", "changed")
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        sending.send(None)
+
+
 async def test_a_file_that_may_not_be_read_is_the_rows_fault(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.file("a7.pdf", "x")
     composer = project.composer(attachments=["a{{ id }}.pdf"])
 
-    async def refuse(path: Path, kind: str) -> Any:
+    async def refuse(path: Path, kind: str, *, at_once: bool) -> Any:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(composer._contents._reader, "read", refuse)  # root may read everything
