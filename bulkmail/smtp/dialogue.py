@@ -26,6 +26,7 @@ from bulkmail.smtp.reply import Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.states import HOPED, STRAGGLERS, TRANSITIONS, State
 
+# Members by these names: through their class, each look is a call in Python.
 _READY = State.READY
 _CLOSED = State.CLOSED
 
@@ -96,7 +97,7 @@ class Dialogue:
         if objection := self._objection(command, hoped):
             raise DialogueMisuse(objection)
         self._outstanding.append(command)
-        self._hoped = _hoped_after(hoped, command)
+        self._hoped = HOPED[hoped].get(command.stage, hoped)
 
     def receive(self, data: bytes) -> list[Exchange]:
         """Take bytes as they came; return what they answer, in order.
@@ -208,7 +209,7 @@ class Dialogue:
     def _move(self, command: Command, reply: Reply) -> None:
         """Go where `reply` to `command` leads."""
         state = self._next_state(command, reply)
-        if state is not _hoped_after(self.state, command):
+        if state is not HOPED[self.state].get(command.stage, self.state):
             self._hoped = None
         self.state = state
         # What says something of the session ends its group.
@@ -243,16 +244,8 @@ class Dialogue:
         if self._hoped is None:
             self._hoped = self.state
             for command in self._outstanding:
-                self._hoped = _hoped_after(self._hoped, command)
+                self._hoped = HOPED[self._hoped].get(command.stage, self._hoped)
         return self._hoped
-
-
-def _hoped_after(state: State, command: Command) -> State:
-    """Where a good reply to `command` leads from `state`."""
-    if isinstance(command, Bdat):
-        # Whatever the reply is, and whatever became of the envelope before it.
-        return _READY
-    return HOPED[state].get(command.stage, state)
 
 
 def _violation(message: str, reply: Reply) -> ProtocolViolation:

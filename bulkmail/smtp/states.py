@@ -128,8 +128,10 @@ def _hoped(replies: dict[Severity, State], state: State) -> State:
     return replies.get(COMPLETION) or replies.get(INTERMEDIATE) or state
 
 
-#: Where a good reply leads, in each state in which the command may be sent.
+#: Where a good reply leads, in each state. The end of data ends the transaction whatever the reply
+#: is, and whatever became of the envelope before it (BDAT). What is not in the table stays.
 HOPED: dict[State, dict[Stage, State]] = {
-    state: {stage: _hoped(replies, state) for stage, replies in stages.items()}
+    state: {Stage.END_OF_DATA: State.READY}
+    | {stage: _hoped(replies, state) for stage, replies in stages.items()}
     for state, stages in TRANSITIONS.items()
 }

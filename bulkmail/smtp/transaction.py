@@ -71,7 +71,8 @@ def opening(
         raise MessageRefusedLocally(
             f"the message has {size} bytes, and the server takes {extensions.size} at most"
         )
-    if envelope.needs_smtputf8 and not extensions.smtputf8:
+    needs_smtputf8 = envelope.needs_smtputf8
+    if needs_smtputf8 and not extensions.smtputf8:
         raise MessageRefusedLocally(
             "an address beyond ASCII needs a server that offers SMTPUTF8, and this one does not"
         )
@@ -83,6 +84,6 @@ def opening(
         envelope.reverse_path,
         size=size if "SIZE" in extensions else None,
         is_8bit=is_8bit,
-        smtputf8=envelope.needs_smtputf8,
+        smtputf8=needs_smtputf8,
     )
     return mail, *map(Rcpt, dict.fromkeys(envelope.forward_paths))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bulkmail.errors import ConnectionLost
 from bulkmail.smtp.commands import Command
@@ -17,17 +18,20 @@ from bulkmail.transport.blocks import blocks
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.stream import Bytes
 
+#: Commands and their bytes.
+Group: TypeAlias = tuple[Sequence[Command], Sequence[bytes]]
 
-def _nothing() -> Sequence[Command]:
+
+def _nothing() -> Group | None:
     """Nothing rides behind the dot."""
-    return ()
+    return None
 
 
 async def pour(
     conversation: Conversation,
     chunks: Iterable[bytes],
     size_bytes: int,
-    behind: Callable[[], Sequence[Command]] = _nothing,
+    behind: Callable[[], Group | None] = _nothing,
 ) -> Reply:
     """Send the content and the final dot, once it was opened; the reply to it.
 
@@ -57,11 +61,11 @@ async def pour(
     return reply
 
 
-def _ride(conversation: Conversation, block: list[Bytes], commands: Sequence[Command]) -> int:
+def _ride(conversation: Conversation, block: list[Bytes], group: Group | None) -> int:
     """Put commands behind a final dot; how many octets they are."""
-    if not commands:
+    if group is None:
         return 0
-    lines = [command.encode() for command in commands]
+    commands, lines = group
     conversation.expect(commands)
     block += lines
     return sum(map(len, lines))

@@ -36,10 +36,13 @@ class Mask:
 
     def later(self, reply: Reply) -> Reply:
         """`reply`, to another command than AUTH, without what is hidden."""
-        if not self._hidden:
-            return reply
-        if not any(text in line for line in reply.lines for text in self._hidden):
-            return reply
+        for line in reply.lines:
+            for text in self._hidden:
+                if text in line:
+                    return self._without_long(reply)
+        return reply
+
+    def _without_long(self, reply: Reply) -> Reply:
         long = [text for text in self._hidden if len(text) >= _LONG]
         return replace(reply, lines=tuple(_without(long, line) for line in reply.lines))
 

@@ -22,7 +22,7 @@ from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.states import State
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.smtp.transparency import stuff
-from bulkmail.transport.content import pour
+from bulkmail.transport.content import Group, pour
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.opening import Connect, Facts, Opening
 from bulkmail.transport.password import Password
@@ -286,25 +286,24 @@ class Session:
 
     def _glue(
         self, first: Transaction, follower: MailObject | None, may_follow: Callable[[], bool]
-    ) -> Sequence[Command]:
+    ) -> Group | None:
         """What rides behind the first one's final dot, if anything does."""
         is_able = first.level >= Level.GROUP and self._trust.level >= Level.GLUE
         # Of who was refused beside the first a split makes transactions of their own, on a session
         # that has to be free for them.
         if follower is None or not is_able or first.replies.has_refused:
-            return ()
+            return None
         try:
             transaction = transaction_for(follower, self.extensions, Level.GLUE)
-            for command in transaction.group:
-                command.encode()
+            lines = [command.encode() for command in transaction.group]
         except MessageRefusedLocally:
-            return ()
+            return None
         if not may_follow():
-            return ()
+            return None
         transaction.is_said = True
         self._ahead = transaction
         self.transactions += 1
-        return transaction.group
+        return transaction.group, lines
 
     async def _ask_for_content(self, transaction: Transaction) -> None:
         """From MAIL to the reply to DATA, in as few round trips as is safe."""
@@ -328,7 +327,7 @@ class Session:
     async def _hear(self, transaction: Transaction, group: Sequence[Command]) -> None:
         """The replies to what was said at once."""
         for _ in group:
-            exchange = await self._conversation.hear()
+            exchange = self._conversation.heard() or await self._conversation.hear()
             if transaction.take(exchange):
                 self._conversation.out_of_step(exchange)
             if exchange.reply.is_closing:
@@ -338,7 +337,7 @@ class Session:
         self,
         transaction: Transaction,
         mark: Mark,
-        behind: Callable[[], Sequence[Command]],
+        behind: Callable[[], Group | None],
     ) -> Reply:
         """Mark, then content and final dot; the reply to it."""
         self._conversation.open_content()

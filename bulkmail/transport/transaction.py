@@ -48,6 +48,10 @@ class Transaction:
     ) -> None:
         self.mail = mail
         self.envelope = envelope
+        #: What is said at once. Of several recipients each is to be heard before DATA.
+        self.group: tuple[Command, ...] = envelope
+        if len(envelope) == _MAIL_AND_ONE_RCPT:
+            self.group = (*envelope, Data())
         #: How far ahead the server is spoken to.
         self.level = level
         self.replies = TransactionReplies(first_decides=first_decides)
@@ -60,26 +64,22 @@ class Transaction:
         #: The reply by which the server lost the thread.
         self.lost_at: Exchange | None = None
 
-    @property
-    def group(self) -> tuple[Command, ...]:
-        """What is said at once. Of several recipients each is to be heard before DATA."""
-        if len(self.envelope) == _MAIL_AND_ONE_RCPT:
-            return (*self.envelope, Data())
-        return self.envelope
-
     def take(self, exchange: Exchange) -> bool:
         """Put a reply in its place; whether it says, instead, that the server lost the thread.
 
         It does where all was said in order, ahead of the replies, and all before it went well.
         """
-        is_first = isinstance(exchange.command, Mail)
-        is_ahead = self.level >= Level.GLUE or (self.level is Level.GROUP and not is_first)
-        went_well = is_first or self.replies.is_well
-        if is_ahead and went_well and is_out_of_step(exchange.reply):
+        if is_out_of_step(exchange.reply) and self._was_in_order(exchange.command):
             self.lost_at = exchange
             return True
         self.replies.take(exchange)
         return False
+
+    def _was_in_order(self, command: Command) -> bool:
+        """Whether it was said ahead, and all before it went well."""
+        if isinstance(command, Mail):
+            return self.level >= Level.GLUE
+        return self.level >= Level.GROUP and self.replies.is_well
 
     def open(self, end: int) -> None:
         """Its end is handed over; where that is in all that is written."""

@@ -23,6 +23,10 @@ class TransactionReplies:
     end_of_data: Reply | None = None
     #: Whether any RCPT was accepted, behind whatever reply to MAIL.
     is_anybody_taken: bool = False
+    #: Whether an RCPT was refused, MAIL having been accepted.
+    has_refused: bool = False
+    #: Whether MAIL was refused, or whoever decides for all.
+    is_refused: bool = False
 
     def take(self, exchange: Exchange) -> None:
         """Put a reply in its place."""
@@ -30,10 +34,9 @@ class TransactionReplies:
         match exchange.command:
             case Mail():
                 self.mail = reply
+                self.is_refused = not reply.is_positive
             case Rcpt(forward_path=path):
-                self.is_anybody_taken |= reply.is_positive
-                if self.mail is not None and self.mail.is_positive:
-                    self.recipients[path] = reply
+                self._take_recipient(path, reply)
             case Data():
                 self.data = reply
             case Bdat() if self.is_anybody_taken or not reply.is_positive:
@@ -42,20 +45,25 @@ class TransactionReplies:
             case _:
                 pass
 
+    def _take_recipient(self, path: str, reply: Reply) -> None:
+        self.is_anybody_taken |= reply.is_positive
+        if self.mail is None or not self.mail.is_positive:
+            return
+        if not reply.is_positive:
+            self.has_refused = True
+            self.is_refused |= self.first_decides and not self.recipients
+        self.recipients[path] = reply
+
     @property
     def is_well(self) -> bool:
         """Whether MAIL and every RCPT so far were accepted."""
         return self.mail is not None and self.mail.is_positive and not self.has_refused
 
     @property
-    def has_refused(self) -> bool:
-        """Whether an RCPT was refused."""
-        return not all(reply.is_positive for reply in self.recipients.values())
-
-    @property
     def has_takers(self) -> bool:
         """Whether the message may go to somebody, by the replies so far."""
-        return not self._is_refused and any(r.is_positive for r in self.recipients.values())
+        # Of whom an RCPT was accepted behind a refused MAIL, there is none: it is refused.
+        return self.is_anybody_taken and not self.is_refused
 
     @property
     def is_awaited(self) -> bool:
@@ -66,14 +74,7 @@ class TransactionReplies:
     def is_decided(self) -> bool:
         """Whether the outcome stands, whatever becomes of the session now."""
         is_data_refused = self.data is not None and not self.data.is_intermediate
-        return self._is_refused or is_data_refused or self.end_of_data is not None
-
-    @property
-    def _is_refused(self) -> bool:
-        first = next(iter(self.recipients.values()), None)
-        return (self.mail is not None and not self.mail.is_positive) or (
-            self.first_decides and first is not None and not first.is_positive
-        )
+        return self.is_refused or is_data_refused or self.end_of_data is not None
 
     def result(self) -> TransactionResult:
         """What the transaction came to."""

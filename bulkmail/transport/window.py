@@ -122,7 +122,7 @@ class Window:
 
     async def _hear(self, transaction: Transaction) -> None:
         for _ in range(_REPLIES):
-            exchange = await self._conversation.hear()
+            exchange = self._conversation.heard() or await self._conversation.hear()
             is_end = isinstance(exchange.command, Bdat)
             if is_end and exchange.reply.is_positive and not self._has_sent(transaction):
                 self._conversation.early(exchange.reply, Stage.END_OF_DATA)
