@@ -1,4 +1,4 @@
-"""The connection: the one place where asyncio's transports are touched.
+"""The connection: the one place where asyncio's streams are touched.
 
 It is also the border: `OSError`, `ssl.SSLError` and `TimeoutError` end here and become errors of
 `bulkmail.errors` that carry host and stage. Writing never waits: bytes are handed to the
@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import ssl
+from asyncio import StreamWriter
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
@@ -24,8 +25,8 @@ from bulkmail.errors import (
     TlsFailed,
 )
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport.arrivals import Arrivals
 from bulkmail.transport.dialling import dial
+from bulkmail.transport.inbox import Inbox, InboxProtocol
 
 Bytes: TypeAlias = bytes | memoryview
 
@@ -107,20 +108,23 @@ class SmtpStream:
     """A TCP connection, plain or under TLS."""
 
     def __init__(
-        self, host: str, port: int, arrivals: Arrivals, transport: asyncio.Transport
+        self, host: str, port: int, protocol: InboxProtocol, inbox: Inbox, writer: StreamWriter
     ) -> None:
         self._host = host
         self._where = f"{host}:{port}"
-        self._arrivals = arrivals
-        self._transport = transport
+        self._protocol = protocol
+        self._inbox = inbox
+        self._writer = writer
 
     @classmethod
     async def connect(cls, host: str, port: int, deadline: float) -> SmtpStream:
         """Connect. Raises `ConnectFailed` or, at the deadline, `StageTimeout`."""
         where = f"{host}:{port}"
         loop = asyncio.get_running_loop()
+        inbox = Inbox(loop)
+        protocol = InboxProtocol(inbox, loop)
         try:
-            transport, arrivals = await dial(lambda: Arrivals(loop), host, port, deadline)
+            transport, _ = await dial(lambda: protocol, host, port, deadline)
         except TimeoutError as error:
             raise StageTimeout(
                 f"{where} did not take a connection in time", host=where, stage=Stage.CONNECT
@@ -130,83 +134,80 @@ class SmtpStream:
                 f"cannot connect to {where}: {_reason(error)}", host=where, stage=Stage.CONNECT
             ) from error
         transport.set_write_buffer_limits(high=HIGH_WATER)
-        return cls(host, port, arrivals, transport)
+        if (found := transport.get_extra_info("socket")) is not None:
+            inbox.socket = (found.fileno(), os.fstat(found.fileno()).st_ino)
+        writer = StreamWriter(transport, protocol, inbox, loop)
+        return cls(host, port, protocol, inbox, writer)
 
     @property
     def is_congested(self) -> bool:
         """Whether more content should wait."""
-        return self._transport.get_write_buffer_size() > HIGH_WATER
+        return self._writer.transport.get_write_buffer_size() > HIGH_WATER
 
     @property
     def unsent(self) -> int:
         """Octets that were written and have not left this process."""
-        return self._transport.get_write_buffer_size()
+        return self._writer.transport.get_write_buffer_size()
 
     @property
     def has_ended(self) -> bool:
         """Whether the connection is over, and all that came was read."""
-        arrivals = self._arrivals
-        return (arrivals.has_ended and arrivals.is_empty) or self._transport.is_closing()
+        return self._inbox.at_eof() or self._writer.is_closing()
 
     @property
     def local_address(self) -> str:
         """The socket's own IP address."""
-        return _address(self._transport.get_extra_info("sockname"))
+        return _address(self._writer.get_extra_info("sockname"))
 
     @property
     def peer_address(self) -> str:
         """The server's IP address."""
-        return _address(self._transport.get_extra_info("peername"))
+        return _address(self._writer.get_extra_info("peername"))
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
         """TLS's facts; None in plaintext."""
-        found = self._transport.get_extra_info("ssl_object")
+        found = self._writer.get_extra_info("ssl_object")
         return found if isinstance(found, ssl.SSLObject) else None
 
     def write(self, chunks: Sequence[Bytes]) -> None:
         """Hand bytes over; what is written to a lost connection is dropped."""
-        if self._transport.is_closing():
+        if self._writer.is_closing():
             return
         if len(chunks) == 1:
             # Of a large attachment most writes are one piece: joined, it would be copied.
-            self._transport.write(chunks[0])
+            self._writer.write(chunks[0])
         else:
-            self._transport.writelines(chunks)
+            self._writer.writelines(chunks)
 
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""
-        return self._arrivals.take()
+        return self._inbox.take()
 
     async def read(self, stage: Stage, deadline: float) -> bytes:
         """Wait for bytes."""
-        arrivals = self._arrivals
-        while arrivals.is_empty and not arrivals.has_ended:
+        inbox = self._inbox
+        while inbox.is_empty and not inbox.has_ended:
             await self._news(stage, deadline)
         return self._given(stage)
 
     async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
         """Wait until there is room, or bytes came."""
-        arrivals = self._arrivals
-        while arrivals.is_empty and not arrivals.has_ended:
-            if not arrivals.is_congested:
+        inbox = self._inbox
+        while inbox.is_empty and not inbox.has_ended:
+            if not self._protocol.is_congested:
                 return None
             await self._news(stage, deadline)
         return self._given(stage)
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
         """Shake hands, for the host that was connected to."""
-        self._arrivals.begin_tls()
-        loop = asyncio.get_running_loop()
+        self._inbox.socket = None
         try:
-            async with asyncio.timeout_at(deadline):
-                transport = None
-                if not self._transport.is_closing():
-                    transport = await loop.start_tls(
-                        self._transport, self._arrivals, context, server_hostname=self._host
-                    )
-            if transport is None:
+            if self._writer.is_closing():
                 raise ConnectionAbortedError(errno.ECONNABORTED, "it is closed")
+            async with asyncio.timeout_at(deadline):
+                await self._writer.start_tls(context, server_hostname=self._host)
         except ssl.SSLError as error:
             raise TlsFailed(
                 f"{self._where}: {_tls_reason(error)}", host=self._where, stage=Stage.TLS
@@ -219,30 +220,32 @@ class SmtpStream:
                 host=self._where,
                 stage=Stage.TLS,
             ) from error
-        self._transport = transport
-        self._arrivals.continue_on(transport)
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._writer.transport.set_write_buffer_limits(high=HIGH_WATER)
 
     async def close(self) -> None:
         """Close in order, within a second."""
-        self._transport.close()
+        self._writer.close()
         try:
-            await asyncio.wait([self._arrivals.closed], timeout=CLOSE_TIMEOUT)
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._writer.wait_closed()
+        except OSError:
+            # Lost already, or too slow (TimeoutError): there is nobody left to tell.
+            pass
         finally:
             self.abort()
 
     def abort(self) -> None:
         """Cut the connection."""
-        self._transport.abort()
+        self._writer.transport.abort()
 
     async def _news(self, stage: Stage, deadline: float) -> None:
         try:
-            await self._arrivals.news(deadline)
+            await self._inbox.news(deadline)
         except TimeoutError as error:
             raise self._silent(stage) from error
 
     def _given(self, stage: Stage) -> bytes:
-        data, failure = self._arrivals.take(), self._arrivals.failure
+        data, failure = self._inbox.take(), self._inbox.failure
         if data or failure is None:
             return data
         raise self._lost(stage, failure) from failure

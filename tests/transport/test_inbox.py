@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from bulkmail.transport.arrivals import MAX_HELD, Arrivals
+from bulkmail.transport.inbox import READ_SIZE, Inbox
 
 
 class _Timer:
@@ -25,11 +25,14 @@ class _Timer:
 
 
 class _Loop:
-    """What `Arrivals` needs of a loop."""
+    """What `Inbox` needs of a loop."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.timers: list[_Timer] = []
+
+    def get_debug(self) -> bool:
+        return False
 
     def time(self) -> float:
         return self.now
@@ -67,8 +70,8 @@ def loop() -> _Loop:
 
 
 @pytest.fixture
-async def arrivals(loop: _Loop) -> Arrivals:
-    return Arrivals(cast("asyncio.AbstractEventLoop", loop))
+async def inbox(loop: _Loop) -> Inbox:
+    return Inbox(cast("asyncio.AbstractEventLoop", loop))
 
 
 async def _begun(waiting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -77,24 +80,24 @@ async def _begun(waiting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return task
 
 
-async def test_a_wait_ends_with_what_comes(arrivals: Arrivals) -> None:
-    waiting = await _begun(arrivals.news(10.0))
-    arrivals.data_received(b"250 ")
-    arrivals.data_received(b"ok\r\n")
+async def test_a_wait_ends_with_what_comes(inbox: Inbox) -> None:
+    waiting = await _begun(inbox.news(10.0))
+    inbox.feed_data(b"250 ")
+    inbox.feed_data(b"ok\r\n")
 
     await waiting
 
-    assert arrivals.take() == b"250 ok\r\n"
-    assert arrivals.is_empty
+    assert inbox.take() == b"250 ok\r\n"
+    assert inbox.is_empty
 
 
 async def test_a_timer_of_an_earlier_wait_does_not_end_a_later_one(
-    arrivals: Arrivals, loop: _Loop
+    inbox: Inbox, loop: _Loop
 ) -> None:
-    first = await _begun(arrivals.news(10.0))
-    arrivals.data_received(b"250 ok\r\n")
+    first = await _begun(inbox.news(10.0))
+    inbox.feed_data(b"250 ok\r\n")
     await first
-    second = await _begun(arrivals.news(15.0))
+    second = await _begun(inbox.news(15.0))
 
     loop.ring()
     assert (loop.now, second.done()) == (10.0, False)
@@ -107,12 +110,12 @@ async def test_a_timer_of_an_earlier_wait_does_not_end_a_later_one(
 
 
 async def test_a_wait_that_is_shorter_than_the_one_before_ends_in_its_own_time(
-    arrivals: Arrivals, loop: _Loop
+    inbox: Inbox, loop: _Loop
 ) -> None:
-    first = await _begun(arrivals.news(300.0))
-    arrivals.data_received(b"250 ok\r\n")
+    first = await _begun(inbox.news(300.0))
+    inbox.feed_data(b"250 ok\r\n")
     await first
-    second = await _begun(arrivals.news(5.0))
+    second = await _begun(inbox.news(5.0))
 
     loop.ring()
 
@@ -121,37 +124,37 @@ async def test_a_wait_that_is_shorter_than_the_one_before_ends_in_its_own_time(
         await second
 
 
-async def test_a_cancelled_wait_loses_no_byte(arrivals: Arrivals) -> None:
-    waiting = await _begun(arrivals.news(10.0))
-    arrivals.data_received(b"250 ok\r\n")
+async def test_a_cancelled_wait_loses_no_byte(inbox: Inbox) -> None:
+    waiting = await _begun(inbox.news(10.0))
+    inbox.feed_data(b"250 ok\r\n")
     waiting.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
-    assert arrivals.take() == b"250 ok\r\n"
+    assert inbox.take() == b"250 ok\r\n"
 
 
 async def test_a_server_that_floods_us_is_not_read_from_until_it_was_heard(
-    arrivals: Arrivals,
+    inbox: Inbox,
 ) -> None:
     transport = _Transport()
-    arrivals.connection_made(transport)
-    arrivals.data_received(b"x" * MAX_HELD)
+    inbox.set_transport(transport)
+    inbox.feed_data(b"x" * 2 * READ_SIZE)
     seen = [transport.is_read_from]
-    arrivals.data_received(b"x")
+    inbox.feed_data(b"x")
     seen.append(transport.is_read_from)
-    held = arrivals.take()
+    held = inbox.take() + inbox.take()
     seen.append(transport.is_read_from)
 
     assert seen == [True, False, True]
-    assert len(held) == MAX_HELD + 1
+    assert (len(held), inbox.is_empty) == (2 * READ_SIZE, False)
 
 
-async def test_no_timer_outlives_the_connection(arrivals: Arrivals, loop: _Loop) -> None:
-    waiting = await _begun(arrivals.news(10.0))
-    arrivals.connection_lost(None)
+async def test_no_timer_outlives_the_connection(inbox: Inbox, loop: _Loop) -> None:
+    waiting = await _begun(inbox.news(10.0))
+    inbox.feed_eof()
     await waiting
 
-    assert arrivals.has_ended
+    assert inbox.has_ended
     assert [timer.is_cancelled for timer in loop.timers] == [True]

@@ -1,0 +1,146 @@
+"""asyncio's StreamReader, as a conversation needs it.
+
+What arrived is taken without waiting, the wait for more is one future under a deadline, and what
+arrived before a failure is given before the failure is told.
+
+A server that refuses content half-way and closes is a reply, then a reset. asyncio's reader raises
+the reset and keeps the reply; ours is read first, and is the truth about the message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterable
+from typing import SupportsIndex
+
+#: Octets that are taken at once. Twice as many may lie here unread: beyond, asyncio reads no more
+#: from the server, which may be hostile.
+READ_SIZE = 65536
+
+
+class Inbox(asyncio.StreamReader):
+    """One reader at a time. A wait costs one future: the timer behind it is moved when it rings."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=READ_SIZE, loop=loop)
+        self._time = loop
+        self._unread = 0
+        self._told: asyncio.Future[bool] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        #: The socket and its identity, while what comes on it is plaintext.
+        self.socket: tuple[int, int] | None = None
+        #: Whether no more will come.
+        self.has_ended = False
+        #: Why, where it was not in order.
+        self.failure: Exception | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing lies here."""
+        return not self._unread
+
+    def take(self) -> bytes:
+        """What lies here, up to `READ_SIZE` octets; b"" where nothing does."""
+        if not self._unread:
+            return b""
+        # Where something lies here read() returns without a pause, in its first step.
+        try:
+            self.read(READ_SIZE).send(None)
+        except StopIteration as done:
+            data: bytes = done.value
+            self._unread -= len(data)
+            return data
+        raise AssertionError("read() waits for what is there")
+
+    async def news(self, deadline: float) -> None:
+        """Wait until something came, or the end, or somebody called `wake`.
+
+        Raises `TimeoutError` at `deadline`, by the loop's time. It may end without a reason. A
+        cancellation loses no byte.
+        """
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer.when():
+            self._set_timer()
+        self._told = self._time.create_future()
+        try:
+            if not await self._told:
+                raise TimeoutError
+        finally:
+            self._told = None
+
+    def wake(self) -> None:
+        """End a wait: there is something to look at."""
+        if self._told is not None and not self._told.done():
+            self._told.set_result(True)
+
+    # What asyncio calls.
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        """Bytes came."""
+        octets = bytes(data)
+        super().feed_data(octets)
+        self._unread += len(octets)
+        self.wake()
+
+    def feed_eof(self) -> None:
+        """No more will come."""
+        super().feed_eof()
+        self.has_ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.wake()
+
+    def set_exception(self, exc: Exception) -> None:
+        """Remember why it is over, and end behind what the system still holds for us."""
+        self.failure = exc
+        if self.socket is not None:
+            # A write that fails ends the transport, whatever lies there unread.
+            with contextlib.suppress(OSError):
+                self._read_rest(*self.socket)
+        self.feed_eof()
+
+    def _read_rest(self, descriptor: int, identity: int) -> None:
+        # Closed by now, the number might be another's.
+        if os.fstat(descriptor).st_ino == identity:
+            while data := os.read(descriptor, READ_SIZE):
+                self.feed_data(data)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._time.call_at(self._deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._told is None or self._told.done():
+            return
+        if self._time.time() < self._deadline:
+            # It was set for an earlier wait.
+            self._set_timer()
+        else:
+            self._told.set_result(False)
+
+
+class InboxProtocol(asyncio.StreamReaderProtocol):
+    """asyncio's own, that says as well whether there is room to write."""
+
+    def __init__(self, inbox: Inbox, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(inbox, loop=loop)
+        self._inbox = inbox
+        #: Whether no more should be written for now.
+        self.is_congested = False
+
+    def pause_writing(self) -> None:
+        """Much waits to be sent."""
+        super().pause_writing()
+        self.is_congested = True
+
+    def resume_writing(self) -> None:
+        """Little waits to be sent."""
+        super().resume_writing()
+        self.is_congested = False
+        self._inbox.wake()
