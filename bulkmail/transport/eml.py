@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ _FEW = 256
 #: Octets of a handful that the process is given at most: what is longer is mostly copying.
 _SHORT = 2_000_000
 
+#: What a file answers to whatever is asked of it, but where it lies in the end.
+_SENDER_OK = Reply(250, ("2.1.0 a file takes anything",), EnhancedStatusCode(2, 1, 0))
+_RECIPIENT_OK = Reply(250, ("2.1.5 a file takes anybody",), EnhancedStatusCode(2, 1, 5))
+_GO_ON = Reply(354, ("go on",))
+_KEPT = EnhancedStatusCode(2, 0, 0)
+
 _PARTIAL = re.compile(r"\.[0-9]{6,}\.part")
 
 
@@ -45,6 +52,7 @@ class EmlTransport:
         self._suffix = suffix
         #: Where the files lie: a folder for the campaign.
         self.folder = directory / folder_name(campaign)
+        self._prefix = os.path.join(self.folder, "")  # noqa: PTH118  # with its separator
         #: Files written so far.
         self.written = 0
         self._waiting: list[_Letter] = []
@@ -104,17 +112,17 @@ class EmlTransport:
         if check is not None:
             check()
         address = mail.address or mail.envelope.forward_paths[0]
-        path = self.folder / eml_name(mail.row, address, self._suffix)
+        name = eml_name(mail.row, address, self._suffix)
         await mark()
         loop = asyncio.get_running_loop()
-        letter = _Letter(path, mail.chunks, loop.create_future())
+        letter = _Letter(name, mail.chunks, loop.create_future())
         self._waiting.append(letter)
         if self._writing is None or self._writing.done():
             self._writing = loop.create_task(self._write())
         if (error := await letter.error) is not None:
-            raise _unwritable(path, error, row=mail.row) from error
+            raise _unwritable(self.folder / name, error, row=mail.row) from error
         self.written += 1
-        return _accepted(mail, path)
+        return _accepted(mail, self._prefix + name)
 
     async def _write(self) -> None:
         """Write what waits, and what came meanwhile, until nothing does."""
@@ -129,11 +137,11 @@ class EmlTransport:
         """Write them, in a thread; for each what went wrong."""
         if process := self._process_for(letters):
             try:
-                return process.write([(letter.path.name, letter.chunks) for letter in letters])
+                return process.write([(letter.name, letter.chunks) for letter in letters])
             except WriterGone:
                 self._process = None
                 process.close()
-        return [_written(letter) for letter in letters]
+        return [_written(str(self.folder), letter) for letter in letters]
 
     def _process_for(self, letters: Sequence[_Letter]) -> WriterProcess | None:
         """Who writes them; None: nobody else."""
@@ -151,7 +159,7 @@ class EmlTransport:
 class _Letter:
     """A file to be written."""
 
-    path: Path
+    name: str
     chunks: tuple[bytes, ...]
     #: Why it could not be written; None when it is.
     error: asyncio.Future[OSError | None]
@@ -168,9 +176,9 @@ def _prepare(folder: Path, suffix: str) -> None:
             entry.unlink()
 
 
-def _written(letter: _Letter) -> OSError | None:
+def _written(folder: str, letter: _Letter) -> OSError | None:
     try:
-        write(str(letter.path.parent), letter.path.name, letter.chunks)
+        write(folder, letter.name, letter.chunks)
     except OSError as error:
         return error
     return None
@@ -192,11 +200,10 @@ def _unwritable(path: Path, error: OSError, row: int | None = None) -> Configura
     )
 
 
-def _accepted(mail: MailObject, path: Path) -> TransactionResult:
-    ok = Reply(250, ("2.1.5 a file takes anybody",), EnhancedStatusCode(2, 1, 5))
+def _accepted(mail: MailObject, path: str) -> TransactionResult:
     return TransactionResult(
-        mail=Reply(250, ("2.1.0 a file takes anything",), EnhancedStatusCode(2, 1, 0)),
-        recipients=dict.fromkeys(mail.envelope.forward_paths, ok),
-        data=Reply(354, ("go on",)),
-        end_of_data=Reply(250, (f"2.0.0 kept as {path}",), EnhancedStatusCode(2, 0, 0)),
+        mail=_SENDER_OK,
+        recipients=dict.fromkeys(mail.envelope.forward_paths, _RECIPIENT_OK),
+        data=_GO_ON,
+        end_of_data=Reply(250, (f"2.0.0 kept as {path}",), _KEPT),
     )
