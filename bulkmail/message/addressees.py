@@ -90,7 +90,9 @@ class AddressBook:
         if not cc and not bcc:
             alone = Envelope(reverse_path, (own.wire,))
             found = Addressees(sender, tuple(reply_to), to, (), alone)
-            self._refuse_unicode(found, row)
+            # What nearly all are, and as quickly seen.
+            if reply_to or not (sender.address.wire.isascii() and to.address.wire.isascii()):
+                self._refuse_unicode(found, row)
             return found
         copied = [*cc, *bcc]
         left_out = [box for box in copied if self._is_left_out(box)]
@@ -192,11 +194,6 @@ class AddressBook:
 
     def _refuse_unicode(self, found: Addressees, row: Row) -> None:
         """A header with a UTF-8 local part goes where SMTPUTF8 is asked for, and nowhere else."""
-        for box in found.shown:
-            if not box.address.wire.isascii():
-                break
-        else:
-            return
         if found.envelope.needs_smtputf8:
             return
         for box in found.shown:

@@ -66,7 +66,9 @@ class Renderer:
         if self.constant is not None or self.template is None:
             return self.constant
         try:
-            text = self._text(self.template, row)
+            text = None if self._plain is None else self._plain.text(row.variables)
+            if text is None:
+                text = self._text(self.template, row)
         except Exception as error:  # noqa: BLE001  # a template's code may raise anything; it becomes the row's fault
             row.add(*self._faults(error, row))
             return None
@@ -76,9 +78,6 @@ class Renderer:
         return text
 
     def _text(self, template: jinja2.Template, row: Row) -> str:
-        text = None if self._plain is None else self._plain.text(row.variables)
-        if text is not None:
-            return text
         try:
             variables = {**template.globals, **row.variables}
             context = template.new_context(variables, shared=True)

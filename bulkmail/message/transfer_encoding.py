@@ -62,9 +62,9 @@ def encode_text(text: str) -> Encoded:
         lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not lines.endswith(b"\n"):
         lines += b"\n"
-    if lines.isascii() and _is_plain(lines):
-        return plain(lines.replace(b"\n", b"\r\n"))
     canonical = lines.replace(b"\n", b"\r\n")
+    if not excess and _is_plain(lines):
+        return plain(canonical)
     base64_size = _base64_size(len(canonical))
     # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
     # each two octets longer when quoted: much of what is written is ruled out by its length.
