@@ -26,7 +26,8 @@ class Contents:
 
     def __init__(self, campaign: Campaign, templates: Templates) -> None:
         self._reader = FileReader()
-        self._bodies = Bodies(campaign, templates, ShownImages(campaign, self._reader))
+        self._shown = ShownImages(campaign, templates, self._reader)
+        self._bodies = Bodies(campaign, templates, self._shown)
         self._inline = inline_images(campaign, templates)
         self._files = attachments(campaign, templates)
         self._invitation = _invitation(campaign, templates)
@@ -35,7 +36,8 @@ class Contents:
     def shared_paths(self) -> list[Path]:
         """The files that are the same in every message."""
         files = (*self._inline, *self._files)
-        return [file.shared_path for file in files if file.shared_path is not None]
+        paths = [file.shared_path for file in files if file.shared_path is not None]
+        return [*paths, *self._shown.shared_paths]
 
     @property
     def has_own_files(self) -> bool:

@@ -71,7 +71,7 @@ class FileChoice:
 
     def known_as(self, path: Path) -> bytes:
         """The path as a note has it: from the project root, where it lies below that."""
-        return os.fsencode(os.fspath(path).removeprefix(self._below_root))
+        return known_as(path, self._below_root)
 
     @property
     def owns(self) -> bool:
@@ -127,6 +127,11 @@ class FileChoice:
             path,
             is_unique=self._ownership.is_unique,
         )
+
+
+def known_as(path: Path, below_root: str) -> bytes:
+    """A path as a note has it; `below_root` is the project's root with a separator behind it."""
+    return os.fsencode(os.fspath(path).removeprefix(below_root))
 
 
 def changed(note: FileNote, checked: Iterable[FileNote] | None) -> str | None:

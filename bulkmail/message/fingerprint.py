@@ -11,7 +11,7 @@ from pathlib import Path
 from bulkmail.campaign.load import Campaign
 
 #: Changes when the same inputs come to other bytes.
-_VERSION = "bulkmail message 1"
+_VERSION = "bulkmail message 2"
 #: The keys that a message is made of.
 _KEYS = {
     "from_",

@@ -3,19 +3,26 @@
 `<img src="images/x.png">` is looked up from the campaign's folder, then the project's root, then
 beside the template. What has a scheme (https:, cid:, data:), or begins with a slash, stays.
 `<img src="qr:TEXT">`, which the filter `qr` writes, is drawn.
+
+What stands in a template as it is, is the same file for all who are shown it. What a row fills in
+is the row's own file: it is noted when the row is checked, and has to be the same when it is sent.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import html as html_entities
+import os
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError
+from bulkmail.fate import FileNote
+from bulkmail.message.file_choice import changed, known_as
 from bulkmail.message.file_part import file_part
 from bulkmail.message.file_reader import FileBody, FileReader
 from bulkmail.message.frame import Part
@@ -23,19 +30,47 @@ from bulkmail.message.media_type import guessed_type
 from bulkmail.message.qr import QR_SCHEME, qr_image
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
+from bulkmail.message.templates import Templates
 
 _IMAGE = re.compile(
     r"""(<img\b[^>]*?\ssrc\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE
 )
+#: ``![alt](images/x.png)``, in a body in Markdown.
+_MARKDOWN_IMAGE = re.compile(r"!\[[^\]]*\]\(\s*<?([^\s)>]+)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class ShownImages:
     """Finds them in a rendered page."""
 
-    def __init__(self, campaign: Campaign, reader: FileReader) -> None:
+    def __init__(self, campaign: Campaign, templates: Templates, reader: FileReader) -> None:
         self._campaign = campaign
+        self._templates = templates
         self._reader = reader
+        self._below_root = os.path.join(campaign.root, "")  # noqa: PTH118  # with its separator
+
+    @property
+    def shared_paths(self) -> list[Path]:
+        """The images that stand in the templates as they are, as far as they are there."""
+        paths: dict[Path, None] = {}
+        for source, folders in self._written.items():
+            for folder in folders:
+                # What is not there, or may not be used, is told by the row that shows it.
+                with contextlib.suppress(ConfigurationError):
+                    paths[self._path(_name(source), folder)] = None
+        return list(paths)
+
+    @cached_property
+    def _written(self) -> dict[str, set[Path]]:
+        """The sources that stand in the templates as they are, with the templates' folders."""
+        written: dict[str, set[Path]] = {}
+        for template, text in self._templates.sources():
+            sources = [_source(match) for match in _IMAGE.finditer(text)]
+            sources += [match[1] for match in _MARKDOWN_IMAGE.finditer(text)]
+            for source in filter(_is_ours, sources):
+                if not any(mark in source for mark in ("{", "}", QR_SCHEME)):
+                    written.setdefault(source, set()).add(template.parent)
+        return written
 
     async def extracted(self, html: str, renderer: Renderer, row: Row) -> tuple[str, list[Part]]:
         """The page with cids for its images, and their parts, each once.
@@ -67,9 +102,9 @@ class ShownImages:
         if source.startswith(QR_SCHEME):
             return _drawn(unquote(source.removeprefix(QR_SCHEME)), cid)
         # A line of what was rendered says nothing; the template's first one says which file.
-        name = unquote(urlsplit(source).path)
+        name = _name(source)
         try:
-            path = self._path(name, renderer)
+            path = self._path(name, Path(renderer.filename).parent)
             file = await self._reader.read(path, "image", at_once=row.is_alone)
         except ConfigurationError as error:
             problem = error.faults[0].message
@@ -78,15 +113,28 @@ class ShownImages:
         except ValueError as error:
             problem = f"{name} {error}"
         else:
-            return file_part(path.name, guessed_type(path.name), file, content_id=cid)
+            note = self._note(source, path, file)
+            change = changed(note, row.delivery.files) if note else None
+            if change is None:
+                kind = guessed_type(path.name)
+                return file_part(path.name, kind, file, content_id=cid, note=note)
+            problem = f"{path.name} {change}"
         row.add(renderer.fault(f'<img src="{source}">: {problem}'))
         return None
 
-    def _path(self, name: str, renderer: Renderer) -> Path:
+    def _note(self, source: str, path: Path, file: FileBody) -> FileNote | None:
+        """Of an image that the row filled in; None: it is the same for all."""
+        if source in self._written:
+            return None
+        known = known_as(path, self._below_root)
+        return FileNote(entry=f"img {source}", path=known, sha256=file.sha256)
+
+    def _path(self, name: str, folder: Path) -> Path:
+        """The file of that name; `folder` is its template's."""
         try:
             return self._campaign.resolve(name)
         except ConfigurationError:
-            beside = Path(renderer.filename).parent / name
+            beside = folder / name
             if ".." in Path(name).parts or not beside.is_file():
                 raise
             return self._campaign.resolve(str(beside))
@@ -100,6 +148,10 @@ def _drawn(text: str, cid: str) -> Part:
 def _source(match: re.Match[str]) -> str:
     text = next(value for value in match.groups()[1:] if value is not None)
     return html_entities.unescape(text).strip()
+
+
+def _name(source: str) -> str:
+    return unquote(urlsplit(source).path)
 
 
 def _is_ours(source: str) -> bool:

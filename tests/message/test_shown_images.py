@@ -1,7 +1,13 @@
 """Images that the HTML shows by plain relative paths come along."""
 
+import hashlib
+from dataclasses import replace
+
 import pytest
 from message.sample_project import INSTANT, Project, delivery
+
+from bulkmail.fate import FileNote
+from bulkmail.message.faults import RowFaults
 
 
 async def test_a_relative_image_becomes_a_part_and_its_source_a_cid(project: Project) -> None:
@@ -39,6 +45,59 @@ async def test_each_row_brings_its_own_images(project: Project) -> None:
         found.append([part.get_content() for part in parts if part["content-id"]])
 
     assert found == [[b"red", b"blue"], [b"blue"], []]
+
+
+@pytest.mark.parametrize(
+    ("keys", "template", "source"),
+    [
+        ({"html": "a.html"}, "a.html", '<p><img src="images/logo.png"></p>'),
+        ({"body": "a.md"}, "a.md", "Hello ![logo](images/logo.png)"),
+    ],
+)
+def test_an_image_of_the_template_is_part_of_what_was_checked(
+    project: Project, keys: dict[str, str], template: str, source: str
+) -> None:
+    project.file("images/logo.png", "old")
+    project.template(template, source)
+    before = project.composer(**keys).fingerprint()
+
+    project.file("images/logo.png", "new")
+
+    after = project.composer(**keys)
+    assert after.fingerprint() != before
+    assert after.parts()["images/logo.png"] == hashlib.sha256(b"new").hexdigest()
+
+
+async def test_an_image_that_a_row_fills_in_is_noted_as_its_own(project: Project) -> None:
+    for name in ("logo", "red"):
+        project.file(f"images/{name}.png", name)
+    project.template("a.html", '<img src="images/logo.png"><img src="images/{{ team }}.png">')
+
+    mail = await project.compose({"team": "red"}, html="a.html")
+
+    assert [file.note for file in mail.files] == [
+        None,
+        FileNote(
+            entry="img images/red.png",
+            path=b"images/red.png",
+            sha256=hashlib.sha256(b"red").hexdigest(),
+        ),
+    ]
+
+
+async def test_an_image_that_changed_after_the_check_fails_its_row(project: Project) -> None:
+    project.file("images/red.png", "red")
+    project.template("a.html", '<img src="images/{{ team }}.png">')
+    composer = project.composer(html="a.html")
+    checked = await composer.draft(delivery(team="red"), INSTANT)
+    notes = tuple(file.note for file in checked.files if file.note is not None)
+    row = replace(delivery(team="red"), files=notes)
+    await composer.compose(row, INSTANT)
+
+    project.file("images/red.png", "another")
+
+    with pytest.raises(RowFaults, match=r"red\.png has changed after it was checked"):
+        await composer.compose(row, INSTANT)
 
 
 async def test_an_image_beside_the_template_is_found_last(project: Project) -> None:
