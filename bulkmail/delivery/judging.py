@@ -41,7 +41,7 @@ class Judging:
             case Accepted():
                 health.accepted()
             case PermanentFailure(ends_use=True):
-                health.stop(f"{self._lane.name}: {outcome.reason}")
+                health.stop(outcome.reason)
             case PermanentFailure(blame=Blame.MESSAGE) if outcome.stage is not None:
                 health.refused_message(outcome.reason)
             case TransientFailure(blame=Blame.SERVER, retry_after=float(seconds)):
@@ -50,7 +50,7 @@ class Judging:
                 self._failed(outcome.reason, began_in)
             case PermanentFailure(blame=Blame.SERVER, reply=reply) if reply is not None:
                 if reply.code in _LOGIN_CODES:
-                    health.stop(f"{self._lane.name}: {outcome.reason}")
+                    health.stop(outcome.reason)
                 else:
                     self._failed(outcome.reason, began_in)
             case _ if outcome.stage is not None:

@@ -105,7 +105,7 @@ async def test_an_account_that_is_refused_ends_its_use_and_nobody_fails(bench_of
     result = await bench.send(transport)
 
     assert result.ending is Ending.NO_SERVER
-    assert "no such key" in result.sentence
+    assert result.sentence == f"{transport.name}: no such key"
     assert len(transport.asked) == 1
     assert await bench.states() == {"pending": 30}
 
