@@ -1,10 +1,11 @@
 """How well a server does in this run: a pure state machine that says how much it may be given.
 
-Slow start: one connection first, one more with each good reply, so that a wrong password is tried
-once and not by every connection. After failures in a row the server rests, longer each time, and
-comes back half-open: one delivery is its probe. What ends its use for the run: a refused login,
-TLS that cannot be trusted, too many rests without a good reply between, too many messages that it
-refused, in a row or of the last hundred (a spam verdict would burn the whole list).
+Slow start: one connection first, and twice as many with each good reply, so that a wrong password
+is tried once and not by every connection, and a server far away is not waited for long. After
+failures in a row the server rests, longer each time, and comes back half-open: one delivery is its
+probe. What ends its use for the run: a refused login, TLS that cannot be trusted, too many rests
+without a good reply between, too many messages that it refused, in a row or of the last hundred (a
+spam verdict would burn the whole list).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Health:
         self.rests_until = 0.0
         self.is_out_of_quota = False
         self.sentence = ""
-        self._allowance = min(self._connections, self._allowance + 1)
+        self._allowance = min(self._connections, 2 * self._allowance)
 
     def accepted(self) -> None:
         """It took a message."""
