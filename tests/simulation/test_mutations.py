@@ -25,7 +25,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "doubt_resent_twice": (48, 71),
     "doubt_taken_for_failure": (3,),
     "silence_taken_for_consent": (0,),
-    "sending_row_released": (265,),
+    "sending_row_released": (130, 265),
     "message_id_by_try": (0,),
     "refused_login_tried_again": (4,),
     "lock_not_taken": (1,),
