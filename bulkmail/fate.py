@@ -88,7 +88,8 @@ class Delivery:
     attempts: int
     #: Tries so far that ended in doubt.
     doubts: int
-    #: Epoch seconds of the first attempt; None before it.
+    #: Epoch seconds of the first attempt. Before it: of the last try that came to none (MAIL was
+    #: refused), or None.
     first_attempt_at: float | None
     #: With angle brackets; the same for every try.
     message_id: str
@@ -96,6 +97,11 @@ class Delivery:
     greylisted_by: str | None = None
     #: Its own files as they were checked; None: not known, and any will do.
     files: tuple[FileNote, ...] | None = None
+
+    @property
+    def attempted_since(self) -> float | None:
+        """Epoch seconds of the first attempt, from which giving up is counted; None before it."""
+        return self.first_attempt_at if self.attempts else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +112,8 @@ class Attempt:
     epoch: int
     #: Epoch seconds: when its result was known.
     at: float
-    #: Epoch seconds: the instant the message was composed for. The ledger keeps the first one as
-    #: `first_attempt_at`, unless the new state is `pending` (nothing was tried).
+    #: Epoch seconds: the instant the message was composed for. The ledger keeps that of the first
+    #: counted one as `first_attempt_at`, unless the new state is `pending` (nothing was tried).
     started_at: float
     #: The delivery's new state.
     state: State

@@ -59,8 +59,8 @@ class Preparing:
     async def ready(self, delivery: Delivery) -> Flight | Settled:
         """Compose its message. What the composer raises beside faults of the row is passed on."""
         now = self._shared.clock.time()
-        tried = Try(delivery, self._lane.name, delivery.first_attempt_at or now)
-        if self._shared.policy.is_over(delivery.attempts, delivery.first_attempt_at, now):
+        tried = Try(delivery, self._lane.name, delivery.attempted_since or now)
+        if self._shared.policy.is_over(delivery.attempts, delivery.attempted_since, now):
             return Settled(tried, gave_up(tried, "given up while it waited", now))
         try:
             mail = await self._shared.compose(delivery, moment(tried.started_at))

@@ -37,12 +37,15 @@ class RetryPolicy:
         self.settings = settings
         self._dice = dice
 
-    def decide(self, *, attempts: int, first_attempt_at: float, now: float) -> Decision:
-        """What follows a transient failure at `now`, `attempts` counted tries included."""
+    def decide(self, *, attempts: int, first_attempt_at: float | None, now: float) -> Decision:
+        """What follows a transient failure at `now`, `attempts` counted tries included.
+
+        With `first_attempt_at` None the time to give up has not begun: none was an attempt yet.
+        """
         if self.is_used_up(attempts):
             return GiveUp(f"given up after {attempts} attempts")
         at = now + self.delay(attempts)
-        if at > first_attempt_at + self.settings.give_up_after:
+        if first_attempt_at is not None and at > first_attempt_at + self.settings.give_up_after:
             return GiveUp(f"given up after {_human(self.settings.give_up_after)}")
         return RetryAt(at)
 

@@ -114,11 +114,9 @@ def _try_again(tried: Try, outcome: Failure, policy: RetryPolicy, now: float) ->
     ):
         # The recipient was not even named to the server: the row stands where it stood.
         return _failure(tried, outcome, now, State.PENDING, outcome.reason)
-    decision = policy.decide(
-        attempts=tried.delivery.attempts + outcome.is_counted,
-        first_attempt_at=tried.delivery.first_attempt_at or tried.started_at,
-        now=now,
-    )
+    attempts = tried.delivery.attempts + outcome.is_counted
+    since = (tried.delivery.attempted_since or tried.started_at) if attempts else None
+    decision = policy.decide(attempts=attempts, first_attempt_at=since, now=now)
     if isinstance(decision, GiveUp):
         reason = f"{decision.reason}: {outcome.reason}"
         return _failure(tried, outcome, now, _end_of(tried.delivery), reason)

@@ -90,10 +90,11 @@ UPDATE delivery SET
     cause = CASE told.state WHEN 'suppressed' THEN 'skipped' END,
     owner = NULL, lease_until = NULL, before_mark = NULL, started_at = NULL,
     attempts = attempts + told.counted, doubts = doubts + told.doubted,
-    first_attempt_at = coalesce(
-        first_attempt_at,
-        CASE WHEN told.state NOT IN ('pending', 'suppressed') THEN told.started_at END
-    ),
+    first_attempt_at = CASE
+        WHEN told.state IN ('pending', 'suppressed') THEN first_attempt_at
+        WHEN attempts > 0 THEN coalesce(first_attempt_at, told.started_at)
+        ELSE told.started_at
+    END,
     server = told.server, stage = told.stage, code = told.code,
     enhanced_code = told.enhanced_code, reply = told.reply,
     refused_recipients = told.refused_recipients, gateway_id = told.gateway_id,
@@ -232,7 +233,10 @@ UPDATE delivery SET
     state = 'in_doubt', reason = :reason, attempts = attempts + 1, doubts = doubts + 1,
     server = NULL, stage = 'end of data', code = NULL, enhanced_code = NULL, reply = NULL,
     due_at = NULL, owner = NULL, lease_until = NULL, before_mark = NULL, epoch = epoch + 1,
-    first_attempt_at = coalesce(first_attempt_at, started_at), started_at = NULL,
+    first_attempt_at = CASE
+        WHEN attempts > 0 THEN coalesce(first_attempt_at, started_at) ELSE started_at
+    END,
+    started_at = NULL,
     updated_at = :now
 WHERE campaign_id = :campaign_id AND state = 'sending' AND owner IS NOT NULL
     AND (:owner IS NULL OR owner = :owner);

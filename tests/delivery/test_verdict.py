@@ -160,3 +160,16 @@ def test_who_was_in_doubt_and_is_given_up_stays_in_doubt() -> None:
 
     assert (after_a_try.state, after_a_try.due_at) == (State.IN_DOUBT, None)
     assert (in_waiting.state, in_waiting.due_at) == (State.IN_DOUBT, None)
+
+
+def test_time_to_give_up_does_not_pass_while_mail_is_refused() -> None:
+    outcome = refusal(TransientFailure, Blame.SERVER, Stage.MAIL, 450)
+    short = RetryPolicy(RetrySettings(give_up_after=1.0, backoff=(60.0,)), Random(1))
+
+    long_ago = tried(first_attempt_at=NOW - 1000)
+    attempt = verdict(long_ago, outcome, short, NOW)
+
+    assert attempt.state is State.DEFERRED
+    assert attempt.due_at is not None
+    assert attempt.due_at >= NOW + 60
+    assert not short.is_over(0, long_ago.delivery.attempted_since, NOW)

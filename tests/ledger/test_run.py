@@ -201,6 +201,18 @@ async def test_sending_row_is_claimed_by_nobody(book: Book) -> None:
     assert await book.run("other").claim(1) == []
 
 
+async def test_a_try_at_which_nobody_was_named_is_not_the_first_attempt(book: Book) -> None:
+    await book.enrol("ann")
+    began = book.clock.now
+    await book.end("ann", State.DEFERRED, is_counted=False, stage="mail")
+    for _ in range(2):
+        book.clock.now += 100
+        await book.end("ann", State.DEFERRED)
+
+    delivery = await book.claim("ann")
+    assert (delivery.first_attempt_at, delivery.attempts) == (began + 100, 2)
+
+
 async def test_first_attempt_is_the_instant_of_the_first_try(book: Book) -> None:
     await book.enrol("ann")
     began = book.clock.now
