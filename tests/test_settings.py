@@ -14,8 +14,10 @@ from bulkmail.settings import (
     ServerSettings,
     StopSettings,
     domain_limits,
+    has_server,
     retry_settings,
     server_settings,
+    servers_as_written,
     stop_settings,
 )
 
@@ -198,6 +200,46 @@ def test_weights_are_the_campaigns_or_the_servers(load: Load) -> None:
 def test_no_server_at_all_is_a_sentence(load: Load) -> None:
     with pytest.raises(ConfigurationError, match=r"servers: there is no server to send by"):
         server_settings(load(), {})
+
+
+@pytest.mark.parametrize(
+    "host", ["smtp://a.example", "a.example:25", "a b", "a..b", "u@a.example", "a.example/x"]
+)
+def test_a_host_that_is_none_is_told_when_it_is_read(load: Load, host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"servers\[0\].host: .* is no host: a name"):
+        load(f"servers: [{{host: '{host}'}}]\n")
+    with pytest.raises(ConfigurationError, match=r"servers\[0\].host: .* is no host: a name"):
+        server(load, "host: '${HOST}'", HOST=host)
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a.example.", "a_b.example", "邮件.example", "::1", "1.2.3.4"]
+)
+def test_hosts_are_names_and_addresses(load: Load, host: str) -> None:
+    assert server(load, f"host: '{host}'").host == host
+
+
+def test_a_name_for_ehlo_that_is_none_is_told_when_it_is_read(load: Load) -> None:
+    with pytest.raises(ConfigurationError, match="local_hostname: `a b` is no host name"):
+        load("servers: [{host: h, local_hostname: 'a b'}]\n")
+
+
+def test_a_server_that_is_listed_twice_is_told_when_it_is_read(load: Load) -> None:
+    with pytest.raises(ConfigurationError, match=r"servers\[1\]: `a` is listed twice"):
+        load("servers: [a, a]\n", "servers: {a: {host: a}}\n")
+
+
+def test_what_is_wrong_with_servers_is_seen_without_an_environment(load: Load) -> None:
+    campaign = load(
+        "servers: [{host: '${HOST}', ca_file: '${CA}'}, {host: b, ca_file: gone.pem,"
+        " username: u, password: '${PASSWORD}'}]\n"
+    )
+
+    assert [str(fault) for fault in servers_as_written(campaign)] == [
+        "campaigns/offer.yaml:5:67  servers[1].ca_file: gone.pem does not exist"
+    ]
+    assert has_server(campaign)
+    assert not has_server(load())
 
 
 def test_two_servers_of_one_name_would_share_their_limits(load: Load) -> None:

@@ -30,7 +30,14 @@ from bulkmail.online.dns import Dns
 from bulkmail.online.finding import Finding
 from bulkmail.report.silence import Silence
 from bulkmail.report.wording import size
-from bulkmail.settings import GatewaySettings, ServerSettings, Way
+from bulkmail.settings import (
+    NO_SERVERS,
+    GatewaySettings,
+    ServerSettings,
+    Way,
+    has_server,
+    servers_as_written,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +114,7 @@ async def _check(
             await notes.checks(campaign.name).passed(inspection.facts)
         record = await ledger.campaign(campaign.name)
         counts = None if record is None else await ledger.counts(record.id)
-    faults = list(inspection.faults)
+    faults = [*inspection.faults, *servers_as_written(campaign)]
     lines: tuple[Finding, ...] = ()
     if online:
         try:
@@ -125,7 +132,7 @@ async def _check(
             )
     return CheckReport(
         campaign=campaign.name,
-        faults=tuple(faults),
+        faults=tuple(dict.fromkeys(faults)),
         notices=(
             *_notices(campaign, inspection, environ),
             *inspection.linting.notices(),
@@ -201,6 +208,8 @@ def _notices(
 ) -> tuple[str, ...]:
     notices = [*key_notices(campaign, environ), *text_notices(campaign)]
     notices += filter(None, (inspection.notice, inspection.changed_files))
+    if not has_server(campaign):
+        notices.append(f"T{NO_SERVERS[1:]}")
     largest = inspection.overview.largest_bytes
     if largest > LARGE:
         notices.append(f"The largest message has {size(largest)}; many servers refuse that.")

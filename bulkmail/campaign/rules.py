@@ -117,9 +117,15 @@ def _servers_rules(servers: Any, shared: Mapping[str, Any]) -> Iterator[Broken]:
         entries = [(("servers", index), entry) for index, entry in enumerate(servers)]
     elif isinstance(servers, dict):
         entries = [(("servers", name), entry) for name, entry in servers.items()]
+    names: set[str] = set()
     for loc, entry in entries:
         if isinstance(servers, str | list):
             yield from _reference_rules(loc, entry, shared)
+            name = entry.get("server") if isinstance(entry, dict) else entry
+            if isinstance(name, str) and name in names:
+                yield loc, f"`{name}` is listed twice"
+            elif isinstance(name, str):
+                names.add(name)
         if isinstance(entry, dict) and (isinstance(servers, dict) or "server" not in entry):
             yield from _server_rules(loc, entry)
     yield from _weight_rules([entry for _, entry in entries], shared)

@@ -13,6 +13,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from bulkmail.campaign.host_name import HelloNameText, HostText
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.providers import PROVIDERS
 from bulkmail.campaign.strict_model import StrictModel
@@ -52,7 +53,7 @@ ProviderName = Annotated[
 class ServerModel(StrictModel):
     """One submission server."""
 
-    host: EnvironmentText | None = Field(
+    host: HostText | None = Field(
         None, description="Name or address of the server. It or `provider` is needed."
     )
     provider: ProviderName | None = Field(
@@ -128,7 +129,7 @@ class ServerModel(StrictModel):
     data_timeout: PositiveDuration = Field(
         600.0, description="How long the answer to a whole message may take (RFC 5321, 4.5.3.2.6)."
     )
-    local_hostname: EnvironmentText | None = Field(
+    local_hostname: HelloNameText | None = Field(
         None,
         description="The name in EHLO. Default: the machine's full name, or its address literal.",
     )

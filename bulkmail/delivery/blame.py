@@ -240,4 +240,8 @@ def judge(stage: Stage, reply: Reply) -> Judgement:
 
 def wants_fewer(reply: Reply) -> bool:
     """Whether a recipient was refused for being one too many in its transaction."""
-    return not reply.is_positive and _search(_FEWER, reply.text)
+    if reply.is_positive:
+        return False
+    # X.5.3 is "too many recipients" (RFC 3463), and some say it of an hour or a day.
+    is_code = str(reply.enhanced).endswith(".5.3") and not _search(_words(*_LOAD), reply.text)
+    return is_code or _search(_FEWER, reply.text)

@@ -70,7 +70,8 @@ WHERE campaign_id = :campaign_id AND (row_number, id) > (:row_number, :id)
 ORDER BY row_number, id LIMIT :limit;
 
 -- reasons --
--- What ended or holds deliveries, the most frequent first, with a few addresses each.
+-- What ended or holds deliveries, the most frequent first, with a few addresses each. What a server
+-- said before a row was suppressed is not why it is.
 SELECT state, code, enhanced_code, reason, reply, address, total FROM (
     SELECT state, code, enhanced_code, reason, reply, address,
         count(*) OVER (PARTITION BY state, code, enhanced_code, word) AS total,
@@ -79,8 +80,11 @@ SELECT state, code, enhanced_code, reason, reply, address, total FROM (
         ) AS place,
         word
     FROM (
-        SELECT state, code, enhanced_code, reason, reply, address, row_number, id,
-            CASE WHEN code IS NULL THEN reason END AS word
+        SELECT state, reason, address, row_number, id,
+            CASE WHEN state <> 'suppressed' THEN code END AS code,
+            CASE WHEN state <> 'suppressed' THEN enhanced_code END AS enhanced_code,
+            CASE WHEN state <> 'suppressed' THEN reply END AS reply,
+            CASE WHEN code IS NULL OR state = 'suppressed' THEN reason END AS word
         FROM delivery
         WHERE campaign_id = :campaign_id
             AND state IN ('deferred', 'failed', 'suppressed', 'in_doubt')

@@ -235,8 +235,8 @@ def _cells(fields: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
 
 
 def _each_once(addresses: Iterable[Address]) -> tuple[str, ...]:
-    """On the wire, without repetition; the domain's case makes no difference."""
+    """On the wire, without repetition; case makes no difference, as it makes none to a key."""
     paths: dict[tuple[str, str], str] = {}
     for address in addresses:
-        paths.setdefault((address.local, address.domain), address.wire)
+        paths.setdefault((address.local.lower(), address.domain), address.wire)
     return tuple(paths.values())

@@ -22,14 +22,18 @@ from bulkmail.settings.values import (
 if TYPE_CHECKING:
     from bulkmail.settings.gateway import AnswerPattern, GatewaySettings, Way, gateway_settings
     from bulkmail.settings.making import (
+        NO_SERVERS,
         domain_limits,
+        has_server,
         project_server,
         retry_settings,
         server_settings,
+        servers_as_written,
         stop_settings,
     )
 
 __all__ = [
+    "NO_SERVERS",
     "AnswerPattern",
     "DomainLimit",
     "GatewaySettings",
@@ -41,10 +45,12 @@ __all__ = [
     "Way",
     "domain_limits",
     "gateway_settings",
+    "has_server",
     "plain_server",
     "project_server",
     "retry_settings",
     "server_settings",
+    "servers_as_written",
     "stop_settings",
 ]
 

@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.campaign.document import Document, Loc
+from bulkmail.campaign.host_name import insist_on_hello_name, insist_on_host
 from bulkmail.campaign.limit_model import limit_domains
 from bulkmail.campaign.load import Campaign, load_project, project_document
 from bulkmail.campaign.model import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.providers import PROVIDERS, Provider
 from bulkmail.campaign.units import Rate
+from bulkmail.campaign.values import ENVIRONMENT_REFERENCE
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.settings.lookup import Lookup, Places
 from bulkmail.settings.values import (
@@ -30,7 +31,6 @@ from bulkmail.settings.values import (
 )
 
 _MAX_PORT = 65535
-_HELLO_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[A-Za-z0-9.:-]+\]")
 
 
 def stop_settings(campaign: Campaign) -> StopSettings:
@@ -82,7 +82,7 @@ def server_settings(campaign: Campaign, environ: Mapping[str, str]) -> tuple[Ser
     """
     written = list(_written_servers(campaign))
     if not written:
-        raise ConfigurationError(campaign.fault(("servers",), _NO_SERVERS))
+        raise ConfigurationError(campaign.fault(("servers",), NO_SERVERS))
     makers = [_Maker(campaign, environ, server) for server in written]
     made = [maker.settings() for maker in makers]
     faults = [fault for maker in makers for fault in maker.faults]
@@ -93,6 +93,23 @@ def server_settings(campaign: Campaign, environ: Mapping[str, str]) -> tuple[Ser
     if faults:
         raise ConfigurationError(*dict.fromkeys(faults))
     return tuple(made)
+
+
+def has_server(campaign: Campaign) -> bool:
+    """Whether a campaign of mail has a server to send by; one of text messages needs none."""
+    return campaign.sms is not None or any(_written_servers(campaign))
+
+
+def servers_as_written(campaign: Campaign) -> tuple[Fault, ...]:
+    """What is wrong with its servers as far as it is seen without the environment."""
+    faults: list[Fault] = []
+    for server in () if campaign.sms is not None else _written_servers(campaign):
+        ca_file = server.model.ca_file
+        if ca_file is not None and ENVIRONMENT_REFERENCE.search(ca_file) is None:
+            look_up = Lookup(campaign, {}, server.loc, server.folders)
+            look_up.ca_file(ca_file)
+            faults += look_up.faults
+    return tuple(dict.fromkeys(faults))
 
 
 def project_server(root: Path, name: str, environ: Mapping[str, str]) -> ServerSettings:
@@ -115,9 +132,8 @@ def project_server(root: Path, name: str, environ: Mapping[str, str]) -> ServerS
     return settings
 
 
-_NO_SERVERS = (
-    "there is no server to send by: describe one under `servers`, in bulkmail.yaml or here"
-)
+#: What there is to say of a campaign without one.
+NO_SERVERS = "there is no server to send by: describe one under `servers`, in bulkmail.yaml or here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +212,7 @@ class _Maker:
         """The settings; of no use when there are faults."""
         model = self._written.model
         provider = PROVIDERS[model.provider] if model.provider else None
-        host = self._look_up.text("host", model.host) or (
+        host = self._checked("host", model.host, insist_on_host) or (
             provider.host_in(model.region) if provider else ""
         )
         port, security = self._port_and_security(model, provider)
@@ -217,7 +233,9 @@ class _Maker:
             window=model.window,
             timeout=model.timeout,
             data_timeout=model.data_timeout,
-            local_hostname=self._local_hostname(model.local_hostname),
+            local_hostname=self._checked(
+                "local_hostname", model.local_hostname, insist_on_hello_name
+            ),
             weight=self._written.weight,
             password_hint=f"{provider.hint} See {provider.page}." if provider else "",
         )
@@ -241,11 +259,12 @@ class _Maker:
             )
         return 0
 
-    def _local_hostname(self, written: str | None) -> str | None:
-        """The EHLO name: one word of ASCII (RFC 5321, 4.1.1.1)."""
-        text = self._look_up.text("local_hostname", written)
-        if text is not None and _HELLO_NAME.fullmatch(text) is None:
-            self._look_up.fault(
-                "local_hostname", f"`{text}` is no host name, nor an address in brackets"
-            )
+    def _checked(self, key: str, written: str | None, insist: Callable[[str], str]) -> str | None:
+        """A text that has been looked up and judged."""
+        text = self._look_up.text(key, written)
+        if text is not None:
+            try:
+                insist(text)
+            except ValueError as error:
+                self._look_up.fault(key, str(error))
         return text

@@ -158,8 +158,17 @@ def test_a_record_of_many_lines_has_the_line_it_begins_at(recipients: Recipients
     assert not rows[0].faults
 
 
+def test_a_cell_may_hold_a_letter_of_its_own(recipients: Recipients) -> None:
+    letter = "x" * 1_000_000
+
+    (row,) = recipients("x.csv", f"email,letter\na@b.example,{letter}\n").rows()
+
+    assert row.fields["letter"] == letter
+    assert not row.faults
+
+
 @pytest.mark.parametrize(
-    "content", ['email,name\na@b,"x\nc@d,y\n', 'email,name\na@b,"' + "x" * 200_000]
+    "content", ['email,name\na@b,"x\nc@d,y\n', 'email,name\na@b,"' + "x" * 4_100_000]
 )
 def test_a_quote_that_is_never_closed_swallows_nobody(recipients: Recipients, content: str) -> None:
     with pytest.raises(ConfigurationError, match=r"x.csv:2  a quote is opened and never closed"):

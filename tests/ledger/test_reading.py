@@ -60,6 +60,18 @@ async def test_reasons_are_grouped_most_frequent_first(book: Book) -> None:
     assert (second.text, second.count) == ("no server would work", 1)
 
 
+async def test_a_row_that_was_cancelled_is_not_told_by_what_a_server_said_before(
+    book: Book,
+) -> None:
+    await book.enrol("ann", "bob")
+    await book.end("ann", State.DEFERRED, code=450, reply="450 later", due_at=9e9)
+    await book.ledger.orders(book.id).cancel()
+
+    (reason,) = await book.ledger.reasons(book.id)
+    assert (reason.state, reason.code, reason.text) == (State.SUPPRESSED, None, "cancelled")
+    assert reason.count == 2
+
+
 async def test_counts_by_server(book: Book) -> None:
     await book.enrol("a", "b", "c")
     await book.end("a", State.SENT, server="primary")

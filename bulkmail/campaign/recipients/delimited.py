@@ -1,8 +1,8 @@
 """Recipients from .csv and .tsv (RFC 4180): a header row, then a row a record, all cells text.
 
 Quoting is strict: a quote that is never closed would swallow the rest of the list, so it ends the
-reading with a fault instead. A cell of more than 131,072 characters (the csv module's own bound) is
-taken for the same. Blank lines are no rows.
+reading with a fault instead. A cell of more than 4 million characters is taken for the same. Blank
+lines are no rows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from bulkmail.campaign.recipients.row import Record
 from bulkmail.campaign.text_file import displayed, text_lines
 from bulkmail.errors import ConfigurationError, Fault
 
+#: Characters in a cell: more than any letter has, less than a list that a quote swallows.
+_LONGEST_CELL = 4_000_000
+
 
 class DelimitedReader:
     """One pass over one file. Raises `ConfigurationError` when its header row is of no use."""
@@ -23,6 +26,8 @@ class DelimitedReader:
     def __init__(self, path: Path, encoding: str, delimiter: str) -> None:
         self._path = path
         self._bad_lines: dict[int, str] = {}
+        # The module's own bound (131,072 characters) is one for the whole process.
+        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
         self._records = csv.reader(self._lines(encoding), delimiter=delimiter, strict=True)
         self.columns, self.header_line = self._header()
 
