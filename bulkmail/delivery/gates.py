@@ -8,7 +8,6 @@ server's, when the message and all its recipients are known.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bulkmail.campaign.limit_model import limit_domains
@@ -118,12 +117,16 @@ class Gates:
         """Those that let somebody through at `now`."""
         return tuple(gate for gate in self._gates.values() if gate.room(now))
 
-    def of(self, forward_paths: Iterable[str]) -> Counter[Gate]:
+    def of(self, forward_paths: Iterable[str]) -> dict[Gate, int]:
         """The gates a message passes, with the number of its recipients behind each."""
+        behind: dict[Gate, int] = {}
         if not self._gates:
-            return Counter()
-        domains = (path.rpartition("@")[2].lower() for path in forward_paths)
-        return Counter(self._by_domain[domain] for domain in domains if domain in self._by_domain)
+            return behind
+        for path in forward_paths:
+            gate = self._by_domain.get(path.rpartition("@")[2].lower())
+            if gate is not None:
+                behind[gate] = behind.get(gate, 0) + 1
+        return behind
 
     def leave(self, delivery_id: int) -> None:
         """A delivery has left this run's hands."""

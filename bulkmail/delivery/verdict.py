@@ -67,6 +67,7 @@ def _end_of(delivery: Delivery) -> State:
 def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
     refused = {path: str(reply) for path, reply in outcome.refused.items()}
     refused |= dict.fromkeys(outcome.left_out, "suppressed")
+    reply = outcome.reply
     return Attempt(
         delivery_id=tried.delivery.id,
         epoch=tried.delivery.epoch,
@@ -78,9 +79,9 @@ def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
         server=tried.server,
         tls=tried.tls,
         stage=outcome.stage,
-        code=outcome.reply.code,
-        enhanced_code=str(outcome.reply.enhanced) if outcome.reply.enhanced else None,
-        reply=outcome.reply.text,
+        code=reply.code,
+        enhanced_code=str(reply.enhanced) if reply.enhanced else None,
+        reply=reply.text,
         refused_recipients=refused or None,
         gateway_id=outcome.gateway_id,
     )

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Literal
@@ -79,12 +79,16 @@ class _Record(logging.LogRecord):
         self.msg, self.created, self.msecs = event, now, now % 1 * 1000
 
 
+#: Many lines are of one second.
+_second = lru_cache(maxsize=8)(rfc3339)
+
+
 class _Formatter(logging.Formatter):
     """``2026-12-01T01:00:00Z INFO message``, on one line whatever the message holds."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
-        return f"{rfc3339(record.created)} {record.levelname} {text}"
+        return f"{_second(int(record.created))} {record.levelname} {text}"
 
 
 class _JsonFormatter(logging.Formatter):

@@ -106,6 +106,8 @@ class Reply:
     @property
     def text(self) -> str:
         """All lines, joined by one space each; an enhanced code that each repeats stands once."""
+        if len(self.lines) == 1:
+            return self.lines[0].strip()
         first, *rest = self.lines or ("",)
         prefix = f"{self.enhanced} " if self.enhanced else ""
         lines = [first, *(line.removeprefix(prefix) for line in rest)]
