@@ -66,6 +66,6 @@ class Engagement:
     #: Limits by recipient domain.
     gates: Gates = field(default_factory=Gates)
 
-    def opens_for(self, delivery: Delivery, now: float) -> float | None:
-        """When its reader's window opens; None: it is open, or there is none."""
-        return None if self.shut_for is None else self.shut_for(delivery, now)
+    def opens_for(self, delivery: Delivery) -> float | None:
+        """When its reader's window opens; None: it is open now, or there is none."""
+        return None if self.shut_for is None else self.shut_for(delivery, self.clock.time())

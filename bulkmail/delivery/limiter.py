@@ -97,7 +97,7 @@ class Limiter:
         The caller waits for the slot and does not use it past `void_at`. A spent quota is returned
         and not waited for. On cancellation a slot may be lost, never used twice.
         """
-        if not self._rates and self._clock.time() >= self._slowed_until:
+        if self.is_free:
             return None
         async with self._lock:
             while control.may_begin:
@@ -119,16 +119,18 @@ class Limiter:
     @property
     def is_free(self) -> bool:
         """Whether there are no limits, given or learned."""
-        return not self._rates and self._clock.time() >= self._slowed_until
+        if self._rates:
+            return False
+        return not self._slowed_until or self._clock.time() >= self._slowed_until
 
     def take_now(self) -> bool:
         """Take a slot that is open at this moment, without waiting; whether there was one.
 
         Where there are no limits there always is. It is for a message that is handed over now.
         """
-        now = self._clock.time()
         if self.is_free:
             return True
+        now = self._clock.time()
         # Who waits for a slot comes first.
         if self._lock.locked() or not self._slots:
             return False

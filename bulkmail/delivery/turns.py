@@ -148,21 +148,19 @@ class Turns:
     @property
     def may_begin(self) -> bool:
         """Whether this server may be given one more message in this run now."""
-        now = self._shared.clock.time()
-        return (
-            self._shared.control.may_begin
-            and self._lane.health.allowance(now) > 0
-            and self._shared.shut_until(now) is None
-        )
+        shared = self._shared
+        if not shared.control.may_begin:
+            return False
+        now = shared.clock.time()
+        return self._lane.health.allowance(now) > 0 and shared.shut_until(now) is None
 
     def _may_begin(self, delivery: Delivery) -> bool:
-        now = self._shared.clock.time()
-        return self.may_begin and self._shared.opens_for(delivery, now) is None
+        return self.may_begin and self._shared.opens_for(delivery) is None
 
     def _is_open(self, delivery: Delivery, now: float) -> bool:
         """Whether the window is open, the campaign's and the reader's."""
         shared = self._shared
-        return shared.shut_until(now) is None and shared.opens_for(delivery, now) is None
+        return shared.shut_until(now) is None and shared.opens_for(delivery) is None
 
     async def _slot(
         self, session: Session, behind: dict[Gate, int]

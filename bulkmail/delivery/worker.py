@@ -80,7 +80,7 @@ class Worker:
             if not self._turns.may_begin:
                 await self._results.give_back(delivery)
                 return None
-            opens_at = self._shared.opens_for(delivery, self._shared.clock.time())
+            opens_at = self._shared.opens_for(delivery)
             if opens_at is not None:
                 await self._results.put_off(delivery, opens_at)
                 return None
