@@ -21,7 +21,6 @@ from bulkmail.message.addressees import IsSuppressed
 from bulkmail.message.composer import Composer
 from bulkmail.message.keyring import Keyring
 from bulkmail.message.mail_object import MailObject
-from bulkmail.message.text_composer import TextComposer
 from bulkmail.settings import (
     GatewaySettings,
     Security,
@@ -84,6 +83,8 @@ def composer_of(
 ) -> AnyComposer:
     """What makes the campaign's messages. Raises `ConfigurationError`."""
     if campaign.sms is not None:
+        from bulkmail.message.text_composer import TextComposer  # noqa: PLC0415  # for few
+
         return TextComposer(campaign, campaign.sms)
     if is_suppressed is None:
         return Composer(campaign, keyring=keyring)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from bulkmail.app.linting import is_looked_at
 from bulkmail.fate import Delivery, FileNote
@@ -11,8 +11,7 @@ from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults, RowSkipped
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """Rows in a row of the pass, to be checked as of one instant."""
 
     rows: list[Delivery]
@@ -21,8 +20,7 @@ class Question:
     first: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+class Sound(NamedTuple):
     """A message can be made of the row."""
 
     size: int
@@ -32,15 +30,13 @@ class Sound:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """The row gets nothing by the campaign's condition."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unfit:
+class Unfit(NamedTuple):
     """No message can be made; why is for whoever asked to find out, who knows all rows."""
 
 

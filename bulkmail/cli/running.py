@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+
+#: Seconds after which a command has loaded what it needs.
+_STARTED = 1.0
+#: New objects after which garbage is looked for: messages leave little of it.
+_OBJECTS = 20_000
 
 
 def run(work: Coroutine[Any, Any, Result], *, is_fast: bool = False) -> Result:
@@ -16,8 +22,26 @@ def run(work: Coroutine[Any, Any, Result], *, is_fast: bool = False) -> Result:
     import asyncio
 
     if not is_fast:
-        return asyncio.run(work)
+        return asyncio.run(_tidied(work))
     from bulkmail.app.loop import loop_factory
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(work)
+        return runner.run(_tidied(work))
+
+
+async def _tidied(work: Coroutine[Any, Any, Result]) -> Result:
+    """The work, with garbage looked for from then on when what starts it is there.
+
+    Whoever sends one letter has ended by then, and it was not looked for at all (`__main__`).
+    """
+    import asyncio
+
+    asyncio.get_running_loop().call_later(_STARTED, _look_for_garbage)
+    return await work
+
+
+def _look_for_garbage() -> None:
+    # What is there by now stays: it is not gone through again and again.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS, 10, 10)
+    gc.enable()

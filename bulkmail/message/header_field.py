@@ -80,13 +80,14 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
     if value.isascii() and "=?" not in value and len(name) + 2 + len(value) <= LINE:
         return f"{name}: {value}\r\n".encode("ascii")
     longest = MAX_LINE - len(name) - 2 if is_structured else MAX_WORD
-    field = FoldedField(name)
     if "  " in value:
+        field = FoldedField(name)
         field.add_text(value)
         return field.encode()
     runs = _runs(value, longest)
     if line := _one_line(name, runs):
         return f"{line}\r\n".encode("ascii")
+    field = FoldedField(name)
     for run, is_plain in runs:
         if is_plain:
             field.add(run)
