@@ -208,14 +208,15 @@ class SmtpStream:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "it is closed")
             async with asyncio.timeout_at(deadline):
                 await self._writer.start_tls(context, server_hostname=self._host)
-        except ssl.SSLError as error:
-            raise TlsFailed(
-                f"{self._where}: {_tls_reason(error)}", host=self._where, stage=Stage.TLS
-            ) from error
         except TimeoutError as error:
             raise self._silent(Stage.TLS) from error
         except OSError as error:
-            raise TlsFailed(
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                raise TlsFailed(
+                    f"{self._where}: {_tls_reason(error)}", host=self._where, stage=Stage.TLS
+                ) from error
+            # A connection that was lost says nothing of the server's TLS: the next may do.
+            raise ConnectionLost(
                 f"{self._where} ended the TLS handshake: {_reason(error)}",
                 host=self._where,
                 stage=Stage.TLS,
