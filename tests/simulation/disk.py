@@ -53,6 +53,10 @@ class Disk:
     #: As it was after the last commit that was synced, where there were others since.
     _synced: bytes | None = None
 
+    def __post_init__(self) -> None:
+        # An error of a group is its jobs' own, and none of the simulation's is a disk's.
+        self._conductor = Conductor(self.connection, None, "power")
+
     def run(self, group: list[Job]) -> None:
         """Run a group, as the writer thread does."""
         for job in group:
@@ -60,8 +64,7 @@ class Disk:
                 self._synced = self.connection.serialize()
             elif job.kind in (Kind.WRITE, Kind.ALONE):
                 self._synced = None
-        # An error of a group is its jobs' own, and none of the simulation's is a disk's.
-        Conductor(self.connection, None, "power").run(group)
+        self._conductor.run(group)
         self.commits += 1
         self.committed()
 
@@ -71,6 +74,7 @@ class Disk:
             self.connection.close()
             self.connection = _opened(self._synced)
             self._synced = None
+            self.__post_init__()
         self.held.clear()
 
 

@@ -116,6 +116,11 @@ def copies(campaign: CampaignPlan, number: int) -> tuple[str, ...]:
     )
 
 
+#: From so many rows to so many. Most faults are met on short lists, and sooner.
+_LISTS = ((15, 40), (41, 75), (76, 160))
+_LISTS_OFTEN = (70, 22, 8)
+
+
 def tell(seed: int) -> Story:
     """The story of a seed."""
     dice = Random(f"story {seed}")
@@ -125,9 +130,9 @@ def tell(seed: int) -> Story:
     ahead = Random(f"ahead {seed}")
     for one in tempers:
         one.chunking = one.pipelining and ahead.random() < 0.4
-        one.drops_behind_dot = one.pipelining and ahead.random() < 0.06
+        one.drops_behind_dot = one.pipelining and ahead.random() < 0.18
     weighted = dice.random() < 0.3
-    rows = dice.randint(40, 75) if dice.random() < 0.9 else dice.randint(76, 160)
+    rows = dice.randint(*dice.choices(_LISTS, _LISTS_OFTEN)[0])
     campaign = CampaignPlan(
         name="offer",
         rows=rows,
@@ -244,7 +249,7 @@ def _troubled(dice: Random, rows: int) -> list[RunPlan]:
 
 
 def _run(dice: Random, rows: int) -> RunPlan:
-    befalls = dice.choices(tuple(Befalls), (2, 8, 5, 3, 5, 3, 5))[0]
+    befalls = dice.choices(tuple(Befalls), (2, 8, 8, 4, 8, 4, 6))[0]
     seconds = dice.choice((0.01, 0.2, 3.0, 45.0))
     if befalls is Befalls.TAKEOVER:
         seconds = 61 + dice.choice((1.0, 30.0, 400.0))

@@ -257,8 +257,9 @@ class World:
         if attempt.due_at is not None:
             self._due[delivery.address] = attempt.due_at
         retry = self.campaign_of(delivery.address).retry
-        first = delivery.first_attempt_at or attempt.started_at
-        if attempt.state is State.DEFERRED and (attempt.due_at or 0) > first + retry.give_up_after:
+        first = delivery.attempted_since or (attempt.started_at if attempt.is_counted else None)
+        due_at = attempt.due_at if attempt.state is State.DEFERRED else None
+        if first is not None and due_at is not None and due_at > first + retry.give_up_after:
             self._break("nobody is tried for ever", f"{delivery.key} is due after its time")
 
     def waiting(self, sentence: str, until: float | None) -> None:
