@@ -124,8 +124,17 @@ def run(contender: Contender, ground: Ground, load: Load) -> Run:
     )
 
 
-def campaign(name: str, *options: str, settings: str = "", durability: str = "power") -> Contender:
-    """Bulkmail itself: the list is checked and enrolled before, as on every resume."""
+def campaign(
+    name: str,
+    *options: str,
+    settings: str = "",
+    durability: str = "power",
+    is_signed: bool = False,
+) -> Contender:
+    """Bulkmail itself: the list is checked and enrolled before, as on every resume.
+
+    `is_signed`: with DKIM, by a new key of RSA-2048.
+    """
 
     def prepare(ground: Ground, folder: Path, load: Load) -> list[str]:
         sample.write_project(folder, load.rows + 1)
@@ -139,6 +148,10 @@ def campaign(name: str, *options: str, settings: str = "", durability: str = "po
             text += f"allow_paths: [{ground.folder}]\n"
             certificate(ground.folder)
         text = text.replace("  - host: 127.0.0.1\n", "  - host: 127.0.0.1\n" + server)
+        if is_signed:
+            new_key = ("dkim", "new-key", "example.com", "--selector", "s", "--out", "dkim.pem")
+            child.bulkmail(*new_key, folder=folder)
+            text += "dkim: {domain: example.com, selector: s, key: {file: dkim.pem}}\n"
         path.write_text(text + settings, "utf-8")
         # The first row goes to a sink of its own: what it takes to enrol is not measured.
         with ground.sink(load):

@@ -24,6 +24,7 @@ _LATENCY = 0.02
 ONE = campaign("campaign")
 ONE_FAST = campaign("campaign, durability: process", durability="process")
 TWO = campaign("campaign, 2 processes", "--processes", "2")
+SIGNED = campaign("campaign, signed, 2 processes", "--processes", "2", is_signed=True)
 CLIENT = prerendered("SMTPClient")
 CLIENT_UVLOOP = prerendered("SMTPClient, uvloop", "--uvloop")
 
@@ -101,6 +102,14 @@ LINES = (
     _against("SMTPClient, uvloop ÷ smtp-source", CLIENT_UVLOOP, SMTP_SOURCE, NO_CHUNKING, 2, 3),
     _against("SMTPClient, BDAT, uvloop ÷ smtp-source", CLIENT_UVLOOP, SMTP_SOURCE, ORDINARY, 3, 5),
     _against("no PIPELINING: campaign ÷ naive aiosmtplib", ONE, NAIVE, NO_PIPELINING, 8, 12),
+    Line(
+        what="signed with RSA-2048, 2 processes",
+        runs=((SIGNED, ORDINARY),),
+        value=lambda runs: runs[0].rate,
+        bound=1200,
+        beyond=1500,
+        unit="/s",
+    ),
     Line(
         what="20 ms, DATA: round trips a message",
         runs=((ONE, FAR_DATA),),
