@@ -26,16 +26,22 @@ def _collector() -> Iterator[None]:
 def test_garbage_is_looked_for_in_a_command_that_goes_on(
     monkeypatch: pytest.MonkeyPatch, *, is_fast: bool
 ) -> None:
-    monkeypatch.setattr(running, "_STARTED", 0)
+    begun = asyncio.Event()
+    look_for_garbage = running._look_for_garbage
+
+    def looking() -> None:
+        look_for_garbage()
+        begun.set()
 
     async def work() -> bool:
-        while not gc.isenabled():
-            await asyncio.sleep(0)
-        return True
+        await asyncio.wait_for(begun.wait(), 60)
+        return gc.isenabled()
 
+    monkeypatch.setattr(running, "_STARTED", 0)
+    monkeypatch.setattr(running, "_look_for_garbage", looking)
     gc.disable()
 
-    assert running.run(asyncio.wait_for(work(), 10), is_fast=is_fast)
+    assert running.run(work(), is_fast=is_fast)
     assert gc.get_freeze_count() > 0
 
 
