@@ -116,9 +116,9 @@ def copies(campaign: CampaignPlan, number: int) -> tuple[str, ...]:
     )
 
 
-#: From so many rows to so many. Most faults are met on short lists, and sooner.
-_LISTS = ((15, 40), (41, 75), (76, 160))
-_LISTS_OFTEN = (70, 22, 8)
+#: From so many rows to so many, and how often.
+_LISTS = ((20, 49), (50, 64), (65, 160))
+_LISTS_OFTEN = (42, 50, 8)
 
 
 def tell(seed: int) -> Story:
