@@ -153,10 +153,10 @@ def _verdict(settings: ServerSettings, report: ProbeReport) -> list[str]:
 
 def _abilities(extensions: Extensions, *, is_good: bool) -> str:
     abilities = [
-        "two round trips a message (PIPELINING)"
+        "one round trip a message (PIPELINING)"
         if extensions.pipelining
         else "four round trips a message (no PIPELINING)",
-        "BDAT (CHUNKING)" if extensions.chunking else "no BDAT",
+        "several messages ahead by BDAT (CHUNKING)" if extensions.chunking else "no BDAT",
         "addresses beyond ASCII (SMTPUTF8)"
         if extensions.smtputf8
         else "7-bit addresses only (no SMTPUTF8)",

@@ -47,7 +47,7 @@ GOOD = """
     S: 250 AUTH PLAIN
 """
 ABILITIES = (
-    "This server would do: two round trips a message (PIPELINING); no BDAT; "
+    "This server would do: one round trip a message (PIPELINING); no BDAT; "
     "7-bit addresses only (no SMTPUTF8)."
 )
 LOGIN = {"username": "li", "password": PasswordSource(secret=Secret("s3cret"))}
