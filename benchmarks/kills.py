@@ -203,7 +203,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--campaigns", type=int, default=4, help="over so many campaigns")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--window", type=int, default=2, help="messages marked a connection")
+    parser.add_argument("--window", type=int, default=1, help="messages under way a connection")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     return asyncio.run(_measure(parser.parse_args()))
 

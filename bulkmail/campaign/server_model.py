@@ -120,8 +120,7 @@ class ServerModel(StrictModel):
         8,
         description="Where the server offers CHUNKING and no limit holds it back, so many messages "
         "of a connection may be on their way without a reply (BDAT). After a crash as many of each "
-        "connection can be in doubt; without CHUNKING two of each, where one may follow another "
-        "(PIPELINING). 1: the next message waits for the reply to this one, and for its own mark.",
+        "connection can be in doubt. 1: the next message waits for the reply to this one.",
     )
     timeout: PositiveDuration = Field(
         30.0, description="How long each stage may take but the end of data."

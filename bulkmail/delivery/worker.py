@@ -44,10 +44,8 @@ class Worker:
     """One content on the wire at a time, and behind its final dot the next message's envelope.
 
     Where whole messages may go ahead of their replies they do (`WindowedCourse`). No session is
-    held where nothing follows. Of one connection at most two rows are marked and without a result:
-    the next mark is asked for when its envelope goes out, so that it is durable by the time the
-    server asks for the content. Where one message alone may be on its way, and for who was in
-    doubt before, it is asked for behind the result.
+    held where nothing follows. Of one connection at most one row is marked and without a result:
+    the next mark is asked for behind the result.
     """
 
     def __init__(self, lane: Lane, shared: Engagement) -> None:
@@ -59,7 +57,6 @@ class Worker:
         self._splitting = Splitting(lane, shared, self._turns)
         self._preparing = Preparing(lane, shared)
         self._pipelined = lane.transport if isinstance(lane.transport, Pipelined) else None
-        self._marks_ahead = self._pipelined is not None and self._pipelined.depth > 1
 
     async def run(self) -> None:
         """Work until cancelled. What the ledger raises ends it; results are written first."""
@@ -153,17 +150,7 @@ class Worker:
             await self._lane.transport.release(session)
         if split is not None:
             await self._send_rest(flight, *split)
-        return None if following is None else await self._unmarked(following.flight)
-
-    async def _unmarked(self, flight: Flight) -> Flight | None:
-        """One that could not follow; where it was marked it is given back.
-
-        A mark is to be no older than its message's turn: until then its address may be suppressed.
-        """
-        if flight.mark is None:
-            return flight
-        await self._results.give_back(flight.delivery)
-        return None
+        return None if following is None else following.flight
 
     async def _turn(self, flight: Flight) -> Session | None:
         """A session, at an instant at which this message may go; None: it was given back."""
@@ -211,8 +198,7 @@ class Worker:
         writing = self._results.write(flight.tried, self._results.judged(flight.tried, outcome))
         if following is not None and following.is_out:
             following.flight.is_follower = True
-            if following.flight.mark is None:
-                self._results.ask_for_mark(following.flight)
+            self._results.ask_for_mark(following.flight)
         await self._judging.outcome(flight.delivery, outcome, flight.began_in)
         return (outcome, writing) if is_split and isinstance(outcome, Accepted) else None
 
@@ -263,11 +249,6 @@ class Worker:
             raise
 
     def _may_follow(self, follower: Flight) -> bool:
-        """Take its turn, at the moment its envelope could go out; it is marked meanwhile."""
+        """Take its turn, at the moment its envelope could go out."""
         follower.began_in = self._lane.health.round
-        if not self._turns.take_now(follower.delivery, follower.mail):
-            return False
-        # Another doubt would hold who was in doubt before: theirs is not to be for others' sake.
-        if self._marks_ahead and follower.delivery.doubts == 0:
-            self._results.ask_for_mark(follower)
-        return True
+        return self._turns.take_now(follower.delivery, follower.mail)

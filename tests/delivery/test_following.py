@@ -43,20 +43,18 @@ class GluingSession(FakeSession):
         ends.count += not is_glued
         ends.begun.append((mail.envelope.forward_paths[0], is_glued))
         await mark()
-        is_out = ends.depth > 1 and follower is not None and may_follow()
         result = await ends.behaviour(mail, mark)
         if result.is_accepted:
             ends.received.append(mail)
-            if is_out or (ends.depth == 1 and follower is not None and may_follow()):
+            if follower is not None and may_follow():
                 self.ahead = follower
                 ends.count += 1
         return result
 
 
 class GluingTransport(FakeTransport):
-    def __init__(self, name: str = "primary", most: int = 100, depth: int = 8) -> None:
+    def __init__(self, name: str = "primary", most: int = 100) -> None:
         super().__init__(name)
-        self.depth = depth
         #: Who was begun, and whether behind another's dot.
         self.begun: list[tuple[str, bool]] = []
         self.spent: list[object] = []
@@ -70,6 +68,8 @@ class GluingTransport(FakeTransport):
     def followed(self, session: object) -> GluingSession:
         assert isinstance(session, GluingSession)
         return session
+
+    depth = 1
 
     def windowed(self, session: object) -> None:
         return None
@@ -85,9 +85,9 @@ def number(address: str) -> int:
     return int(address[1 : address.index("@")])
 
 
-@pytest.fixture(params=[1, 8], ids=["marked behind the result", "marked as it goes out"])
-def transport(request: pytest.FixtureRequest) -> GluingTransport:
-    return GluingTransport(depth=request.param)
+@pytest.fixture
+def transport() -> GluingTransport:
+    return GluingTransport()
 
 
 async def test_all_that_wait_ride_behind_one_another_on_one_session(
@@ -202,11 +202,9 @@ async def test_a_refused_follower_is_refused_and_no_other(
     assert await bench.states() == {"sent": 11, "failed": 1}
 
 
-@pytest.mark.parametrize(("depth", "rows"), [(1, 1), (8, 2)])
-async def test_of_one_connection_no_more_rows_are_marked_than_one_and_its_follower(
-    bench_of: BenchOf, depth: int, rows: int
+async def test_of_one_connection_one_row_at_most_is_marked_without_a_result(
+    bench_of: BenchOf, transport: GluingTransport
 ) -> None:
-    transport = GluingTransport(depth=depth)
     bench = await bench_of(20)
     most = 0
 
@@ -219,61 +217,7 @@ async def test_of_one_connection_no_more_rows_are_marked_than_one_and_its_follow
     transport.behaviour = looks
     await bench.send(transport, connections=1)
 
-    assert most == rows
-
-
-async def test_who_was_in_doubt_before_is_marked_behind_the_result(bench_of: BenchOf) -> None:
-    transport = GluingTransport(depth=8)
-    bench = await bench_of(20)
-    bench.retry = type(bench.retry)(backoff=(0.001,))
-    lost: set[str] = set()
-    beside: set[str] = set()
-    followed: set[str] = set()
-
-    async def loses_some_once(mail: MailObject, mark: Mark) -> TransactionResult:
-        (path,) = mail.envelope.forward_paths
-        await asyncio.sleep(0)
-        report = [row async for row in bench.ledger.report(bench.campaign_id)]
-        sending = {row.email for row in report if row.state == "sending"} - {path}
-        followed.update(sending)
-        beside.update(sending & lost)
-        if number(path) % 4 == 0 and path not in lost:
-            lost.add(path)
-            raise ConnectionLost("lost", stage=Stage.END_OF_DATA)
-        return accepted(mail)
-
-    transport.behaviour = loses_some_once
-    await bench.send(transport, connections=1)
-
-    assert await bench.states() == {"sent": 20}
-    assert len(lost) == 5
-    assert followed
-    assert not beside
-
-
-async def test_a_follower_that_was_marked_and_left_behind_is_suppressed_where_it_was_listed(
-    bench_of: BenchOf,
-) -> None:
-    transport = GluingTransport(depth=8)
-    bench = await bench_of(12)
-    listed: list[str] = []
-
-    async def loses_one(mail: MailObject, mark: Mark) -> TransactionResult:
-        if len(transport.begun) == 6 and not listed:
-            await asyncio.sleep(0)
-            report = [row async for row in bench.ledger.report(bench.campaign_id)]
-            (own,) = mail.envelope.forward_paths
-            listed.extend(r.email for r in report if r.state == "sending" and r.email != own)
-            await bench.ledger.suppress_add(listed, "asked to")
-            raise ConnectionLost("lost", stage=Stage.RCPT)
-        return accepted(mail)
-
-    transport.behaviour = loses_one
-    await bench.send(transport, connections=1)
-
-    assert len(listed) == 1
-    assert await bench.states() == {"sent": 11, "suppressed": 1}
-    assert listed[0] not in transport.addresses
+    assert most == 1
 
 
 async def test_nothing_follows_once_the_run_is_to_stop(

@@ -77,11 +77,9 @@ def struck(server: RecordingServer, commands: int, process: Process) -> asyncio.
 
 
 def unanswered(server: RecordingServer) -> set[str]:
-    """The last two on a connection: the only ones whose 250 may not have been recorded."""
-    by_connection: dict[int, list[str]] = {}
-    for arrival in server.arrivals:
-        by_connection.setdefault(arrival.connection, []).append(arrival.recipient)
-    return {recipient for all_of in by_connection.values() for recipient in all_of[-2:]}
+    """Who came last on a connection: the only ones whose 250 may not have been recorded."""
+    last = {arrival.connection: arrival.recipient for arrival in server.arrivals}
+    return set(last.values())
 
 
 async def test_killed_twice_and_taken_over_each_recipient_gets_one_message(tmp_path: Path) -> None:

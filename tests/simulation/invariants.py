@@ -197,10 +197,10 @@ def _two_at_once(world: World) -> Iterator[Broken]:
 
 
 def _too_many_doubts(world: World) -> Iterator[Broken]:
-    """A crash leaves in doubt a connection's window at most: two rows where one follows."""
+    """A crash leaves in doubt one row a connection, times the window where there is one."""
     story = world.story
     most = sum(
-        settings.connections * (settings.window if temper.chunking else min(settings.window, 2))
+        settings.connections * (settings.window if temper.chunking else 1)
         for settings, temper in zip(story.settings, story.tempers, strict=True)
     )
     for sender in world.senders:
