@@ -7,6 +7,7 @@ small file.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class FileReader:
     """Reads and encodes; a file that has not changed since the last rows is not read again."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Path, int, int, str], FileBody] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int, int, str], FileBody] = OrderedDict()
         self._size = 0
 
     async def read(self, path: Path, kind: str, *, at_once: bool = False) -> FileBody:
@@ -59,7 +60,7 @@ class FileReader:
         self._keep(key, encoded)
         return encoded
 
-    def _keep(self, key: tuple[Path, int, int, str], body: FileBody) -> None:
+    def _keep(self, key: tuple[str, int, int, str], body: FileBody) -> None:
         size = len(body.body.content)
         if size > KEPT_SIZE or key in self._kept:
             return
@@ -70,10 +71,12 @@ class FileReader:
             self._size -= len(oldest.body.content)
 
 
-def _key(path: Path, kind: str) -> tuple[Path, int, int, str]:
+def _key(path: Path, kind: str) -> tuple[str, int, int, str]:
     """What tells a file's content from another's; one system call, cheaper than a thread's hop."""
-    status = path.stat()
-    return path, status.st_mtime_ns, status.st_size, kind
+    # A Path is slow to look up by: it is taken apart for its hash.
+    text = os.fspath(path)
+    status = os.stat(text)  # noqa: PTH116
+    return text, status.st_mtime_ns, status.st_size, kind
 
 
 def _loaded(path: Path, kind: str) -> FileBody:
