@@ -7,12 +7,12 @@ First it is told the campaign and the addresses that get no copies; then each re
 from __future__ import annotations
 
 import asyncio
-import gc
 import pickle
 import struct
 import sys
 from typing import IO, Any, BinaryIO
 
+from bulkmail.app.loop import look_for_garbage
 from bulkmail.app.row_check import answers
 from bulkmail.message.composer import Composer
 
@@ -44,9 +44,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         try:
             campaign, is_suppressed = received(source)
             composer = Composer(campaign, is_suppressed=is_suppressed)
-            # What is there by now stays, and rows leave little garbage: it is seldom looked for.
-            gc.freeze()
-            gc.set_threshold(20_000, 10, 10)
+            look_for_garbage()
             while True:
                 found = runner.run(answers(received(source), composer))
                 sink.write(packed(found))

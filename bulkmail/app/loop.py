@@ -1,4 +1,6 @@
-"""Which event loop a program of ours runs on: uvloop's where it is installed, else asyncio's.
+"""Which event loop a program of ours runs on, and when it looks for garbage.
+
+The loop is uvloop's where it is installed, else asyncio's.
 
 It is given to `asyncio.Runner`; a caller of the library runs the loop of their own choice.
 """
@@ -6,9 +8,20 @@ It is given to `asyncio.Runner`; a caller of the library runs the loop of their 
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 from collections.abc import Callable
 from typing import Any
+
+#: New objects after which garbage is looked for: messages leave little of it.
+_OBJECTS = 20_000
+
+
+def look_for_garbage() -> None:
+    """Do it from here on, but not in what is there by now: that stays. For a process of ours."""
+    gc.freeze()
+    gc.set_threshold(_OBJECTS, 10, 10)
+    gc.enable()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

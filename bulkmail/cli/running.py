@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -10,8 +9,6 @@ Result = TypeVar("Result")
 
 #: Seconds after which a command has loaded what it needs.
 _STARTED = 1.0
-#: New objects after which garbage is looked for: messages leave little of it.
-_OBJECTS = 20_000
 
 
 def run(work: Coroutine[Any, Any, Result], *, is_fast: bool = False) -> Result:
@@ -41,7 +38,6 @@ async def _tidied(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _look_for_garbage() -> None:
-    # What is there by now stays: it is not gone through again and again.
-    gc.freeze()
-    gc.set_threshold(_OBJECTS, 10, 10)
-    gc.enable()
+    from bulkmail.app.loop import look_for_garbage
+
+    look_for_garbage()
