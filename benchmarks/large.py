@@ -5,7 +5,7 @@
     passes        rows a second: reading and enrolling, and checking on all cores
     first         from the start to MAIL of a campaign that was checked and has not changed
     attachment    5 MB for all of 1,000 recipients: CPU and peak, against copying the same octets
-                  to a socket; with DKIM (RSA-2048) beside it
+                  to a socket: whole messages ahead, by DATA, and with DKIM (RSA-2048)
 
 Where the list is shorter than asked for, say so beside the figure. Needs cc, for the sink.
 """
@@ -179,8 +179,9 @@ def attachment(_rows: int) -> None:
         program = sink.build(root, tls=False)
         copied = _copying(program)
         print(f"5 MB x {LETTERS:,}, copied to a socket: {copied:6.2f} s CPU", flush=True)
-        for what, keys in (("without DKIM", ""), ("with DKIM", _DKIM)):
-            with sink.running(program) as server:
+        for what, options, keys in _ATTACHMENTS:
+            # One is kept and parsed: a child's peak is counted from its parent's on.
+            with sink.running(program, "-k", "1", *options) as server:
                 project = root / what.replace(" ", "-")
                 name = written(project, "csv", LETTERS, server.port)
                 with (project / "campaigns" / f"{name}.yaml").open("a") as file:
@@ -194,13 +195,18 @@ def attachment(_rows: int) -> None:
             server.verify(LETTERS)
             net = cost.cpu - nothing.cpu
             print(
-                f"  {what}: {net:6.2f} s CPU, {net / copied:.2f} x (<= 1.2 without), "
+                f"  {what}: {net:6.2f} s CPU, {net / copied:.2f} x (<= 1.2 but with DKIM), "
                 f"{cost.cpu:.2f} s with start and check, peak {cost.peak_rss_mib:.0f} MiB (<= 110)",
                 flush=True,
             )
 
 
 _DKIM = f"dkim: {{domain: example.com, selector: s, key: {{file: ../{KEY}}}}}\n"
+_ATTACHMENTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("ahead (BDAT)", (), ""),
+    ("by DATA", ("-B",), ""),
+    ("with DKIM", (), _DKIM),
+)
 
 
 def _copying(program: Path) -> float:

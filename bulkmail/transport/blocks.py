@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from bulkmail.transport.stream import Bytes
 
-#: Octets of a block. Content up to this size goes out in one write.
-BLOCK_SIZE = 65536
+#: Octets of a block. Content up to this size goes out in one write; of a large attachment each
+#: block is a call of the system and a look at what the server says meanwhile.
+BLOCK_SIZE = 262_144
 
 
 def blocks(chunks: Iterable[bytes]) -> Iterator[tuple[list[Bytes], bool]]:

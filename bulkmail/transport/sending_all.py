@@ -72,8 +72,8 @@ class _SendingAll:
     def __init__(self, session: Session, outgoing: Iterator[Outgoing]) -> None:
         self._session = session
         self._outgoing = outgoing
-        self._next: Outgoing | None = next(outgoing, None)
         self._index = 0
+        self._look_ahead()
         #: Handed over ahead, the oldest first.
         self._posted: deque[int] = deque()
 
@@ -96,16 +96,23 @@ class _SendingAll:
         is_begun = self._session.ahead is not None
         if self._next is None or not (is_begun or self._session.is_reusable):
             return None
+        is_8bit = self._is_8bit
         message, index = self._take()
         if isinstance(message, MessageRefusedLocally):
             return Sent(index, error=message)
-        return await self._send(message, index)
+        return await self._send(message, index, is_8bit=is_8bit)
 
     def _take(self) -> tuple[Outgoing, int]:
         message, index = self._next, self._index
         assert message is not None  # noqa: S101  # asked before
-        self._next, self._index = next(self._outgoing, None), index + 1
+        self._index += 1
+        self._look_ahead()
         return message, index
+
+    def _look_ahead(self) -> None:
+        self._next: Outgoing | None = next(self._outgoing, None)
+        #: Whether its content is beyond ASCII; to see that it is not, all of it is looked at.
+        self._is_8bit = isinstance(self._next, MailObject) and needs_8bit(self._next)
 
     async def _post(self) -> None:
         """Hand over what may go ahead of the replies."""
@@ -118,26 +125,25 @@ class _SendingAll:
             if not isinstance(message, MailObject) or len(message.envelope.forward_paths) != 1:
                 return
             try:
-                await self._session.post(message, is_8bit=needs_8bit(message))
+                await self._session.post(message, is_8bit=self._is_8bit)
             except MessageRefusedLocally:
                 # Its turn comes by itself, and says so.
                 return
             self._posted.append(self._take()[1])
 
-    async def _send(self, mail: MailObject, index: int) -> Sent:
+    async def _send(self, mail: MailObject, index: int, *, is_8bit: bool) -> Sent:
         """One by itself, with the envelope of the one to come behind it."""
         follower = self._next
-        if not isinstance(follower, MailObject) or not _may_follow(follower):
+        if not isinstance(follower, MailObject) or not self._may_follow(follower):
             follower = None
         try:
             result = await self._session.send(
-                mail, unmarked, is_8bit=needs_8bit(mail), first_decides=False, follower=follower
+                mail, unmarked, is_8bit=is_8bit, first_decides=False, follower=follower
             )
         except (SessionError, MessageRefusedLocally) as error:
             return Sent(index, error=error)
         return Sent(index, result)
 
-
-def _may_follow(mail: MailObject) -> bool:
-    """Whether its envelope is the same behind another message as by itself."""
-    return len(mail.envelope.forward_paths) == 1 and not needs_8bit(mail)
+    def _may_follow(self, mail: MailObject) -> bool:
+        """Whether its envelope is the same behind another message as by itself."""
+        return len(mail.envelope.forward_paths) == 1 and not self._is_8bit

@@ -31,7 +31,7 @@ from bulkmail.transport.inbox import Inbox, InboxProtocol
 Bytes: TypeAlias = bytes | memoryview
 
 #: Bytes that may wait in this process for the network before a writer of content has to wait.
-HIGH_WATER = 131072
+HIGH_WATER = 524_288
 #: Seconds to take leave of a connection in order; then it is cut.
 CLOSE_TIMEOUT = 1.0
 
