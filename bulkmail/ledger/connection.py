@@ -7,11 +7,12 @@ cut; under FULL the log is synced with each commit. Neither can damage the file.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -82,12 +83,26 @@ def open_file(path: Path, durability: Durability, now: float) -> sqlite3.Connect
     """The ledger at `path`, made or migrated where needed. Raises `LedgerError`."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite would make it by the umask; its log and index take the permissions of the file.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        _make(path)
         with _alone(path):
             return _prepared(path, durability, now)
     except (sqlite3.Error, OSError) as error:
         raise ledger_error(error, path) from error
+
+
+def _make(path: Path) -> None:
+    """An empty file where there is none; one that is there is not opened, not for an instant.
+
+    Who closes any descriptor of a file drops all POSIX locks that his process has on it
+    (sqlite.org/howtocorrupt.html, 2.2): another process would take itself for the last one out,
+    and delete the log that this one goes on writing to.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    # SQLite would make it by the umask; its log and index take the permissions of the file.
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+    with suppress(FileExistsError):
+        os.close(os.open(path.resolve(), flags, 0o600))
 
 
 def _prepared(path: Path, durability: Durability, now: float) -> sqlite3.Connection:

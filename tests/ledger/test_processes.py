@@ -67,6 +67,22 @@ asyncio.run(main())
 """
 
 
+#: Prints who is suppressed.
+LIST = """
+import asyncio, sys
+from pathlib import Path
+from bulkmail.clock import SystemClock
+from bulkmail.ledger import Ledger
+
+async def main():
+    ledger = await Ledger.open(Path(sys.argv[1]), clock=SystemClock())
+    print(*(entry.address for entry in await ledger.suppressed()))
+    await ledger.close()
+
+asyncio.run(main())
+"""
+
+
 def started(program: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
@@ -130,3 +146,24 @@ async def test_processes_that_make_a_ledger_at_once_make_one(
     ledger = await Ledger.open(path, clock=clock, read_only=True)
     assert len(await ledger.suppressed()) == 4
     await ledger.close()
+
+
+async def test_a_ledger_opened_twice_in_one_process_is_no_less_held(
+    tmp_path: Path, clock: StoppedClock
+) -> None:
+    path = tmp_path / "ledger.db"
+    first = await Ledger.open(path, clock=clock)
+    second = await Ledger.open(path, clock=clock)
+    await second.close()
+
+    # Another process that comes and goes must not take itself for the last one out: it would
+    # delete the log that the first connection goes on writing to.
+    other = started(OPEN, str(path), "ann@x.example")
+    other.communicate("")
+    assert other.returncode == 0
+    await first.suppress_add(["bob@x.example"], "here")
+
+    asked = started(LIST, str(path))
+    told, _ = asked.communicate("")
+    await first.close()
+    assert told.split() == ["ann@x.example", "bob@x.example"]
