@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.mail_project import MailProject
 from support.scripted_server import scripted
+from support.watching import attempt, delivery
 
 from bulkmail.app.loop import loop_factory, loop_name
 from bulkmail.app.processes.channel import Channel
@@ -30,6 +32,7 @@ from bulkmail.app.watch import Chorus
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.engine import Ending, RunResult
 from bulkmail.errors import AuthenticationFailed, ConnectFailed
+from bulkmail.fate import FileNote, State
 from bulkmail.report.silence import Silence
 from bulkmail.secret import Secret
 from bulkmail.settings import DomainLimit, Security, ServerSettings
@@ -266,6 +269,11 @@ def test_a_server_is_usable_again_when_it_is_for_all() -> None:
 
 async def test_words_arrive_in_their_order_and_a_secret_only_here() -> None:
     heard = asyncio.Queue[Any]()
+    note = FileNote(entry="attachments[0]", path=b"a.pdf", sha256="00")
+    second = (
+        replace(delivery(), files=(note,), greylisted_by="primary"),
+        replace(attempt(State.DEFERRED), refused_recipients={"a@x.example": "550 no"}, due_at=5.0),
+    )
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = Channel(reader, writer)
@@ -280,12 +288,12 @@ async def test_words_arrive_in_their_order_and_a_secret_only_here() -> None:
         reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
         channel = Channel(reader, writer)
         channel.mention("first", 1)
-        channel.mention("second", 2)
+        channel.mention("second", *second)
         channel.say("third", Secret("hunter2"))
         await channel.close()
         words = [await heard.get() for _ in range(4)]
 
-    assert words[:2] == [("first", 1), ("second", 2)]
+    assert words[:2] == [("first", 1), ("second", *second)]
     assert (words[2][0], words[2][1].reveal(), words[3]) == ("third", "hunter2", None)
 
 
