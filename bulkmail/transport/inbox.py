@@ -61,6 +61,8 @@ class Inbox(asyncio.StreamReader):
         Raises `TimeoutError` at `deadline`, by the loop's time. It may end without a reason. A
         cancellation loses no byte.
         """
+        if self._told is not None:
+            raise RuntimeError("somebody waits for this connection already")
         self._deadline = deadline
         if self._timer is None or deadline < self._timer.when():
             self._set_timer()

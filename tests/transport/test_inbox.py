@@ -124,6 +124,16 @@ async def test_a_wait_that_is_shorter_than_the_one_before_ends_in_its_own_time(
         await second
 
 
+async def test_two_at_once_do_not_wait_for_one_connection(inbox: Inbox) -> None:
+    first = await _begun(inbox.news(10.0))
+
+    with pytest.raises(RuntimeError, match="already"):
+        await inbox.news(10.0)
+
+    inbox.feed_data(b"250 ok\r\n")
+    await first
+
+
 async def test_a_cancelled_wait_loses_no_byte(inbox: Inbox) -> None:
     waiting = await _begun(inbox.news(10.0))
     inbox.feed_data(b"250 ok\r\n")
