@@ -55,6 +55,8 @@ torture: $(TEST)  ## guards taken out one by one: the simulation has to notice e
 
 kills: $(TEST)  ## KILLS=200 processes killed at full speed, and resumed: nobody lost, nobody doubled without a doubt
 	$(BIN)/python -m benchmarks.kills --kills $(or $(KILLS),200)
+	$(BIN)/python -m benchmarks.kills --kills $(or $(KILLS),40) --window 8
+	$(BIN)/python -m benchmarks.kills --kills $(or $(KILLS),40) --processes 2
 
 clean:  ## remove .venv and the caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

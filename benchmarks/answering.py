@@ -16,6 +16,7 @@ _REPLIES = {
     b"DATA": b"354 go on\r\n",
     b"QUIT": b"221 2.0.0 bye\r\n",
 }
+_EHLO_CHUNKING = b"250-answering.example.com\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 8BITMIME\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Answering:
     """What a server took, in order; a message is here before its 250 is written."""
 
     port: int = 0
+    #: Whether it offers CHUNKING.
+    is_chunking: bool = False
     taken: list[Taken] = field(default_factory=list)
     _commands_left: int = 0
     _strike: Callable[[], None] | None = None
@@ -62,6 +65,8 @@ class _Conversation(asyncio.Protocol):
         self._buffer = bytearray()
         self._recipients: list[str] = []
         self._in_content = False
+        #: Octets of the BDAT under way; None where content ends with a dot.
+        self._chunk: int | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -88,15 +93,26 @@ class _Conversation(asyncio.Protocol):
         verb = bytes(line[:4]).upper()
         if verb == b"RCPT":
             self._recipients.append(line[line.index(b"<") + 1 : line.index(b">")].decode())
-        self._in_content = verb == b"DATA"
+        self._in_content = verb in (b"DATA", b"BDAT")
+        if verb == b"BDAT":
+            # What is sent here is small: one chunk a message, and the last.
+            self._chunk = int(line.split()[1])
+            return b""
+        if verb == b"EHLO" and self._server.is_chunking:
+            return _EHLO_CHUNKING
         return _REPLIES.get(verb, b"250 2.0.0 ok\r\n")
 
     def _content(self) -> bytes | None:
-        content, found, rest = self._buffer.partition(_END)
-        if not found:
-            return None
+        if self._chunk is None:
+            content, found, rest = self._buffer.partition(_END)
+            if not found:
+                return None
+        else:
+            if len(self._buffer) < self._chunk:
+                return None
+            content, rest = self._buffer[: self._chunk], self._buffer[self._chunk :]
         self._buffer = rest
-        self._in_content = False
+        self._in_content, self._chunk = False, None
         message_id = _MESSAGE_ID.search(content)
         self._server.taken += [
             Taken(recipient, message_id[1].decode() if message_id else "")
@@ -108,9 +124,9 @@ class _Conversation(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[Answering]:
+async def answering(*, is_chunking: bool = False) -> AsyncIterator[Answering]:
     """A server on a free loopback port."""
-    server = Answering()
+    server = Answering(is_chunking=is_chunking)
     listener = await asyncio.get_running_loop().create_server(
         partial(_Conversation, server), "127.0.0.1", 0
     )

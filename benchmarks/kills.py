@@ -5,7 +5,12 @@ answered; one in ten at a random instant of its start. The next one goes on. Aft
 ledger is asked who is `sending`: those are in doubt. Printed are how many that were, who was lost,
 and who has a second copy without having been in doubt. The exit code is 1 when a bound is missed.
 
-    python -m benchmarks.kills [--kills 200] [--campaigns 4] [--connections 8] [--seed N]
+`--window N` sends to a server that offers CHUNKING, so many messages of a connection under way at
+once. `--processes N` kills one child and then, a random number of commands later, the process that
+was started: two kills, after which everybody has ended. (Linux: children are found in /proc.)
+
+    python -m benchmarks.kills [--kills 200] [--campaigns 4] [--connections 8] [--window 1]
+                               [--processes 1] [--seed N]
 """
 
 from __future__ import annotations
@@ -14,6 +19,8 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
+import os
 import random
 import signal
 import sqlite3
@@ -48,10 +55,31 @@ servers:
     security: none
     connections: {connections}
     messages_per_connection: 0
+    window: {window}
 retry:
   backoff: 100ms
 """
-_SENDING = "SELECT key FROM delivery WHERE state = 'sending'"
+#: How often each was in doubt, the one that a crash has just left and no run has found included.
+_DOUBTS = "SELECT key, doubts + (state = 'sending') FROM delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How it is sent, and killed."""
+
+    connections: int
+    window: int
+    processes: int
+
+    @property
+    def most_in_doubt(self) -> int:
+        """By one kill: the window of each connection."""
+        return self.connections * self.window
+
+    def __str__(self) -> str:
+        return (
+            f"{self.connections} connections, a window of {self.window}, {self.processes} processes"
+        )
 
 
 @dataclass
@@ -71,33 +99,34 @@ class Toll:
     invented: int = 0
     held: int = 0
 
-    def lines(self, connections: int, window: int) -> list[str]:
+    def lines(self, plan: Plan) -> list[str]:
         """For a person."""
         who = f"{self.kills} kills, {self.recipients:,} recipients"
-        most = f"at most {self.most_in_doubt} by one kill, {connections * window} allowed"
+        most = f"at most {self.most_in_doubt} by one kill, {plan.most_in_doubt} allowed"
         without = f"without a doubt: {self.doubled_without_doubt}"
         return [
-            f"{who}, {connections} connections, a window of {window}",
+            f"{who}, {plan}",
             f"lost: {self.lost}; in the ledger as sent, and not taken: {self.invented}",
             f"in doubt: {self.doubts.total()}, {most}; held for a person: {self.held}",
             f"second copies: {self.second_copies}; {without}",
             f"with another Message-ID: {self.other_message_ids}",
         ]
 
-    def is_met(self, connections: int, window: int) -> bool:
+    def is_met(self, plan: Plan) -> bool:
         """Whether the promise was kept."""
         wrong = self.lost + self.doubled_without_doubt + self.other_message_ids + self.invented
-        return not wrong and self.most_in_doubt <= connections * window
+        return not wrong and self.most_in_doubt <= plan.most_in_doubt
 
 
-def _write_project(folder: Path, port: int, connections: int) -> Path:
+def _write_project(folder: Path, port: int, plan: Plan) -> Path:
     (folder / "templates").mkdir()
     (folder / "templates" / "letter.txt.j2").write_text("Hello {{ name }}.\n", "utf-8")
     (folder / "campaigns").mkdir()
     rows = (f"{n},reader{n}@example.com,Reader {n}\n" for n in range(RECIPIENTS))
     (folder / "campaigns" / "list.csv").write_text("number,email,name\n" + "".join(rows), "utf-8")
     campaign = folder / "campaigns" / "kill.yaml"
-    campaign.write_text(CAMPAIGN.format(port=port, connections=connections), "utf-8")
+    filled = CAMPAIGN.format(port=port, connections=plan.connections, window=plan.window)
+    campaign.write_text(filled, "utf-8")
     return campaign
 
 
@@ -125,21 +154,70 @@ async def _kill_one(campaign: Path, server: Answering, dice: random.Random, most
         raise AssertionError(message)
 
 
-def _in_doubt(campaign: Path) -> list[str]:
-    """Who is marked and not recorded, in the ledger of a run that was killed."""
+def _children(process: asyncio.subprocess.Process) -> list[int]:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
+        return [int(pid) for pid in listed.split()]
+    return []
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        # The state comes after the name, which is in brackets.
+        state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+async def _kill_family(
+    campaign: Path, server: Answering, dice: random.Random, most: int, plan: Plan
+) -> int:
+    """Kill one child, and later its parent; come back when all have ended. Returns the kills."""
+    process = await _start(campaign, "--processes", str(plan.processes))
+    orphans: list[int] = []
+    kills = 0
+
+    def kill_child() -> None:
+        nonlocal kills
+        if alive := _children(process):
+            kills += 1
+            os.kill(dice.choice(alive), signal.SIGKILL)
+        server.after(dice.randint(1, most), kill_parent)
+
+    def kill_parent() -> None:
+        nonlocal kills
+        kills += 1
+        orphans.extend(_children(process))
+        process.kill()
+
+    server.after(dice.randint(1, most), kill_child)
+    # Its children hold its standard error: this is the end of all of them.
+    _, errors = await process.communicate()
+    server.forgive()
+    if process.returncode != -signal.SIGKILL:
+        message = f"the run ended before its kill: {process.returncode} {errors.decode()}"
+        raise AssertionError(message)
+    while any(map(_is_there, orphans)):  # noqa: ASYNC110  # not our children
+        await asyncio.sleep(0.01)
+    return kills
+
+
+def _doubts(campaign: Path) -> Counter[str]:
+    """How often each was in doubt so far, in the ledger of a run that was killed."""
     ledger = campaign.parents[1] / ".bulkmail" / "ledger.db"
     if not ledger.exists():
-        return []
+        return Counter()
     with contextlib.closing(sqlite3.connect(ledger)) as connection:
         try:
-            return [key for (key,) in connection.execute(_SENDING)]
+            return Counter(dict(connection.execute(_DOUBTS)))
         except sqlite3.OperationalError:
             # Killed before the schema was there.
-            return []
+            return Counter()
 
 
-async def _finish(campaign: Path) -> dict[str, Any]:
-    process = await _start(campaign, "--json")
+async def _finish(campaign: Path, plan: Plan) -> dict[str, Any]:
+    process = await _start(campaign, "--json", "--processes", str(plan.processes))
     output, errors = await process.communicate()
     if not output.strip():
         raise AssertionError(errors.decode())
@@ -154,20 +232,26 @@ def _sent(campaign: Path) -> list[str]:
         return [key for (key,) in rows]
 
 
-async def _campaign(toll: Toll, kills: int, connections: int, dice: random.Random) -> None:
+async def _campaign(toll: Toll, kills: int, plan: Plan, dice: random.Random) -> None:
     """One campaign from its first process to its last, which nobody kills."""
     most = max(1, int(RECIPIENTS * SHARE / kills) * COMMANDS)
     doubts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="bulkmail-kills-") as folder:
-        async with answering() as server:
-            campaign = _write_project(Path(folder), server.port, connections)
-            for _ in range(kills):
-                await _kill_one(campaign, server, dice, most)
-                toll.kills += 1
-                found = _in_doubt(campaign)
-                doubts.update(found)
-                toll.most_in_doubt = max(toll.most_in_doubt, len(found))
-            summary = await _finish(campaign)
+        async with answering(is_chunking=plan.window > 1) as server:
+            campaign = _write_project(Path(folder), server.port, plan)
+            killed = 0
+            while killed < kills:
+                if plan.processes > 1:
+                    times = await _kill_family(campaign, server, dice, most, plan)
+                else:
+                    await _kill_one(campaign, server, dice, most)
+                    times = 1
+                killed += times
+                before, doubts = doubts.total(), _doubts(campaign)
+                found = math.ceil((doubts.total() - before) / times)
+                toll.most_in_doubt = max(toll.most_in_doubt, found)
+            toll.kills += killed
+            summary = await _finish(campaign, plan)
         copies = Counter(taken.recipient for taken in server.taken)
         toll.invented += sum(key not in copies for key in _sent(campaign))
     letters = {(taken.recipient, taken.message_id) for taken in server.taken}
@@ -184,14 +268,15 @@ async def _campaign(toll: Toll, kills: int, connections: int, dice: random.Rando
 
 async def _measure(options: argparse.Namespace) -> int:
     dice, toll = random.Random(options.seed), Toll()
+    plan = Plan(options.connections, options.window, options.processes)
     began = perf_counter()
     for number in range(options.campaigns):
         kills = options.kills // options.campaigns + (number < options.kills % options.campaigns)
-        await _campaign(toll, kills, options.connections, dice)
+        await _campaign(toll, kills, plan, dice)
         print(f"{toll.kills} kills: {toll.lost} lost", file=sys.stderr, flush=True)
-    for line in toll.lines(options.connections, options.window):
+    for line in toll.lines(plan):
         print(line)
-    is_met = toll.is_met(options.connections, options.window)
+    is_met = toll.is_met(plan)
     print(f"seed {options.seed}, {perf_counter() - began:.0f} s")
     print("The promise was kept." if is_met else "THE PROMISE WAS BROKEN.")
     return 0 if is_met else 1
@@ -204,6 +289,7 @@ def main() -> int:
     parser.add_argument("--campaigns", type=int, default=4, help="over so many campaigns")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--window", type=int, default=1, help="messages under way a connection")
+    parser.add_argument("--processes", type=int, default=1, help="of one run")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     return asyncio.run(_measure(parser.parse_args()))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from simulation.census import seldom_collect
 from simulation.mutations import MUTATIONS
 from simulation.seed import Verdict, play
 
@@ -40,5 +41,5 @@ def hunt(name: str) -> Hunt:
 
 def hunt_all() -> Iterator[Hunt]:
     """All mutations, on all cores."""
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=seldom_collect) as pool:
         yield from pool.map(hunt, MUTATIONS)
