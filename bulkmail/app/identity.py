@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from bulkmail.address import parse_mailbox
@@ -95,6 +96,33 @@ async def refuse_new_name(ledger: Ledger, campaign: Campaign) -> None:
             "or --as-new",
         )
     )
+
+
+async def refuse_moved_file(
+    ledger: Ledger, campaign: Campaign, list_sha256: str, fingerprint: Callable[[str], str]
+) -> None:
+    """Raise `ConfigurationError` when this is a file that was sent under the name it had before.
+
+    Known by what is the same: the former file is gone, and list, templates and keys are what they
+    were. `fingerprint` gives that of the campaign as if it was called so.
+    """
+    if series_of(campaign.name) != campaign.name:
+        return  # An occurrence is a campaign of its own each time.
+    for known in await ledger.campaigns():
+        if (
+            known.list_sha256 == list_sha256
+            and series_of(known.name) == known.name
+            and not (campaign.root / known.path).exists()
+            and known.fingerprint == fingerprint(known.name)
+        ):
+            raise ConfigurationError(
+                campaign.fault(
+                    ("name",),
+                    f"this was sent as {known.name}, by {known.path}, which is gone; as "
+                    f"{campaign.name} it would mail everybody again. Put the file back, or: "
+                    f"bulkmail rename {known.name} {campaign.name}, or --as-new",
+                )
+            )
 
 
 def refuse_new_key(campaign: Campaign, record: CampaignRecord | None, key: str | None) -> None:

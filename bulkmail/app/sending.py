@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from bulkmail.app.assembly import Surroundings, engine_for, transcribing
 from bulkmail.app.channel import AnyComposer
 from bulkmail.app.enrolling import Pass, skip_again
-from bulkmail.app.identity import refuse_another_ledger, refuse_new_key, refuse_new_name
+from bulkmail.app.identity import (
+    refuse_another_ledger,
+    refuse_moved_file,
+    refuse_new_key,
+    refuse_new_name,
+)
 from bulkmail.app.listing import opened_list
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
@@ -279,6 +284,10 @@ class _Job:
         if not self._options.as_new:
             await refuse_new_name(self._ledger, self._campaign)
             refuse_new_key(self._campaign, record, recipients.key_column)
+            if record is None:
+                await refuse_moved_file(
+                    self._ledger, self._campaign, recipients.sha256(), self._composer.fingerprint
+                )
         fingerprint = self._composer.fingerprint()
         is_strict = self._options.require_check
         if is_strict:

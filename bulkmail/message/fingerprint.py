@@ -34,9 +34,15 @@ _KEYS = {
 
 
 def fingerprint(
-    campaign: Campaign, templates: Iterable[tuple[Path, str]], shared: Iterable[Path]
+    campaign: Campaign,
+    templates: Iterable[tuple[Path, str]],
+    shared: Iterable[Path],
+    *,
+    name: str | None = None,
 ) -> str:
     """SHA-256, in hex, over the campaign's keys, its templates' sources and its shared files.
+
+    With `name` that of the campaign as if it was called so.
 
     Each row's own files are not in it: they are looked at when the row's message is made. A file
     that has vanished counts as such; nothing is raised.
@@ -44,7 +50,7 @@ def fingerprint(
     model = campaign.model
     facts = [
         _VERSION,
-        campaign.name,
+        campaign.name if name is None else name,
         model.schedule.timezone,
         model.model_dump(mode="json", include=_KEYS),
         model.unsubscribe and [model.unsubscribe.url, model.unsubscribe.mailto],

@@ -153,6 +153,26 @@ async def test_a_renamed_campaign_is_refused_with_the_way_out(project: MailProje
     assert set(server.got.values()) == {2}
 
 
+async def test_a_campaign_whose_file_was_moved_is_refused_with_the_way_out(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send()
+
+        moved = project.path.rename(project.path.with_name("december.yaml"))
+        with pytest.raises(ConfigurationError, match=r"bulkmail rename letter december.*--as-new"):
+            await send(Campaign.load(moved))
+        assert set(server.got.values()) == {1}
+
+        text = moved.read_text("utf-8")
+        moved.write_text(text.replace("For {{ name }}", "News for {{ name }}"), "utf-8")
+        other = await send(Campaign.load(moved))
+
+    assert other.exit_code == 0, "another letter to the same people is another campaign"
+    assert set(server.got.values()) == {2}
+
+
 async def test_a_key_put_back_goes_on(project: MailProject) -> None:
     async with scripted() as server:
         project.servers(server.url())
