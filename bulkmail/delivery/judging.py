@@ -126,6 +126,8 @@ async def give_back(lane: Lane, shared: Engagement) -> None:
         await shared.ledger.release(waiting)
         for delivery in waiting:
             shared.gates.leave(delivery.id)
+        # Nothing may be in anybody's hands any more, and who is to claim waits for what is.
+        shared.control.wake()
 
 
 async def learn_of_slowdowns(lanes: tuple[Lane, ...], shared: Engagement) -> None:
