@@ -13,6 +13,7 @@ from simulation.smtp_server import Taken
 from simulation.story import CampaignPlan, address, copies
 from simulation.world import Broken, HandedOver, World
 
+from bulkmail.app.processes.sharing import share
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.engine import Ending
 from bulkmail.errors import LedgerError
@@ -72,6 +73,7 @@ def broken(world: World) -> Iterator[Broken]:
         yield from _at_odds(fate, taken[fate.key])
         yield from _copies(world, fate, taken)
     yield from _beyond_limits(world)
+    yield from _crowded(world)
     yield from _hammered(world)
     yield from _two_at_once(world)
     yield from _too_many_doubts(world)
@@ -183,10 +185,26 @@ def _excess(handed_over: Sequence[HandedOver], rate: Rate) -> float | None:
     return None
 
 
+def _crowded(world: World) -> Iterator[Broken]:
+    """No domain is on more connections at once than its limit says, over a run's processes."""
+    runs = {run for run, _ in world.busy}
+    for run, limit in itertools.product(sorted(runs), world.story.limits):
+        theirs = [busy for domain in limit.domains for busy in world.busy.get((run, domain), ())]
+        if limit.connections is None:
+            continue
+        for busy in theirs:
+            lines = {each.line for each in theirs if each.begin <= busy.begin < each.end}
+            if len(lines) > limit.connections:
+                what = f"{run}: {len(lines)} to {limit.name}, {limit.connections} at most"
+                yield Broken("no domain has more connections than wanted", what)
+
+
 def _hammered(world: World) -> Iterator[Broken]:
+    # A child that is killed behind its refusal has told nobody.
+    lost = Counter({s.process.name: s.family.lost for s in world.senders if s.family})
     for books in world.books:
         for (run, _), times in Counter(books.refused_logins).items():
-            if times > 1:
+            if times > 1 + lost[run]:
                 yield Broken("a login is not hammered", f"{run} at {books.name}: {times} times")
 
 
@@ -198,15 +216,24 @@ def _two_at_once(world: World) -> Iterator[Broken]:
 
 def _too_many_doubts(world: World) -> Iterator[Broken]:
     """A crash leaves in doubt one row a connection, times the window where there is one."""
-    story = world.story
-    most = sum(
-        settings.connections * (settings.window if temper.chunking else 1)
-        for settings, temper in zip(story.settings, story.tempers, strict=True)
-    )
+    most = _most_doubts(world, 1)
     for sender in world.senders:
         if sender.doubts_found > most:
             what = f"{sender.doubts_found} before {sender.process.name}, {most} at most"
             yield Broken("no more doubts than connections times the window", what)
+        mine = _most_doubts(world, sender.plan.processes)
+        if sender.doubts_by_death > mine:
+            what = f"{sender.doubts_by_death} by a child of {sender.process.name}, {mine} at most"
+            yield Broken("no more doubts than connections times the window", what)
+
+
+def _most_doubts(world: World, of: int) -> int:
+    """By the death of one of so many processes: that of the first, who has the largest share."""
+    story = world.story
+    return sum(
+        share(settings.connections, 0, of) * (settings.window if temper.chunking else 1)
+        for settings, temper in zip(story.settings, story.tempers, strict=True)
+    )
 
 
 def _against_their_will(world: World, taken: dict[str, list[Taken]]) -> Iterator[Broken]:

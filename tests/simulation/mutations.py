@@ -14,6 +14,9 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from bulkmail.app.processes import child
+from bulkmail.app.processes.crew import Crew
+from bulkmail.app.processes.door import Door
 from bulkmail.campaign.units import Demand
 from bulkmail.delivery import blame, classify, verdict
 from bulkmail.delivery.gates import Gate
@@ -378,6 +381,47 @@ def over_for_who_is_shut_out() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def all_claims_freed_by_a_death() -> Iterator[None]:
+    """What one child's death frees is what all of the run's children have claimed."""
+    real = Ledger.recover
+
+    async def recover(self: Ledger, campaign_id: int, **how: Any) -> int:
+        return await real(self, campaign_id, **(how | {"owner": None}))
+
+    with patch.object(Ledger, "recover", recover):
+        yield
+
+
+@contextlib.contextmanager
+def dead_child_not_buried() -> Iterator[None]:
+    """What a dead child had past its mark stays as it is."""
+
+    async def bury(self: Crew, *facts: Any) -> None:
+        """It will have been nothing."""
+
+    with patch.object(Crew, "_bury", bury):
+        yield
+
+
+@contextlib.contextmanager
+def connections_not_divided() -> Iterator[None]:
+    """Every child has all the connections of the run."""
+    with patch.object(child, "divided_servers", lambda servers, *_: servers):
+        yield
+
+
+@contextlib.contextmanager
+def refused_login_not_passed_on() -> Iterator[None]:
+    """A child tries a login whatever came of it for another one."""
+
+    async def enter(self: Door, server: str, open_session: Any) -> Any:
+        return await open_session()
+
+    with patch.object(Door, "enter", enter):
+        yield
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -406,5 +450,9 @@ MUTATIONS: dict[str, Mutation] = {
         refused_copies_forgotten,
         rest_is_sent_to_all,
         over_for_who_is_shut_out,
+        all_claims_freed_by_a_death,
+        dead_child_not_buried,
+        connections_not_divided,
+        refused_login_not_passed_on,
     )
 }

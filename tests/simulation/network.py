@@ -33,6 +33,10 @@ class Watcher(Protocol):
         """A process handed bytes to its connection."""
         ...
 
+    def connected(self, process: Process, server: str, change: int) -> None:
+        """A process has one connection more, or less."""
+        ...
+
     def said(self, process: Process, line: Line, kind: str, what: str) -> None:
         """Those bytes are a command, or the end of a content (see `Wiretap`)."""
         ...
@@ -46,6 +50,8 @@ class Line:
     #: When its last MAIL was handed over: virtual seconds, and by the sender's clock.
     mail_at: float = 0.0
     mail_by_clock: float = 0.0
+    #: Domains of the message that is under way, each with when its first RCPT was handed over.
+    domains: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -102,7 +108,7 @@ class SimStream:
         self._loop = network.loop
         self._books = books
         self._process = process
-        self._server = ServerSide(books, process.name)
+        self._server = ServerSide(books, process.run)
         self._tap = Wiretap()
         self._line = Line(books.name)
         self._arrived = bytearray()
@@ -117,6 +123,7 @@ class SimStream:
         self._news: asyncio.Future[None] | None = None
         self._heard_at = self._loop.time()
         books.connections += 1
+        network.watcher.connected(process, books.name, 1)
         process.heirs.append(self._orphaned)
         self._answer(self._server.greet(self._loop.time()))
         self._watch_idle()
@@ -252,15 +259,18 @@ class SimStream:
     def _hang_up(self) -> None:
         """Our end is closed: what was written still arrives, then the server sees the end."""
         if not self._is_cut:
-            self._is_cut = True
-            self._later(max(self._out_at, self._loop.time()), self._leave_server)
+            self._close()
             self._tell()
             if self._orphaned in self._process.heirs:
                 self._process.heirs.remove(self._orphaned)
 
     def _orphaned(self) -> None:
         """The process died: the kernel closes."""
+        self._close()
+
+    def _close(self) -> None:
         self._is_cut = True
+        self._network.watcher.connected(self._process, self._books.name, -1)
         self._later(max(self._out_at, self._loop.time()), self._leave_server)
 
     def _leave_server(self) -> None:

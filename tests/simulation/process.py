@@ -19,8 +19,11 @@ class Process:
     Dead, none of its steps is run any more: the loop drops them. Paused, they wait.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, of: Process | None = None) -> None:
+        """`of`: whose child it is, of one run."""
         self.name = name
+        #: The run it is of.
+        self.run: str = name if of is None else of.run
         self.is_dead = False
         self.is_paused = False
         #: Steps run so far: from one await to the next, each is one.

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from unittest.mock import patch
 
-from simulation import invariants
+from simulation import family, invariants
 from simulation.story import tell
 from simulation.trace import Trace
 from simulation.world import Broken, World
@@ -42,7 +42,7 @@ _ATTENTION = 60.0
 
 def play(seed: int, *, is_kept: bool = False) -> Verdict:
     """Let a seed happen, and hold the invariants against it."""
-    with patch.object(engine, "ATTENTION", _ATTENTION):
+    with patch.object(engine, "ATTENTION", _ATTENTION), family.staged():
         return _play(seed, is_kept=is_kept)
 
 

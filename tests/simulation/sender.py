@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from random import Random
+from typing import Any
 
 from simulation.disk import Disk, SimDriver
+from simulation.family import Family
 from simulation.loop import VirtualLoop
 from simulation.network import Network
 from simulation.process import Process
 from simulation.story import CampaignPlan, RunPlan, address, copies
 
+from bulkmail.app.assembly import End, Opening
+from bulkmail.app.processes.sharing import how_many
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.engagement import Engagement, Tally
-from bulkmail.delivery.engine import Ending, Engine, RunSettings
+from bulkmail.delivery.engine import Ending, Engine, RunResult, RunSettings
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Observer
+from bulkmail.delivery.refusals import Verdicts
 from bulkmail.delivery.retry import RetryPolicy
-from bulkmail.errors import CampaignBusy
+from bulkmail.errors import CampaignBusy, ProcessDied
 from bulkmail.fate import Delivery
 from bulkmail.ledger import Ledger, NewRow
+from bulkmail.ledger.run import CampaignRun
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.message_id import message_id
 from bulkmail.settings import DomainLimit, ServerSettings
@@ -69,6 +76,20 @@ class Machine:
     limits: tuple[DomainLimit, ...] = ()
 
 
+class SimLedger(Ledger):
+    """Tells its run how many were in doubt by who died."""
+
+    run_of: Sender | None = None
+
+    async def recover(self, campaign_id: int, **how: Any) -> int:
+        doubts = await super().recover(campaign_id, **how)
+        if self.run_of is not None and how.get("owner") and self.run_of.family:
+            self.run_of.doubts_by_death = max(self.run_of.doubts_by_death, doubts)
+        elif self.run_of is not None:
+            self.run_of.doubts_found = doubts
+        return doubts
+
+
 @dataclass
 class Sender:
     """One run of one campaign, from the lock to its end."""
@@ -88,8 +109,12 @@ class Sender:
     holds_lock: bool = False
     #: Whether another run has the lock for certain.
     must_be_busy: bool = False
-    #: How many rows an earlier run left in doubt.
+    #: How many rows an earlier run left in doubt, and one of its children that died, at most.
     doubts_found: int = 0
+    doubts_by_death: int = 0
+    #: Its children, where it has some; and what befalls the next of them at a step of its own.
+    family: Family | None = None
+    befalls_children: list[tuple[int, Callable[[Process], None]]] = field(default_factory=list)
     control: Control = field(init=False)
     task: asyncio.Task[None] | None = None
 
@@ -101,6 +126,18 @@ class Sender:
     def is_over(self) -> bool:
         """Whether it has come to its end, and not died."""
         return self.task is not None and self.task.done()
+
+    @property
+    def processes(self) -> list[Process]:
+        """All of the run that live: the parent first."""
+        children = [child.process for child in self.family.living.values()] if self.family else []
+        return [each for each in (self.process, *children) if not each.is_dead]
+
+    def born(self, process: Process) -> None:
+        """A child begins."""
+        if self.befalls_children:
+            step, befalls = self.befalls_children.pop(0)
+            process.at_step[step] = partial(befalls, process)
 
     def start(self) -> asyncio.Task[None]:
         """Begin; the loop runs it."""
@@ -118,8 +155,7 @@ class Sender:
             self.control.stop()
 
     async def _main(self) -> None:
-        driver = SimDriver(self.machine.disk, self.machine.loop, self.process, self.dice)
-        ledger = Ledger(driver, self._clock)
+        ledger = self.open_ledger(self.process)
         ledger._held = self.machine.disk.held
         lock = ledger.lock(self.campaign.name)
         try:
@@ -130,51 +166,102 @@ class Sender:
             await self._run(ledger)
         except CampaignBusy:
             self.was_busy = True
+        except ProcessDied:
+            # One child after the other was killed: it says so, and who is left waits.
+            self.ending = Ending.WAITING
         except asyncio.CancelledError:
             self.ending = Ending.INTERRUPTED
         finally:
             self.holds_lock = False
             lock.release()
-            await driver.close()
+            await ledger.close()
 
     async def _run(self, ledger: Ledger) -> None:
         campaign_id = await self._enrol(ledger)
         retry = self.campaign.retry
-        self.doubts_found = await ledger.recover(
+        await ledger.recover(
             campaign_id,
             resend=retry.resend_on_doubt,
             due_at=self._clock.time() + retry.backoff[0],
             owner=self.takes_over,
         )
-        run = ledger.run(campaign_id, owner=self.process.name)
+        self.ending = (await self._send(ledger, campaign_id)).ending
+
+    async def _send(self, ledger: Ledger, campaign_id: int) -> RunResult:
+        of = how_many(self.plan.processes, self.machine.settings, self.machine.limits)
+        if of > 1:
+            self.family = Family(self)
+            return await self.family.run(ledger, campaign_id, of)
         settings = RunSettings(limit=self.plan.limit, is_waiting=self.plan.is_waiting)
+        run = ledger.run(campaign_id, owner=self.process.name)
+        ends = self.ends(self.machine.settings, self.process)
+        return await self.engine(run, ends, self.control, settings).run()
+
+    def engine(
+        self,
+        run: CampaignRun,
+        ends: Iterable[End],
+        control: Control,
+        settings: RunSettings,
+        *,
+        limits: Sequence[DomainLimit] | None = None,
+        observer: Observer | None = None,
+        verdicts: Callable[[str], Verdicts | None] = lambda _: None,
+        dice: Random | None = None,
+    ) -> Engine:
+        """The engine of a process of this run."""
         lanes = [
-            Lane(self._pool(server), server, run, self._clock, is_patient=self.plan.is_waiting)
-            for server in self.machine.settings
+            Lane(
+                pool,
+                server,
+                run,
+                self._clock,
+                is_patient=settings.is_waiting,
+                verdicts=verdicts(server.name),
+            )
+            for server, pool in ends
         ]
         shared = Engagement(
             ledger=run,
             compose=self.compose,
-            policy=RetryPolicy(retry, self.dice),
+            policy=RetryPolicy(self.campaign.retry, dice or self.dice),
             clock=self._clock,
-            control=self.control,
-            observer=self.observer,
+            control=control,
+            observer=observer or self.observer,
             shut_until=lambda _: None,
             tally=Tally(),
-            gates=Gates(self.machine.limits),
+            gates=Gates(self.machine.limits if limits is None else limits),
         )
-        self.ending = (await Engine(lanes, shared, settings).run()).ending
+        return Engine(lanes, shared, settings)
 
-    def _pool(self, server: ServerSettings) -> SessionPool:
-        opened = partial(
+    def ends(
+        self, servers: Iterable[ServerSettings], process: Process, opening: Opening | None = None
+    ) -> list[End]:
+        """Servers, and the ways to them from a process of this run."""
+        return [(server, self._pool(server, process, opening)) for server in servers]
+
+    def _pool(
+        self, server: ServerSettings, process: Process, opening: Opening | None
+    ) -> SessionPool:
+        opened: Callable[[], Awaitable[Session]] = partial(
             Session.open,
             server,
             clock=self._clock,
             password=Password(server),
             trust=Trust(),
-            connect=self.machine.network.connector(self.process),
+            connect=self.machine.network.connector(process),
         )
+        if opening is not None:
+            opened = partial(opening, server.name, opened)
         return SessionPool(server, opened, clock=self._clock)
+
+    def open_ledger(self, process: Process) -> SimLedger:
+        """The ledger, as a process of this run has it open."""
+        dice = self.dice if process is self.process else Random(process.name)
+        driver = SimDriver(self.machine.disk, self.machine.loop, process, dice)
+        ledger = SimLedger(driver, self._clock)
+        ledger.run_of = self
+        return ledger
 
     async def _enrol(self, ledger: Ledger) -> int:
         """Bring the list into the ledger, where no pass over it was complete."""

@@ -23,6 +23,14 @@ from bulkmail.settings import (
 DOMAINS = ("x.example", "x.example", "x.example", "big.example", "slow.example")
 
 
+class Whom(Enum):
+    """Of a run of several processes, who is killed or paused."""
+
+    CHILD = "a child"
+    PARENT = "the parent"
+    ALL = "the whole family"
+
+
 class Befalls(Enum):
     """What happens to a run."""
 
@@ -66,6 +74,11 @@ class RunPlan:
     gap: float = 1.0
     #: How many addresses come on the suppression list while it runs.
     suppressing: int = 0
+    #: Siblings on one ledger under one lock; one is the run itself.
+    processes: int = 1
+    whom: Whom = Whom.CHILD
+    #: At which of its own steps each of the first children dies.
+    deaths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +134,10 @@ _LISTS = ((20, 49), (50, 64), (65, 160))
 _LISTS_OFTEN = (42, 50, 8)
 
 
+#: Share of the stories whose campaign is sent by several processes.
+_SIBLINGS = 0.25
+
+
 def tell(seed: int) -> Story:
     """The story of a seed."""
     dice = Random(f"story {seed}")
@@ -142,7 +159,7 @@ def tell(seed: int) -> Story:
         has_copies=dice.random() < 0.45,
     )
     neighbour = CampaignPlan(name="news", rows=dice.randint(5, 25), retry=_retry(dice))
-    return Story(
+    told = Story(
         seed=seed,
         settings=tuple(
             replace(
@@ -157,6 +174,34 @@ def tell(seed: int) -> Story:
         limits=_limits(dice),
         settings_of_clock=_settings_of_clock(dice),
     )
+    return _with_siblings(told, Random(f"siblings {seed}"))
+
+
+def _with_siblings(story: Story, dice: Random) -> Story:
+    """In a quarter of the stories the campaign's runs are several processes each."""
+    if dice.random() >= _SIBLINGS:
+        return story
+    of = dice.choice((2, 2, 3))
+    # Each has to have a connection of its own, or it is not started.
+    return replace(
+        story,
+        settings=tuple(replace(s, connections=max(of, s.connections)) for s in story.settings),
+        limits=tuple(
+            replace(limit, connections=limit.connections and max(of, limit.connections))
+            for limit in story.limits
+        ),
+        runs=tuple(_of_siblings(run, of, story.campaign.rows, dice) for run in story.runs),
+    )
+
+
+def _of_siblings(run: RunPlan, of: int, rows: int, dice: Random) -> RunPlan:
+    whom = dice.choice((Whom.CHILD, Whom.CHILD, Whom.PARENT, Whom.ALL))
+    if run.befalls in (Befalls.PAUSE, Befalls.TAKEOVER) and whom is Whom.PARENT:
+        whom = Whom.CHILD
+    count = dice.choice((0, 1, 2))
+    # Their share of a message's steps, and those of beginning.
+    deaths = tuple(dice.randint(1, 60 + 30 * rows // of) for _ in range(count))
+    return replace(run, processes=of, whom=whom, deaths=deaths)
 
 
 def _limits(dice: Random) -> tuple[DomainLimit, ...]:

@@ -35,6 +35,10 @@ FOUND: dict[str, tuple[int, ...]] = {
     "refused_copies_forgotten": (4,),
     "rest_is_sent_to_all": (4,),
     "over_for_who_is_shut_out": (0,),
+    "all_claims_freed_by_a_death": (29,),
+    "dead_child_not_buried": (10,),
+    "connections_not_divided": (7,),
+    "refused_login_not_passed_on": (68,),
 }
 
 

@@ -14,7 +14,7 @@ from simulation.network import Line, Network
 from simulation.process import Process
 from simulation.sender import Machine, Sender, VirtualClock
 from simulation.smtp_server import Books
-from simulation.story import Befalls, CampaignPlan, RunPlan, Story, address
+from simulation.story import Befalls, CampaignPlan, RunPlan, Story, Whom, address
 from simulation.trace import Trace
 
 from bulkmail.fate import Attempt, Delivery, State
@@ -33,6 +33,15 @@ class HandedOver:
     at: float
     #: The same instant by the clock of the sender, which can be set.
     by_clock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A connection had a message for a domain: from its RCPT to its end of data, at least."""
+
+    begin: float
+    end: float
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,8 @@ class World:
         #: Messages that were handed over, by server, and recipients of theirs, by domain.
         self.handed_over: dict[str, list[HandedOver]] = defaultdict(list)
         self.to_domains: dict[str, list[HandedOver]] = defaultdict(list)
+        #: Of each run and domain, the connections that had a message for it.
+        self.busy: dict[tuple[str, str], list[Busy]] = defaultdict(list)
         self.senders: list[Sender] = []
         #: What broke while the story happened.
         self.broken: list[Broken] = []
@@ -84,6 +95,9 @@ class World:
         self._fenced: set[str] = set()
         self._awaited: dict[tuple[str, int], Callable[[], None]] = {}
         self._counts: Counter[str] = Counter()
+        #: Open ones, by run and server, and how many there may be.
+        self._connections: Counter[tuple[str, str]] = Counter()
+        self._most_connections = {each.name: each.connections for each in story.settings}
 
     @property
     def books(self) -> list[Books]:
@@ -107,6 +121,8 @@ class World:
             for number, plan in enumerate(self.story.runs, start=1):
                 self._run(number, plan)
                 self._pass(plan.gap)
+            # Who lost its parent ends by itself, and no run waits for it.
+            self.loop.run(lambda: not any(s.family and s.family.living for s in self.senders))
         except NeverEnds as error:
             self._break("it ends", str(error))
 
@@ -123,10 +139,16 @@ class World:
         sender = self._sender(f"run{number}", self.story.campaign, plan)
         if plan.befalls is not Befalls.NOTHING:
             misfortune = partial(self._befall, sender)
-            if plan.moment.kind == "step":
+            if plan.processes > 1 and plan.moment.kind == "step":
+                step = 1 + plan.moment.number // plan.processes
+                sender.befalls_children.append((step, misfortune))
+            elif plan.moment.kind == "step":
                 sender.process.at_step[plan.moment.number] = misfortune
             else:
                 self._awaited[plan.moment.kind, plan.moment.number] = misfortune
+        sender.befalls_children += [(step, self._die) for step in plan.deaths]
+        if plan.processes > 1:
+            self.trace.faults["several processes"] += 1
         if plan.rival_after is not None:
             self._in(plan.rival_after, partial(self._rival, sender))
         if plan.suppressing:
@@ -164,7 +186,7 @@ class World:
         sender.start().add_done_callback(lambda _: gone(), context=self.loop.world)
         return sender
 
-    def _befall(self, sender: Sender) -> None:
+    def _befall(self, sender: Sender, child: Process | None = None) -> None:
         if sender.is_over or sender.process.is_dead:
             return
         plan = sender.plan
@@ -172,7 +194,10 @@ class World:
         self._note(plan.befalls.value, sender.process.name, sender.process.steps)
         match plan.befalls:
             case Befalls.KILL:
-                sender.process.kill()
+                for process in self._struck(sender, child):
+                    process.kill()
+                if sender.process not in sender.processes:
+                    self._fenced.update(orphan.name for orphan in sender.processes)
             case Befalls.POWER_CUT:
                 self._cut_power()
             case Befalls.INTERRUPT | Befalls.CUT:
@@ -180,19 +205,43 @@ class World:
                 if plan.befalls is Befalls.CUT:
                     self._in(plan.seconds, sender.interrupt)
             case Befalls.PAUSE | Befalls.TAKEOVER:
-                sender.process.is_paused = True
-                if plan.befalls is Befalls.TAKEOVER:
-                    self._in(plan.seconds, partial(self._take_over, sender))
-                    self._in(
-                        plan.seconds + self._dice.choice((0.1, 2.0, 60.0)),
-                        partial(self.loop.resume, sender.process),
-                    )
-                else:
-                    self._in(plan.seconds, partial(self.loop.resume, sender.process))
+                self._pause(sender, child)
+
+    def _struck(self, sender: Sender, child: Process | None) -> list[Process]:
+        """Who of a run is killed or paused: itself, where it has no children."""
+        parent, *children = sender.processes
+        if not children or sender.plan.whom is Whom.ALL:
+            return [parent, *children]
+        if sender.plan.whom is Whom.PARENT:
+            self.trace.faults["parent killed"] += 1
+            return [parent]
+        self.trace.faults[f"child: {sender.plan.befalls.value}"] += 1
+        return [child or self._dice.choice(children)]
+
+    def _die(self, child: Process) -> None:
+        self.trace.faults["child: kill"] += 1
+        self._note("dies", child.name)
+        child.kill()
+
+    def _pause(self, sender: Sender, child: Process | None) -> None:
+        plan = sender.plan
+        struck = self._struck(sender, child)
+        later = plan.seconds
+        if plan.befalls is Befalls.TAKEOVER:
+            # A child's siblings take its claims over; nobody is as free to in place of a family.
+            if sender.family is None:
+                self._in(plan.seconds, partial(self._take_over, sender))
+            later += self._dice.choice((0.1, 2.0, 60.0))
+        for process in struck:
+            process.is_paused = True
+            if sender.family is not None:
+                self._fenced.add(process.name)
+            self._in(later, partial(self.loop.resume, process))
 
     def _cut_power(self) -> None:
         for sender in self.senders:
-            sender.process.kill()
+            for process in sender.processes:
+                process.kill()
         self.disk.lose_power()
 
     def _take_over(self, sender: Sender) -> None:
@@ -231,19 +280,32 @@ class World:
         """A process handed bytes to its connection."""
         self._note("wrote", process.name, server, len(octets))
 
+    def connected(self, process: Process, server: str, change: int) -> None:
+        """A process has one connection more, or less."""
+        self._connections[process.run, server] += change
+        most = self._most_connections[server]
+        if (has := self._connections[process.run, server]) > most:
+            self._break("no more connections than wanted", f"{process.run}: {has} of {most}")
+
     def said(self, process: Process, line: Line, kind: str, what: str) -> None:
         """A process said something on a connection."""
         match kind:
             case "mail":
+                line.domains.clear()
                 line.mail_at, line.mail_by_clock = self.loop.time(), self.clock.time()
                 self.handed_over[line.server].append(self._handed_over(line))
                 self._count("mail")
             case "rcpt":
                 self._note("rcpt", process.name, what)
+                line.domains.setdefault(what.rpartition("@")[2], self.loop.time())
                 self.to_domains[what.rpartition("@")[2]].append(self._handed_over(line))
                 if process.name not in self._fenced:
                     self._is_due(what)
             case _:
+                for domain, since in line.domains.items():
+                    busy = Busy(since, self.loop.time(), id(line))
+                    self.busy[process.run, domain].append(busy)
+                line.domains.clear()
                 self._count("dot")
 
     @staticmethod
