@@ -412,6 +412,13 @@ def connections_not_divided() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def domains_not_divided() -> Iterator[None]:
+    """Every child has all the connections that a domain may have."""
+    with patch.object(child, "divided_limits", lambda limits, *_: limits):
+        yield
+
+
+@contextlib.contextmanager
 def refused_login_not_passed_on() -> Iterator[None]:
     """A child tries a login whatever came of it for another one."""
 
@@ -453,6 +460,7 @@ MUTATIONS: dict[str, Mutation] = {
         all_claims_freed_by_a_death,
         dead_child_not_buried,
         connections_not_divided,
+        domains_not_divided,
         refused_login_not_passed_on,
     )
 }

@@ -38,6 +38,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "all_claims_freed_by_a_death": (29,),
     "dead_child_not_buried": (10,),
     "connections_not_divided": (7,),
+    "domains_not_divided": (249,),
     "refused_login_not_passed_on": (68,),
 }
 
