@@ -195,7 +195,7 @@ def _with_siblings(story: Story, dice: Random) -> Story:
 
 
 def _of_siblings(run: RunPlan, of: int, rows: int, dice: Random) -> RunPlan:
-    whom = dice.choice((Whom.CHILD, Whom.CHILD, Whom.PARENT, Whom.ALL))
+    whom = dice.choice((Whom.CHILD, Whom.PARENT, Whom.PARENT, Whom.ALL))
     if run.befalls in (Befalls.PAUSE, Befalls.TAKEOVER) and whom is Whom.PARENT:
         whom = Whom.CHILD
     count = dice.choice((0, 1, 2))
