@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bulkmail.campaign.secret_reference import SecretText
+from bulkmail.campaign.secret_reference import SecretReference, SecretText
 from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.campaign.values import MailboxTexts, is_template
 
@@ -43,7 +45,21 @@ class NotificationModel(StrictModel):
             raise ValueError("needs `mail` or `webhook`, one of them")
         if self.secret is not None and self.webhook is None:
             raise ValueError("`secret` is for a `webhook`, and there is none")
+        if self.webhook is not None and _is_plain(self.webhook):
+            raise ValueError("is not encrypted: only https://, but for this machine itself")
         return self
+
+
+def _is_plain(webhook: SecretReference) -> bool:
+    """Whether it is written as one that is not encrypted; what is looked up is judged then."""
+    text = "" if webhook.text is None else webhook.text.reveal()
+    if "${" in text or not text.lower().startswith("http://"):
+        return False
+    try:
+        host = urlsplit(text).hostname or ""
+        return host != "localhost" and not ip_address(host).is_loopback
+    except ValueError:
+        return True
 
 
 def _entry(value: Any) -> Any:

@@ -16,6 +16,7 @@ from support.page_server import Answer, header, page, page_server
 from support.scripted_server import ScriptedServer, on, scripted
 from support.watching import Announcements
 
+from bulkmail import Campaign
 from bulkmail.errors import ConfigurationError
 from bulkmail.transport import webhook
 
@@ -190,3 +191,15 @@ async def test_what_is_wrong_is_known_before_anything_is_sent(
 
     assert sentence in str(caught.value)
     assert "on_finish" in str(caught.value)
+
+
+@pytest.mark.parametrize("plain", ["http://192.0.2.1/", "HTTP://hooks.example/x", "http://[x/"])
+async def test_a_webhook_without_encryption_is_told_when_it_is_read(
+    project: MailProject, plain: str
+) -> None:
+    project.keys["on_failure"] = plain
+
+    with pytest.raises(ConfigurationError, match=r"on_failure.*only https://"):
+        Campaign.load(project.save())
+    project.keys["on_failure"] = ["http://127.0.0.1:9/", "http://localhost/", "http://${HOST}/"]
+    Campaign.load(project.save())
