@@ -179,9 +179,10 @@ class Engine:
             if now < gate.asks_at or len(claimed) == want:
                 continue
             room = min(want - len(claimed), gate.room(now))
-            found = await self._shared.ledger.claim(room, among, gate.name)
-            for delivery in found:
-                gate.enter(delivery.id)
+            with gate.asking(room):
+                found = await self._shared.ledger.claim(room, among, gate.name)
+                for delivery in found:
+                    gate.enter(delivery.id)
             if not found:
                 due_at = await self._shared.ledger.next_due_at([gate.name])
                 gate.asks_at = min(now + NOBODY, due_at or now + NOBODY)

@@ -23,6 +23,8 @@ from bulkmail.ledger import suppression
 #: A story is over in these, or does not end.
 MAX_STEPS = 150_000
 MAX_SECONDS = 5 * 86400.0
+#: Seconds that a lease of 60 s has left at least, as it is renewed in time.
+_KEPT = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,11 @@ class World:
         self._latest = max(self._latest, self.clock.time())
         self.clock.set_by += by
         self._note("clock set", by)
+        if by > _KEPT:
+            # By that clock leases are run out: siblings take one another's claims.
+            for sender in self.senders:
+                if sender.family is not None:
+                    self._fenced.update(process.name for process in sender.processes)
 
     def _suppress(self, count: int) -> None:
         """`bulkmail suppress add`, in a process of its own."""
