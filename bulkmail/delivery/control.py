@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 
 from bulkmail.clock import Clock
@@ -84,15 +85,21 @@ class Control:
         """Return when something happened since `listen`, or at `until` (epoch seconds)."""
         await self._wait(self._news, until)
 
-    async def pause(self, until: float) -> bool:
-        """Wait until then (epoch seconds). False: nothing more may begin, perhaps sooner."""
-        await self._wait(self._brake, until)
+    async def pause(self, until: float, *, furthest: float = math.inf) -> bool:
+        """Wait until then (epoch seconds). False: nothing more may begin, perhaps sooner.
+
+        It ends as well where `until` is more than `furthest` seconds away by now: the clock was set
+        back.
+        """
+        await self._wait(self._brake, until, furthest)
         return self.may_begin
 
-    async def _wait(self, event: asyncio.Event, until: float | None) -> None:
+    async def _wait(
+        self, event: asyncio.Event, until: float | None, furthest: float = math.inf
+    ) -> None:
         while not event.is_set():
             delay = None if until is None else until - self._clock.time()
-            if delay is not None and delay <= 0:
+            if delay is not None and not 0 < delay <= furthest:
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if delay is None else min(delay, GLANCE)):

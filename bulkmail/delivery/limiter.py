@@ -113,7 +113,7 @@ class Limiter:
                 if not self._slots and permit.spent is not None:
                     return QuotaSpent(permit.spent, permit.again_at)
                 if not self._slots:
-                    await control.pause(permit.again_at)
+                    await control.pause(permit.again_at, furthest=FURTHEST)
         return Stopped()
 
     @property
@@ -157,7 +157,7 @@ class Limiter:
                 return QuotaSpent(permit.spent, permit.again_at)
             if not is_ours and permit.again_at - self._clock.time() > MOMENT:
                 return Shut(permit.scope or "", permit.again_at, permit.spent)
-            await control.pause(permit.again_at)
+            await control.pause(permit.again_at, furthest=FURTHEST)
         return Stopped()
 
     def _handed(self, slot: Slot) -> Slot:
@@ -175,7 +175,7 @@ class Limiter:
             return None
         if wait > LONG_WAIT:
             return Busy(self._taken_until)
-        await control.pause(self._taken_until)
+        await control.pause(self._taken_until, furthest=FURTHEST)
         return None
 
     async def put_back(self, *slots: Slot) -> None:

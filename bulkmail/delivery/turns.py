@@ -8,7 +8,7 @@ from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.limiter import LONG_WAIT, Busy, QuotaSpent, Shut, Slot, Stopped
+from bulkmail.delivery.limiter import FURTHEST, LONG_WAIT, Busy, QuotaSpent, Shut, Slot, Stopped
 from bulkmail.delivery.ports import Session
 from bulkmail.errors import BulkmailError, SessionError
 from bulkmail.fate import Delivery
@@ -215,15 +215,19 @@ class Turns:
         """A session for then, which is far: until shortly before, none is held."""
         await self._lane.transport.release(session)
         lead = LEAD + self._lane.opening_seconds
-        going_on = await self._shared.control.pause(until - lead)
+        going_on = await self._shared.control.pause(until - lead, furthest=FURTHEST)
         return await self._acquire() if going_on else None
 
     async def _reach(self, slot: Slot, session: Session, delivery: Delivery) -> bool:
-        """Wait for the slot. False: it is void, or the run is stopping."""
+        """Wait for the slot. False: it is void, or the run is stopping, or the clock was set back.
+
+        By a clock that was set back it is of a time that the ledger counts anew.
+        """
         try:
-            going_on = await self._shared.control.pause(slot.opens_at)
+            going_on = await self._shared.control.pause(slot.opens_at, furthest=FURTHEST)
         except BaseException:
             await self._lane.transport.release(session)
             raise
         now = self._shared.clock.time()
-        return going_on and now <= slot.void_at and self._is_open(delivery, now)
+        is_now = slot.opens_at <= now <= slot.void_at
+        return going_on and is_now and self._is_open(delivery, now)

@@ -98,6 +98,21 @@ def test_the_smallest_of_several_paces_holds() -> None:
     virtually(story)
 
 
+@pytest.mark.parametrize("spacing", [1.0, 6.0])
+def test_a_turn_before_which_the_clock_is_set_back_is_not_waited_for(spacing: float) -> None:
+    async def story(clock: VirtualClock) -> None:
+        bench = await bench_for(clock, *people(12, "x.example"))
+        server = Timed(clock)
+        asyncio.get_running_loop().call_later(2.5, setattr, clock, "set_by", -3600.0)
+
+        await bench.send(server, connections=4, rates=(Rate(round(60 / spacing), 60.0),))
+
+        assert len(server.at["x.example"]) == 12
+        assert clock.monotonic() < 12 * spacing + 60
+
+    virtually(story)
+
+
 def test_a_pace_by_the_minute_is_spread_over_it() -> None:
     async def story(clock: VirtualClock) -> None:
         bench = await bench_for(clock, *people(3, "x.example"))

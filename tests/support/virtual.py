@@ -18,9 +18,11 @@ class VirtualClock(SkippingClock):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
+        #: Seconds by which it was set, in sum.
+        self.set_by = 0.0
 
     def time(self) -> float:
-        return _EPOCH + self._loop.time()
+        return _EPOCH + self._loop.time() + self.set_by
 
     def monotonic(self) -> float:
         return self._loop.time()
