@@ -114,7 +114,7 @@ async def _check(
             await notes.checks(campaign.name).passed(inspection.facts)
         record = await ledger.campaign(campaign.name)
         counts = None if record is None else await ledger.counts(record.id)
-    faults = [*inspection.faults, *servers_as_written(campaign)]
+    faults = [*inspection.faults]
     lines: tuple[Finding, ...] = ()
     if online:
         try:
@@ -210,6 +210,8 @@ def _notices(
     notices += filter(None, (inspection.notice, inspection.changed_files))
     if not has_server(campaign):
         notices.append(f"T{NO_SERVERS[1:]}")
+    # As the shipped examples' is made by `bulkmail demo`, it may be there by the time it is needed.
+    notices += [f"{fault}: it is needed to send." for fault in servers_as_written(campaign)]
     largest = inspection.overview.largest_bytes
     if largest > LARGE:
         notices.append(f"The largest message has {size(largest)}; many servers refuse that.")

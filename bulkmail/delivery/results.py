@@ -52,10 +52,12 @@ class Results:
     def _written(self, tried: Try, attempt: Attempt, writing: asyncio.Future[bool]) -> None:
         # An error is raised where it is waited for, unless the run ends by another one.
         is_written = not writing.cancelled() and writing.exception() is None
-        if is_written and writing.result():
-            self._shared.tally.book(attempt)
-            self._shared.observer.attempted(tried.delivery, attempt)
-        self.done(tried.delivery)
+        try:
+            if is_written and writing.result():
+                self._shared.tally.book(attempt)
+                self._shared.observer.attempted(tried.delivery, attempt)
+        finally:
+            self.done(tried.delivery)
 
     async def give_back(self, *deliveries: Delivery) -> None:
         """Untried: they are claimed again."""
