@@ -26,6 +26,8 @@ class Flight:
     began_in: int = 0
     #: The `sending` mark, once it was asked for.
     mark: asyncio.Future[bool] | None = None
+    #: Whether its end of data may have gone out, by what was handed over.
+    may_be_out: bool = False
     #: Whether its envelope went out behind another message.
     is_follower: bool = False
 

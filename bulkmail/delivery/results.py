@@ -29,6 +29,8 @@ class Results:
         self._lane = lane
         self._shared = shared
         self._writing: deque[asyncio.Future[bool]] = deque()
+        #: Marked, in the worker's hands, and of no known result.
+        self._marked: dict[int, Flight] = {}
 
     async def written(self, *, all_but: int = 0) -> None:
         """Wait until results are in the ledger, but for the last so many. A wait cuts none off."""
@@ -38,12 +40,14 @@ class Results:
 
     def done(self, delivery: Delivery) -> None:
         """It has left the worker's hands."""
+        self._marked.pop(delivery.id, None)
         self._lane.done()
         self._shared.gates.leave(delivery.id)
         self._shared.control.wake()
 
     def write(self, tried: Try, attempt: Attempt) -> asyncio.Future[bool]:
         """Have a result written, behind its mark; the future says whether the claim was ours."""
+        self._marked.pop(tried.delivery.id, None)
         writing = asyncio.ensure_future(self._shared.ledger.record(attempt))
         writing.add_done_callback(partial(self._written, tried, attempt))
         self._writing.append(writing)
@@ -77,6 +81,7 @@ class Results:
             self._shared.ledger.mark(flight.delivery, started_at, digests)
         )
         flight.mark.add_done_callback(_hear)
+        self._marked[flight.delivery.id] = flight
 
     def judged(self, tried: Try, outcome: Outcome) -> Attempt:
         """What is written for an outcome now."""
@@ -90,6 +95,15 @@ class Results:
             self._shared.observer.attempted(tried.delivery, attempt)
         else:
             await self._shared.ledger.release([tried.delivery])
+
+    async def take_back_marks(self) -> None:
+        """A cancelled worker's last act: what is marked, and surely not out, is as it was before.
+
+        What may be out is not touched: whoever handed it over writes down what it came to.
+        """
+        unsaid = [flight.delivery for flight in self._marked.values() if not flight.may_be_out]
+        if unsaid:
+            await self._shared.ledger.release(unsaid)
 
 
 def has_not_begun(outcome: Outcome) -> bool:

@@ -98,15 +98,18 @@ class WindowedCourse:
                 self._results.done(flight.delivery)
                 continue
             self._out.append(flight)
+            flight.may_be_out = True
             try:
                 await self._session.post(flight.mail, check=self._check(flight))
             except SlotMissed:
                 self._out.pop()
+                flight.may_be_out = False
                 await self._session.flush()
                 await self._results.give_back(flight.delivery)
                 await self._turns.missed()
             except MessageRefusedLocally as error:
                 self._out.pop()
+                flight.may_be_out = False
                 await self._session.flush()
                 await self._conclude(flight, classify.of_local_refusal(error))
         await self._session.flush()

@@ -68,6 +68,10 @@ class Worker:
                 while flight is not None:
                     flight = await self._course(flight)
                 await self._results.written(all_but=1)
+        except asyncio.CancelledError:
+            # A cut may come while the next one is made ready, behind whom nothing is on the wire.
+            await asyncio.shield(self._results.take_back_marks())
+            raise
         finally:
             await self._results.written()
 
@@ -214,16 +218,13 @@ class Worker:
             self._results.done(flight.delivery)
 
     async def _send(self, session: Session, flight: Flight, following: Following | None) -> Outcome:
-        may_be_out = False
-
         async def mark() -> None:
-            nonlocal may_be_out
             if flight.mark is None:
                 raise AssertionError("its mark is asked for before it is handed over")
             await come_to_its_end(flight.mark)
             if not flight.mark.result():
                 raise ClaimLost("the claim was taken over")
-            may_be_out = True
+            flight.may_be_out = True
 
         check = self._turns.check
         try:
@@ -243,7 +244,7 @@ class Worker:
         except MessageRefusedLocally as error:
             return classify.of_local_refusal(error)
         except asyncio.CancelledError:
-            await asyncio.shield(self._results.cut(flight.tried, may_be_out=may_be_out))
+            await asyncio.shield(self._results.cut(flight.tried, may_be_out=flight.may_be_out))
             if following is not None:
                 await asyncio.shield(self._shared.ledger.release([following.flight.delivery]))
             raise

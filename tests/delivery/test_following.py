@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import pytest
 from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
 
 from bulkmail.delivery.ports import Mark
 from bulkmail.errors import ConnectionLost
+from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
@@ -260,3 +262,29 @@ async def test_a_cut_leaves_the_first_in_doubt_and_the_follower_as_it_was(
 
     states = await bench.states()
     assert states == {"sent": 3, "in_doubt": 1, "pending": 2}
+
+
+@pytest.mark.parametrize("row", [2, 3, 4])
+async def test_a_cut_while_a_follower_is_composed_leaves_no_mark_behind(
+    bench_of: BenchOf, transport: GluingTransport, row: int
+) -> None:
+    bench = await bench_of(6)
+    composes, reached = bench.compose, asyncio.Event()
+
+    async def hangs(delivery: Delivery, instant: datetime) -> MailObject:
+        if delivery.row == row:
+            reached.set()
+            await asyncio.Event().wait()
+        return await composes(delivery, instant)
+
+    bench.compose = hangs
+    running = asyncio.create_task(bench.send(transport, connections=1))
+    await reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    states = await bench.states()
+    assert "sending" not in states
+    assert states.get("sent", 0) == len(transport.received)
+    assert states["pending"] == 6 - len(transport.received)

@@ -344,3 +344,25 @@ async def test_under_a_limit_one_message_waits_for_the_other(
 
     assert transport.posted == []
     assert await bench.states() == {"sent": 3}
+
+
+async def test_a_cut_while_what_stands_before_a_refused_one_leaves_takes_back_its_mark(
+    bench_of: BenchOf, transport: WindowTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await bench_of(6)
+    transport.untakeable = {"u2@x.example"}
+    reached = asyncio.Event()
+
+    async def hangs(_session: WindowSession) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(WindowSession, "flush", hangs)
+    running = asyncio.create_task(bench.send(transport, connections=1))
+    await reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    states = await bench.states()
+    assert states == {"in_doubt": len(transport.posted), "pending": 6 - len(transport.posted)}
