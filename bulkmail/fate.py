@@ -7,8 +7,10 @@ the contract's seven and no more; a claim (owner, epoch, lease) is not a state.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 
@@ -71,8 +73,32 @@ class Digests:
     attachments: Sequence[Mapping[str, Any]] = ()
 
 
+class _ByValues:
+    """Pickled by its values: one goes to another process with each row, each try.
+
+    What dataclasses do by themselves asks for each field of each value by its name, at either end.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        kind: Any = type(self)
+        names, values_of = _columns(kind)
+        return _put_together, (kind, names, values_of(self))
+
+
+@functools.cache
+def _columns(kind: type[Any]) -> tuple[tuple[str, ...], attrgetter[tuple[Any, ...]]]:
+    names = tuple(field.name for field in fields(kind))
+    return names, attrgetter(*names)
+
+
+def _put_together(kind: type[Any], names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    return kind(**dict(zip(names, values, strict=True)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(_ByValues):
     """A claimed row: what is needed to make one attempt."""
 
     id: int
@@ -105,7 +131,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(_ByValues):
     """What one try came to: written to the ledger under the claim's epoch."""
 
     delivery_id: int

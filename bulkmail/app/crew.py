@@ -91,7 +91,7 @@ class Crew:
         async for batch, instant in batches:
             for start in range(0, len(batch), CHUNK):
                 rows = list(batch[start : start + CHUNK])
-                question = Question.about(rows, instant, place if is_close else None)
+                question = Question(rows, instant, place if is_close else None)
                 place += len(rows)
                 loop = asyncio.get_running_loop()
                 asked = loop.run_in_executor(self._threads, self._ask, question)

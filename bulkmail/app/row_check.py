@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkmail.app.linting import is_looked_at
 from bulkmail.fate import Delivery, FileNote
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults, RowSkipped
 
-_NAMES = tuple(field.name for field in fields(Delivery))
-_values = attrgetter(*_NAMES)
-
 
 class Question(NamedTuple):
     """Rows in a row of the pass, to be checked as of one instant."""
 
-    #: Their values, as they travel: to pickle a dataclass takes thrice as long, at either end.
-    rows: list[tuple[Any, ...]]
+    rows: Sequence[Delivery]
     instant: datetime
     #: The place of the first one in the pass, from 1; None: none of them is looked at closely.
     first: int | None = None
-
-    @classmethod
-    def about(
-        cls, rows: Iterable[Delivery], instant: datetime, first: int | None = None
-    ) -> Question:
-        """The question about these rows."""
-        return cls([_values(row) for row in rows], instant, first)
-
-    def deliveries(self) -> Iterator[Delivery]:
-        """The rows that are asked about."""
-        return (Delivery(**dict(zip(_NAMES, row, strict=True))) for row in self.rows)
 
 
 class Sound(NamedTuple):
@@ -71,7 +54,7 @@ async def answers(question: Question, composer: Composer) -> list[Answer]:
             question.instant,
             is_close=first is not None and is_looked_at(first + behind),
         )
-        for behind, row in enumerate(question.deliveries())
+        for behind, row in enumerate(question.rows)
     ]
 
 

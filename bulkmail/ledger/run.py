@@ -120,14 +120,14 @@ class CampaignRun:
         """
         now = self._clock.time()
         mark = Mark(
-            delivery.id,
-            delivery.epoch,
-            self._owner,
-            started_at,
-            now,
-            now + self._lease,
-            bytes.fromhex(digests.message_sha256) if digests else None,
-            _as_json(digests.attachments) if digests else None,
+            id=delivery.id,
+            epoch=delivery.epoch,
+            owner=self._owner,
+            started_at=started_at,
+            now=now,
+            lease_until=now + self._lease,
+            message_sha256=bytes.fromhex(digests.message_sha256) if digests else None,
+            attachments=_as_json(digests.attachments) if digests else None,
         )
         return self._driver.submit(Folded(tries.write, mark))
 
@@ -271,24 +271,24 @@ class CampaignRun:
             # to take must not stand before all others for ever.
             due_at = attempt.at
         return Result(
-            attempt.delivery_id,
-            attempt.epoch,
-            self._owner,
-            attempt.at,
-            attempt.started_at,
-            attempt.state,
-            attempt.reason,
-            due_at,
-            attempt.is_counted,
-            attempt.is_doubt,
-            attempt.server,
-            attempt.stage,
-            attempt.code,
-            attempt.enhanced_code,
-            attempt.reply,
-            _as_json(attempt.refused_recipients),
-            attempt.gateway_id,
-            self._keeps_fields,
+            id=attempt.delivery_id,
+            epoch=attempt.epoch,
+            owner=self._owner,
+            at=attempt.at,
+            started_at=attempt.started_at,
+            state=attempt.state,
+            reason=attempt.reason,
+            due_at=due_at,
+            counted=attempt.is_counted,
+            doubted=attempt.is_doubt,
+            server=attempt.server,
+            stage=attempt.stage,
+            code=attempt.code,
+            enhanced_code=attempt.enhanced_code,
+            reply=attempt.reply,
+            refused_recipients=_as_json(attempt.refused_recipients),
+            gateway_id=attempt.gateway_id,
+            keep_fields=self._keeps_fields,
         )
 
     def _release(

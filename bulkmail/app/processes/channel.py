@@ -11,13 +11,9 @@ import copyreg
 import io
 import pickle
 import struct
-from collections.abc import Callable
-from dataclasses import fields
-from operator import attrgetter
 from typing import Any
 
 from bulkmail.app.processes.words import Word
-from bulkmail.fate import Attempt, Delivery
 from bulkmail.secret import Secret
 
 _LENGTH = struct.Struct("!I")
@@ -78,31 +74,10 @@ class Channel:
 def _pickled(words: list[Any]) -> bytes:
     out = io.BytesIO()
     pickler = pickle.Pickler(out, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _TABLE
+    pickler.dispatch_table = copyreg.dispatch_table | {Secret: _laid_open}
     pickler.dump(words)
     return out.getvalue()
 
 
 def _laid_open(secret: Secret) -> tuple[type[Secret], tuple[str]]:
     return Secret, (secret.reveal(),)
-
-
-def _by_values(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """How values of a dataclass are taken apart: two go with each message.
-
-    What dataclasses do by themselves asks for each field of each value by its name.
-    """
-    names = tuple(field.name for field in fields(kind))
-    values_of = attrgetter(*names)
-    return lambda value: (_put_together, (kind, names, values_of(value)))
-
-
-def _put_together(kind: type[Any], names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
-    return kind(**dict(zip(names, values, strict=True)))
-
-
-_TABLE = copyreg.dispatch_table | {
-    Secret: _laid_open,
-    Delivery: _by_values(Delivery),
-    Attempt: _by_values(Attempt),
-}
