@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import email.utils
 from email.message import EmailMessage
 
 from hypothesis import example, given
@@ -28,11 +29,15 @@ def read(field: bytes) -> EmailMessage:
 @example("x" * 250)
 @example("عرض.pdf")
 @example("🎉.png")
+@example("<>")
+@example('"whole"')
 def test_any_file_name_reads_back_from_content_disposition(name: str) -> None:
     field = disposition_field("attachment", name)
 
     message = read(field)
-    assert message.get_filename() == name
+    assert message["content-disposition"].params["filename"] == name
+    # It takes a second pair of quotes or angle brackets off, however they were written.
+    assert message.get_filename() == email.utils.unquote(name)
     assert message.get_content_disposition() == "attachment"
     assert not message["content-disposition"].defects
     assert all(len(line) <= 78 for line in field.split(b"\r\n"))
