@@ -284,6 +284,10 @@ class Ledger(Protocol):
         """Give claims back untried, as they were but for when they are due."""
         ...
 
+    async def put_under(self, scope: str, deliveries: Sequence[Delivery]) -> None:
+        """Give claims back untried, to be claimed by a group's name until `divide` says else."""
+        ...
+
     async def next_due_at(self, scopes: Collection[str] | None = None) -> float | None:
         """Epoch seconds of the earliest unclaimed delivery that waits; None: nobody waits.
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from bulkmail.delivery.engagement import Engagement
+from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.preparing import Flight
 from bulkmail.delivery.verdict import Try, verdict
@@ -72,6 +73,12 @@ class Results:
     async def put_off(self, delivery: Delivery, until: float) -> None:
         """Untried, and not before then (epoch seconds)."""
         await self._shared.ledger.postpone([delivery], until)
+        self.done(delivery)
+
+    async def put_behind(self, delivery: Delivery, gate: Gate) -> None:
+        """Untried, and claimed again when a group's limit has time, be it for a cc of it."""
+        await self._shared.ledger.put_under(gate.name, [delivery])
+        gate.asks_at = 0.0
         self.done(delivery)
 
     def ask_for_mark(self, flight: Flight) -> None:

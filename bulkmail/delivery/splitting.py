@@ -15,7 +15,7 @@ from bulkmail.delivery.blame import wants_fewer
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Session
-from bulkmail.delivery.turns import Later, SlotMissed, Turns
+from bulkmail.delivery.turns import Behind, SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
@@ -73,7 +73,7 @@ class Splitting:
             session = await self._turns.next(delivery, mail)
         except SessionError:
             return None
-        if session is None or isinstance(session, Later):
+        if session is None or isinstance(session, Behind):
             return None
         self._turns.count(mail)
         try:

@@ -20,8 +20,6 @@ LEAD = 0.5
 LONGEST_OPENING = 10.0
 #: What is kept of the longest opening so far by each one that was shorter.
 OPENING_DECAY = 0.95
-#: Seconds after which a group that is full is asked again on behalf of a cc.
-FULL = 1.0
 #: Seconds before its turn at which a group's next row is claimed and made ready.
 EARLY = 0.03
 
@@ -31,13 +29,10 @@ class SlotMissed(BulkmailError):
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """A recipient domain's limit is in the way; another message may go meanwhile."""
+class Behind:
+    """The limit of a group of recipient domains is in the way; another message may go meanwhile."""
 
-    #: Epoch seconds.
-    until: float
-    #: Whether it is the row's own domain: it is claimed again when that has time.
-    is_own: bool
+    gate: Gate
 
 
 class Turns:
@@ -60,15 +55,15 @@ class Turns:
         if self._slot_in_use is not None:
             await self._lane.limiter.put_back(self._slot_in_use)
 
-    async def next(self, delivery: Delivery, mail: MailObject) -> Session | Later | None:
+    async def next(self, delivery: Delivery, mail: MailObject) -> Session | Behind | None:
         """A session for this message, now; None: not by this server, or not in this run.
 
         Raises `SessionError` where none can be opened.
         """
-        now = self._shared.clock.time()
         behind = self._shared.gates.of(dict.fromkeys(mail.envelope.forward_paths))
-        if not all(gate.admits(delivery.id) for gate in behind):
-            return Later(now + FULL, is_own=False)
+        for gate in behind:
+            if not gate.admits(delivery.id):
+                return Behind(gate)
         for gate in behind:
             gate.enter(delivery.id)
         self._slot_in_use = None
@@ -85,7 +80,7 @@ class Turns:
                 continue
             if not isinstance(slot, Slot):
                 await self._lane.transport.release(session)
-                return await self._without(slot, behind, delivery)
+                return await self._without(slot, behind)
             session, is_now = await self._at(slot, session, delivery)
             if is_now:
                 return session
@@ -181,8 +176,8 @@ class Turns:
         return slot
 
     async def _without(
-        self, slot: QuotaSpent | Shut | Stopped, behind: dict[Gate, int], delivery: Delivery
-    ) -> Later | None:
+        self, slot: QuotaSpent | Shut | Stopped, behind: dict[Gate, int]
+    ) -> Behind | None:
         """There is no slot: who is told, and who is waited for."""
         match slot:
             case QuotaSpent():
@@ -190,8 +185,7 @@ class Turns:
             case Shut():
                 (gate,) = [gate for gate in behind if gate.scope == slot.scope]
                 gate.shut(slot.again_at - EARLY, slot.spent)
-                own = self._shared.gates.of([delivery.address])
-                return Later(slot.again_at, is_own=gate in own)
+                return Behind(gate)
             case Stopped():
                 pass
         return None

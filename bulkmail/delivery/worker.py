@@ -14,7 +14,7 @@ from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
 from bulkmail.delivery.preparing import Flight, Preparing, Settled
 from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
 from bulkmail.delivery.splitting import Splitting, too_many
-from bulkmail.delivery.turns import Later, SlotMissed, Turns
+from bulkmail.delivery.turns import Behind, SlotMissed, Turns
 from bulkmail.delivery.windowed import WindowedCourse
 from bulkmail.errors import BulkmailError, MessageRefusedLocally, SessionError
 from bulkmail.fate import Delivery
@@ -166,12 +166,11 @@ class Worker:
             await self._results.give_back(delivery)
             await self._judging.no_session(error, flight.began_in)
             return None
-        if isinstance(session, Later) and not session.is_own:
-            await self._results.put_off(delivery, session.until)
+        if isinstance(session, Behind):
+            await self._results.put_behind(delivery, session.gate)
             return None
-        if session is None or isinstance(session, Later):
+        if session is None:
             await self._results.give_back(delivery)
-            return None
         return session
 
     async def _hand_over(

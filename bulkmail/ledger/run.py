@@ -159,6 +159,16 @@ class CampaignRun:
         """Give claims back untried, as they were before but for when they are due."""
         await self._driver.submit(lambda connection: self._release(connection, deliveries, due_at))
 
+    async def put_under(self, scope: str, deliveries: Sequence[Delivery]) -> None:
+        """Give claims back untried, to be claimed by a group's name until `divide` says else."""
+        parameters = [(scope, delivery.id, delivery.epoch, self._owner) for delivery in deliveries]
+
+        def put(connection: sqlite3.Connection) -> None:
+            connection.executemany(load("run")["put under"], parameters)
+            self._release(connection, deliveries)
+
+        await self._driver.submit(put)
+
     async def next_due_at(self, scopes: Collection[str] | None = None) -> float | None:
         """Epoch seconds at which there may be something to claim; None: nobody waits.
 

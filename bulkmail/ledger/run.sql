@@ -195,6 +195,10 @@ UPDATE delivery SET scope = ''
 WHERE campaign_id = :campaign_id AND scope <> ''
     AND domain NOT IN (SELECT value FROM json_each(:domains));
 
+-- put under --
+-- Have a claimed row wait for a domain limit that is not its own domain's: that of a cc.
+UPDATE delivery SET scope = ? WHERE id = ? AND epoch = ? AND owner = ?;
+
 -- postpone --
 -- Give a claim back untried, not to be claimed before then.
 UPDATE delivery SET

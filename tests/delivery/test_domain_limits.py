@@ -149,6 +149,30 @@ async def test_cc_and_bcc_count(bench_for: BenchFor) -> None:
     assert await bench.states() == {"sent": 2, "pending": 4}
 
 
+async def test_who_waits_for_the_turn_of_a_cc_is_not_claimed_again_and_again(
+    bench_for: BenchFor,
+) -> None:
+    """With each turn of the slow group, all whose cc is there were claimed and put off anew."""
+    bench = await bench_for(*people(60, "quick.example"))
+    bench.limits = (limited(Rate(60, 60.0)),)
+    compose, composed = bench.compose, 0
+
+    async def with_copy(delivery: Delivery, instant: datetime) -> MailObject:
+        nonlocal composed
+        composed += 1
+        mail = await compose(delivery, instant)
+        paths = (*mail.envelope.forward_paths, "cc@slow.example")
+        return MailObject(Envelope("from@x.example", paths), mail.chunks, mail.message_id)
+
+    bench.compose = with_copy
+
+    result = await bench.send(Timed(), is_waiting=False)
+
+    assert result.ending is Ending.DONE
+    assert await bench.states() == {"sent": 60}
+    assert composed < 3 * 60
+
+
 async def test_who_comes_back_behind_a_limit_is_sent_in_the_end(bench_for: BenchFor) -> None:
     seen: set[str] = set()
 

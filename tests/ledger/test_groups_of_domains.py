@@ -86,6 +86,17 @@ async def test_a_postponed_row_is_as_it_was_but_later(book: Book) -> None:
     assert (await book.states())["ada"] == "pending"
 
 
+async def test_who_is_put_under_a_group_is_claimed_by_its_name(book: Book) -> None:
+    await enrol(book)
+    run = book.run()
+    await run.divide(GROUPS)
+    claimed = await run.claim(1, scope="corp")
+    await run.put_under("gmail", claimed)
+
+    assert "bob" not in names(await run.claim(10)) + names(await run.claim(10, scope="corp"))
+    assert "bob" in names(await run.claim(10, scope="gmail"))
+
+
 async def test_who_was_greylisted_names_the_server(book: Book) -> None:
     await book.enrol("ada", "bob")
     later = {"due_at": book.clock.now, "server": "primary", "stage": "rcpt"}
