@@ -151,10 +151,18 @@ class Pass:
 
     async def _enrol(self, recipients: RecipientList, enrolment: Enrolment) -> None:
         rows = recipients.rows()
-        while batch := await asyncio.to_thread(self._next_batch, rows, enrolment.from_domain):
-            await enrolment.add(batch)
-            self.inspection.rows += len(batch)
-            self._watch.checking(self.inspection.rows, None)
+        reading = self._begin_reading(rows, enrolment.from_domain)
+        try:
+            while batch := await asyncio.shield(reading):
+                # While the ledger writes one batch, a thread reads the next.
+                reading = self._begin_reading(rows, enrolment.from_domain)
+                await enrolment.add(batch)
+                self.inspection.rows += len(batch)
+                self._watch.checking(self.inspection.rows, None)
+        finally:
+            # The list is not left while a thread is at it.
+            await asyncio.wait([reading])
+            reading.exception()
         if self.inspection.rows and self.inspection.rows == enrolment.left_out:
             count = counted(enrolment.left_out, "recipient")
             raise NobodyToSendTo(
@@ -168,6 +176,9 @@ class Pass:
                 self._campaign.fault(("recipients",), "the list is empty: nobody to send to")
             )
 
+    def _begin_reading(self, rows: Iterator[Row], domain: str) -> asyncio.Task[list[NewRow]]:
+        return asyncio.create_task(asyncio.to_thread(self._next_batch, rows, domain))
+
     def _next_batch(self, rows: Iterator[Row], domain: str) -> list[NewRow]:
         return [self._new_row(row, domain) for row in itertools.islice(rows, BATCH)]
 
@@ -178,7 +189,7 @@ class Pass:
             row=row.number,
             key=key,
             address=row.address,
-            domain=_domain(row),
+            domain=row.domain,
             fields=row.fields,
             message_id=message_id(self._campaign.name, key, domain),
             invalid="; ".join(fault.message for fault in row.faults) or None,
@@ -269,10 +280,6 @@ class Pass:
             if self._is_close:
                 self.inspection.linting.look(mail, self._place + 1)
             await self._files.note(delivery, mail)
-
-
-def _domain(row: Row) -> str:
-    return "" if row.faults else domain_of(row.address)
 
 
 def domain_of(address: str) -> str:

@@ -7,8 +7,8 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bulkmail.errors import ConfigurationError, Fault
 
@@ -23,8 +23,7 @@ _SURELY_UTF8 = 4
 _LONE_CR = re.compile(rb"(?<=\r)(?!\n|\Z)")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One physical line, its end included."""
 
     #: From 1.
@@ -44,7 +43,7 @@ def displayed(path: Path) -> str:
 def open_binary(path: Path) -> io.BufferedReader:
     """The file, opened. Raises `ConfigurationError` when it is missing, a folder, or not ours."""
     try:
-        return path.open("rb")
+        return io.BufferedReader(path.open("rb", buffering=0), CHUNK_SIZE)
     except FileNotFoundError as error:
         raise ConfigurationError(_fault(path, "there is no such file")) from error
     except IsADirectoryError as error:

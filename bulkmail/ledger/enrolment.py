@@ -22,9 +22,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bulkmail.clock import Clock
 from bulkmail.errors import LedgerError
@@ -33,7 +32,7 @@ from bulkmail.ledger import newcomers, orders, reading
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.newcomers import Series
-from bulkmail.ledger.statements import load
+from bulkmail.ledger.statements import execute_for, load
 
 #: Columns as the ledger keeps them; one encoder for all rows.
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -41,8 +40,7 @@ _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Listed = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRow:
+class NewRow(NamedTuple):
     """A row of the list."""
 
     #: From 1, the first data row.
@@ -139,7 +137,8 @@ class Enrolment:
             known = newcomers.held(connection, self._series, self.campaign_id, keys)
             self.left_out += sum(key in known for key in keys)
             rows = [row for row in rows if row.key not in known]
-        enrolled = connection.executemany(sql["enrol"], self._parameters(rows, now)).rowcount
+        told = [self._parameters(row, now) for row in rows]
+        enrolled = sum(changed for _, changed in execute_for(connection, sql["enrol"], told))
         if enrolled < len(rows):
             connection.executemany(
                 sql["note duplicate"],
@@ -154,22 +153,25 @@ class Enrolment:
                 ),
             )
 
-    def _parameters(self, rows: Sequence[NewRow], now: float) -> Iterator[dict[str, object]]:
-        for row in rows:
-            yield {
-                "campaign_id": self.campaign_id,
-                "generation": self._generation,
-                "row_number": row.row,
-                "key": row.key,
-                "address": row.address,
-                "mailbox": None if row.address.lower() == row.key else row.address.lower(),
-                "domain": row.domain,
-                "message_id": row.message_id,
-                "verdict": "failed" if row.invalid else "suppressed" if row.suppressed else None,
-                "verdict_reason": row.invalid or row.suppressed,
-                "now": now,
-                "fields": _encoded(row.fields),
-            }
+    def _parameters(self, row: NewRow, now: float) -> tuple[object, ...]:
+        """As the statement has them."""
+        mailbox = row.address.lower()
+        return (
+            self.campaign_id,
+            self._generation,
+            self._generation,
+            row.row,
+            row.key,
+            row.address,
+            None if mailbox == row.key else mailbox,
+            row.domain,
+            row.message_id,
+            "failed" if row.invalid else "suppressed" if row.suppressed else None,
+            row.invalid or row.suppressed,
+            0,
+            now,
+            _encoded(row.fields),
+        )
 
     def _complete(
         self,

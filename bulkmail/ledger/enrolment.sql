@@ -40,10 +40,8 @@ WHERE id = :campaign_id AND enrolling = :generation AND generation < :generation
 INSERT INTO delivery (
     campaign_id, born, generation, row_number, key, address, mailbox, domain, message_id,
     verdict, verdict_reason, due_at, updated_at, fields
-) VALUES (
-    :campaign_id, :generation, :generation, :row_number, :key, :address, :mailbox, :domain,
-    :message_id, :verdict, :verdict_reason, 0, :now, :fields
 )
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE true
 ON CONFLICT (campaign_id, key) DO UPDATE SET
     generation = excluded.generation,
     row_number = excluded.row_number,

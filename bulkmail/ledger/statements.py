@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from itertools import chain
 from types import MappingProxyType
+from typing import Any
 
+#: Rows of one statement at most; any number is made up of these and its halves, so that few
+#: statements are to be compiled.
+_MOST = 64
 #: A row of parameters.
 _ROW = re.compile(r"(?<=\(VALUES )\([?, \n]+\)")
 _HEADING = re.compile(r"^-- ([a-z][a-z ]*[a-z]) --$", re.MULTILINE)
@@ -35,6 +41,21 @@ def parse(text: str) -> dict[str, str]:
             raise ValueError(f"statement {name!r} is there twice, or has no description or no SQL")
         statements[name] = statement.strip()
     return statements
+
+
+def execute_for(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]
+) -> Iterator[tuple[int, int]]:
+    """Run a statement with one row of parameters for all `rows`, in as few as there can be.
+
+    Of each it gives how many rows it was for, and how many it changed. It runs as it is iterated.
+    """
+    begin = 0
+    while begin < len(rows):
+        count = min(_MOST, 1 << (len(rows) - begin).bit_length() - 1)
+        told = list(chain.from_iterable(rows[begin : begin + count]))
+        yield count, connection.execute(for_rows(statement, count), told).rowcount
+        begin += count
 
 
 @functools.cache

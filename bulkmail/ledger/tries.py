@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from bulkmail.fate import State
 from bulkmail.ledger.groups import Uneven
-from bulkmail.ledger.statements import for_rows, load
-
-#: Rows of one statement at most; any number is made up of these and its halves, so that few
-#: statements are to be compiled.
-_MOST = 64
+from bulkmail.ledger.statements import execute_for, load
 
 
 class Mark(NamedTuple):
@@ -107,10 +102,6 @@ def _behind(connection: sqlite3.Connection, result: Result) -> None:
 
 def _all(connection: sqlite3.Connection, name: str, rows: Sequence[Note]) -> None:
     """Write all rows, in as few statements as there can be."""
-    statement, begin = load("run")[name], 0
-    while begin < len(rows):
-        count = min(_MOST, 1 << (len(rows) - begin).bit_length() - 1)
-        told = list(chain.from_iterable(rows[begin : begin + count]))
-        if connection.execute(for_rows(statement, count), told).rowcount != count:
+    for count, changed in execute_for(connection, load("run")[name], rows):
+        if changed != count:
             raise Uneven
-        begin += count

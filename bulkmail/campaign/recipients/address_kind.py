@@ -49,7 +49,7 @@ class AddressKind(Protocol):
         ...
 
     def checked(self, text: str) -> tuple[str, str]:
-        """The address and "", or as much as there is and what is wrong with it."""
+        """The address, and its domain where it has one. Raises `ValueError`, a sentence."""
         ...
 
     def facts(self, column: str | None) -> list[str | None]:
@@ -80,10 +80,9 @@ class MailAddresses:
     def checked(self, text: str) -> tuple[str, str]:
         """The address as it is written."""
         try:
-            parse_address(text)
+            return text, parse_address(text).domain
         except ValueError as error:
-            return text, f"`{printable(text)}` is not an address: {error}"
-        return text, ""
+            raise ValueError(f"`{printable(text)}` is not an address: {error}") from error
 
     def facts(self, column: str | None) -> list[str | None]:
         """Nothing: an address is what it is, and the options have its column."""
@@ -122,7 +121,7 @@ class Numbers:
         try:
             return parse_number(text, self.region), ""
         except ValueError as error:
-            return text, f"`{printable(text)}` is not a telephone number: {error}"
+            raise ValueError(f"`{printable(text)}` is not a telephone number: {error}") from error
 
     def facts(self, column: str | None) -> list[str | None]:
         """Another region makes other numbers of the same list."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkmail.errors import Fault
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A row as a reader found it."""
 
     #: Physical line at which it begins; of a sheet, its row; 0 where it is not known.
@@ -19,8 +17,7 @@ class Record:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One recipient as the list has it.
 
     A bad row is a row too: it carries its faults, as much of its address and key as there is, and
@@ -37,4 +34,6 @@ class Row:
     address: str
     #: Its identity in the ledger, within the campaign; "" where there is none.
     key: str
-    faults: tuple[Fault, ...] = field(default=())
+    #: The address's domain as A-labels, which limits hang on; "" for a number, and in a bad row.
+    domain: str = ""
+    faults: tuple[Fault, ...] = ()

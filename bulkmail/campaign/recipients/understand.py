@@ -39,9 +39,14 @@ class Understanding:
         """The row, with its faults. A bad address still gives address and key, as far as it can."""
         fields = record.fields
         problems = list(record.problems)
-        address = key = address_problem = key_problem = ""
+        address = domain = key = address_problem = key_problem = ""
         if not problems or self.email_column in fields:
-            address, address_problem = self._address(fields)
+            address, address_problem = self._text(fields)
+            if not address_problem:
+                try:
+                    address, domain = self.kind.checked(address)
+                except ValueError as error:
+                    address_problem = str(error)
             key, key_problem = self._key(fields, address)
         problems += filter(None, (address_problem, key_problem))
         if self.zone_column is not None and (problem := self._zone_problem(fields)):
@@ -51,7 +56,7 @@ class Understanding:
                 problems += _copy_problems(column, fields[column])
         unusable = list(_text_problems(fields))
         if not problems and not unusable:
-            return Row(number, record.line, fields, address, key)
+            return Row(number, record.line, fields, address, key, domain)
         known = None if address_problem else address or None
         faults = tuple(
             self.fault(number, record.line, text, known)
@@ -59,10 +64,10 @@ class Understanding:
         )
         if unusable:
             fields = {printable(name): _storable(cell) for name, cell in fields.items()}
-        return Row(number, record.line, fields, printable(address), printable(key), faults)
+        return Row(number, record.line, fields, printable(address), printable(key), faults=faults)
 
-    def _address(self, fields: Mapping[str, Any]) -> tuple[str, str]:
-        """The address as written and "", or as much as there is and what is wrong."""
+    def _text(self, fields: Mapping[str, Any]) -> tuple[str, str]:
+        """The address as written, yet to be checked, and ""; or "", and why there is none."""
         column, what = self.email_column, self.kind.noun
         if column is None or column not in fields:
             try:
@@ -80,7 +85,7 @@ class Understanding:
         if text is None:
             return "", f"no {what}: `{column}` holds {_kind(cell)}"
         text = text.strip(_SPACE)
-        return self.kind.checked(text) if text else ("", f"no {what}: `{column}` is empty")
+        return text, "" if text else f"no {what}: `{column}` is empty"
 
     def _key(self, fields: Mapping[str, Any], address: str) -> tuple[str, str]:
         column = self.key_column
