@@ -48,8 +48,8 @@ class AnyComposer(Protocol):
         """The same without signatures: enough to see whether a row can be sent."""
         ...
 
-    def fingerprint(self, name: str | None = None) -> str:
-        """A digest of all that goes into every message; as if the campaign was called `name`."""
+    def fingerprint(self) -> str:
+        """A digest of all that goes into every message, but for the campaign's name."""
         ...
 
     def parts(self) -> dict[str, str]:

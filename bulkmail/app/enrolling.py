@@ -92,11 +92,14 @@ class Pass:
         ledger: Ledger,
         surroundings: Surroundings,
         domain: str | None = None,
+        origin: str | None = None,
         notes: Ledger | None = None,
         is_strict: bool = False,
         is_close: bool = False,
     ) -> None:
         """`domain` is the one Message-IDs end in, where it is not that of From.
+
+        `origin` is the name they are made of, where it is not the one that `ledger` gives.
 
         With `notes` a person checks: that ledger keeps what rows' own files are, not `ledger`. A
         strict pass takes no files of rows but those that a person checked. Only a close one looks
@@ -110,6 +113,7 @@ class Pass:
         self._watch = surroundings.watch
         self._is_close = is_close
         self._domain = from_domain(campaign) if domain is None else domain
+        self._origin = origin
         checks = (notes or ledger).checks(campaign.name)
         self._files = FileNotes(checks, by_person=notes is not None, is_strict=is_strict)
         self._language_column = language_column(campaign.model)
@@ -130,6 +134,7 @@ class Pass:
             path=ledger_name_of_file(self._campaign),
             key_column=recipients.key_column or "",
             from_domain=self._domain,
+            origin=self._origin,
             series=series_in_ledger(self._campaign),
         )
         try:
@@ -151,11 +156,11 @@ class Pass:
 
     async def _enrol(self, recipients: RecipientList, enrolment: Enrolment) -> None:
         rows = recipients.rows()
-        reading = self._begin_reading(rows, enrolment.from_domain)
+        reading = self._begin_reading(rows, enrolment)
         try:
             while batch := await asyncio.shield(reading):
                 # While the ledger writes one batch, a thread reads the next.
-                reading = self._begin_reading(rows, enrolment.from_domain)
+                reading = self._begin_reading(rows, enrolment)
                 await enrolment.add(batch)
                 self.inspection.rows += len(batch)
                 self._watch.checking(self.inspection.rows, None)
@@ -176,13 +181,15 @@ class Pass:
                 self._campaign.fault(("recipients",), "the list is empty: nobody to send to")
             )
 
-    def _begin_reading(self, rows: Iterator[Row], domain: str) -> asyncio.Task[list[NewRow]]:
-        return asyncio.create_task(asyncio.to_thread(self._next_batch, rows, domain))
+    def _begin_reading(
+        self, rows: Iterator[Row], enrolment: Enrolment
+    ) -> asyncio.Task[list[NewRow]]:
+        return asyncio.create_task(asyncio.to_thread(self._next_batch, rows, enrolment))
 
-    def _next_batch(self, rows: Iterator[Row], domain: str) -> list[NewRow]:
-        return [self._new_row(row, domain) for row in itertools.islice(rows, BATCH)]
+    def _next_batch(self, rows: Iterator[Row], enrolment: Enrolment) -> list[NewRow]:
+        return [self._new_row(row, enrolment) for row in itertools.islice(rows, BATCH)]
 
-    def _new_row(self, row: Row, domain: str) -> NewRow:
+    def _new_row(self, row: Row, enrolment: Enrolment) -> NewRow:
         self.inspection.faults.add(row.faults)
         key = row.key or f"row {row.number}"
         return NewRow(
@@ -191,7 +198,7 @@ class Pass:
             address=row.address,
             domain=row.domain,
             fields=row.fields,
-            message_id=message_id(self._campaign.name, key, domain),
+            message_id=message_id(enrolment.origin, key, enrolment.from_domain),
             invalid="; ".join(fault.message for fault in row.faults) or None,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from bulkmail.address import parse_mailbox
@@ -99,12 +98,12 @@ async def refuse_new_name(ledger: Ledger, campaign: Campaign) -> None:
 
 
 async def refuse_moved_file(
-    ledger: Ledger, campaign: Campaign, list_sha256: str, fingerprint: Callable[[str], str]
+    ledger: Ledger, campaign: Campaign, list_sha256: str, fingerprint: str
 ) -> None:
     """Raise `ConfigurationError` when this is a file that was sent under the name it had before.
 
     Known by what is the same: the former file is gone, and list, templates and keys are what they
-    were. `fingerprint` gives that of the campaign as if it was called so.
+    were.
     """
     if series_of(campaign.name) != campaign.name:
         return  # An occurrence is a campaign of its own each time.
@@ -113,7 +112,7 @@ async def refuse_moved_file(
             known.list_sha256 == list_sha256
             and series_of(known.name) == known.name
             and not (campaign.root / known.path).exists()
-            and known.fingerprint == fingerprint(known.name)
+            and known.fingerprint == fingerprint
         ):
             raise ConfigurationError(
                 campaign.fault(

@@ -1,7 +1,7 @@
 """The same road with another end: a dry run's files, and a test message to oneself.
 
-Both enrol the list on scratch paper; the real ledger is read for its suppression list, and for the
-domain that the campaign's Message-IDs end in.
+Both enrol the list on scratch paper; the real ledger is read for its suppression list, and for what
+the campaign's Message-IDs are made of.
 """
 
 from __future__ import annotations
@@ -212,6 +212,7 @@ async def _enrolled(
             ledger=scratch,
             surroundings=surroundings,
             domain=known.from_domain if known else None,
+            origin=await ledger.origin(campaign.name),
         )
         await checking.run(recipients, listed, skip_invalid=options.skip_invalid)
     return await enrolled_id(campaign, scratch)

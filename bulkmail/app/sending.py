@@ -281,14 +281,14 @@ class _Job:
         again.
         """
         record = await self._ledger.campaign(self._campaign.name)
+        fingerprint = self._composer.fingerprint()
         if not self._options.as_new:
             await refuse_new_name(self._ledger, self._campaign)
             refuse_new_key(self._campaign, record, recipients.key_column)
             if record is None:
                 await refuse_moved_file(
-                    self._ledger, self._campaign, recipients.sha256(), self._composer.fingerprint
+                    self._ledger, self._campaign, recipients.sha256(), fingerprint
                 )
-        fingerprint = self._composer.fingerprint()
         is_strict = self._options.require_check
         if is_strict:
             check = await self._ledger.checks(self._campaign.name).by_person()
@@ -325,6 +325,7 @@ class _Job:
         return (
             not self._campaign.model.only_new  # who is new changes while the list does not
             and record.fingerprint == fingerprint
+            and record.checked_as == record.name  # `campaign` may stand in templates
             and record.list_sha256 is not None
             and record.list_sha256 == recipients.sha256()
         )

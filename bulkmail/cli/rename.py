@@ -23,8 +23,8 @@ def rename(
     """Give a campaign another name in the ledger.
 
     For a campaign whose `name` was changed in its file, or whose file was: who was sent to stays
-    sent to. Message-IDs stay as they are; recipients who are new from then on get theirs under the
-    new name. Refused while a run of it is under way.
+    sent to, and all Message-IDs stay as they are. A campaign that is given the old name later gets
+    Message-IDs of its own. Refused while a run of it is under way.
 
     Example: bulkmail rename offer offer-2026
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ class CampaignRecord:
     path: str
     #: The column its keys come from, at the last complete pass.
     key_column: str
+    #: The name its Message-IDs are made of, whatever it is called since.
+    origin: str
     #: From's domain at the first enrolment: Message-IDs of later rows end in it as well.
     from_domain: str
     #: How many passes over the list were complete; 0: none, there is nothing to send.
@@ -29,6 +32,8 @@ class CampaignRecord:
     list_sha256: str | None
     #: What was last checked, as `Ledger.set_checked` was told.
     fingerprint: str | None
+    #: Its name at that time.
+    checked_as: str | None
     #: Epoch seconds.
     created_at: float
     #: What a person ordered; None: nothing.
@@ -48,6 +53,24 @@ def by_path(connection: sqlite3.Connection, path: str) -> CampaignRecord | None:
 def every(connection: sqlite3.Connection) -> list[CampaignRecord]:
     """All campaigns, the oldest first."""
     return [_record(row) for row in connection.execute(load("campaigns")["campaigns"])]
+
+
+def origin(connection: sqlite3.Connection, name: str) -> str:
+    """The name that Message-IDs of the campaign `name` are made of, enrolled or not.
+
+    Its own, unless a campaign that has another name by now began as that one: two campaigns whose
+    messages bear the same Message-IDs are one to a mailbox, which shows the first of them.
+    """
+    if (record := by_name(connection, name)) is not None:
+        return record.origin
+    sql = load("campaigns")["is origin"]
+    # No campaign's name holds a slash.
+    candidates = itertools.chain([name], (f"{name}/{number}" for number in itertools.count(2)))
+    return next(
+        candidate
+        for candidate in candidates
+        if not connection.execute(sql, {"origin": candidate}).fetchone()[0]
+    )
 
 
 def rename(connection: sqlite3.Connection, old: str, new: str) -> None:

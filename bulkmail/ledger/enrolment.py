@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from bulkmail.clock import Clock
 from bulkmail.errors import LedgerError
 from bulkmail.fate import Counts, Delivery
-from bulkmail.ledger import newcomers, orders, reading
+from bulkmail.ledger import campaigns, newcomers, orders, reading
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.newcomers import Series
@@ -70,6 +70,7 @@ class Enrolment:
         *,
         campaign_id: int,
         generation: int,
+        origin: str,
         from_domain: str,
         path: str,
         key_column: str,
@@ -86,6 +87,8 @@ class Enrolment:
         self._path = path
         self._key_column = key_column
         self.campaign_id = campaign_id
+        #: The name Message-IDs of this campaign are made of: its own at the first enrolment.
+        self.origin = origin
         #: The domain Message-IDs of this campaign end in: From's at the first enrolment.
         self.from_domain = from_domain
 
@@ -234,26 +237,29 @@ async def begin(
     path: str,
     key_column: str,
     from_domain: str,
+    origin: str | None = None,
     keeps_fields: bool,
     series: Series | None = None,
 ) -> Enrolment:
     """Begin a pass, after what an earlier one left behind is deleted."""
     sql = load("enrolment")
 
-    def found(connection: sqlite3.Connection) -> tuple[int, int, str]:
+    def found(connection: sqlite3.Connection) -> tuple[int, int, str, str]:
         parameters = {"name": name, "path": path, "key_column": key_column}
         parameters |= {"from_domain": from_domain}
+        parameters |= {"origin": origin or campaigns.origin(connection, name)}
         connection.execute(sql["found"], parameters | {"now": clock.time()})
-        ((id_, number, kept),) = connection.execute(sql["open generation"], {"name": name})
-        return id_, number, kept
+        ((id_, *kept),) = connection.execute(sql["open generation"], {"name": name})
+        return id_, *kept
 
-    campaign_id, generation, domain = await driver.submit(found)
+    campaign_id, generation, kept_origin, domain = await driver.submit(found)
     await remove_unborn(driver, campaign_id)
     return Enrolment(
         driver,
         clock,
         campaign_id=campaign_id,
         generation=generation,
+        origin=kept_origin,
         from_domain=domain,
         path=path,
         key_column=key_column,

@@ -1,7 +1,7 @@
 -- found --
 -- Make the campaign where it is new.
-INSERT INTO campaign (name, path, key_column, from_domain, created_at)
-VALUES (:name, :path, :key_column, :from_domain, :now)
+INSERT INTO campaign (name, path, key_column, origin, from_domain, created_at)
+VALUES (:name, :path, :key_column, :origin, :from_domain, :now)
 ON CONFLICT (name) DO NOTHING;
 
 -- unborn --
@@ -28,7 +28,7 @@ DELETE FROM duplicate WHERE campaign_id = :campaign_id AND generation <> :genera
 -- open generation --
 -- Begin a pass: until it is complete nothing can be claimed, and the list counts as unknown.
 UPDATE campaign SET enrolling = enrolling + 1, list_sha256 = NULL WHERE name = :name
-RETURNING id, enrolling, from_domain;
+RETURNING id, enrolling, origin, from_domain;
 
 -- is open --
 -- One row while this pass is the campaign's latest, and not complete.

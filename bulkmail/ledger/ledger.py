@@ -109,6 +109,10 @@ class Ledger:
         """The campaign that was last enrolled, in whole, from that file."""
         return await self._driver.submit(lambda db: campaigns.by_path(db, path), Kind.READ)
 
+    async def origin(self, name: str) -> str:
+        """The name that Message-IDs of this campaign are made of, enrolled or not."""
+        return await self._driver.submit(lambda db: campaigns.origin(db, name), Kind.READ)
+
     async def rename(self, old: str, new: str) -> None:
         """Give a campaign another name. Raises `ConfigurationError` when that cannot be.
 
@@ -141,12 +145,14 @@ class Ledger:
         path: str,
         key_column: str,
         from_domain: str = "",
+        origin: str | None = None,
         series: Series | None = None,
     ) -> Enrolment:
         """Begin a pass over the campaign's list. Nothing can be claimed until it is complete.
 
-        `from_domain` is kept from the first time: see `Enrolment.from_domain`. `series` is the one
-        it belongs to, where it does: `newcomers` says what comes of it.
+        `from_domain` and `origin` (by itself: `Ledger.origin`) are kept from the first time: see
+        `Enrolment`. `series` is the one it belongs to, where it does: `newcomers` says what comes
+        of it.
         """
         return await enrolment.begin(
             self._driver,
@@ -155,6 +161,7 @@ class Ledger:
             path=path,
             key_column=key_column,
             from_domain=from_domain,
+            origin=origin,
             keeps_fields=self._keeps_fields,
             series=series,
         )

@@ -126,16 +126,14 @@ class Composer:
     ) -> Row:
         return Row(delivery, self.campaign.name, sent_at, way_out.variables, is_alone=is_alone)
 
-    def fingerprint(self, name: str | None = None) -> str:
+    def fingerprint(self) -> str:
         """SHA-256, in hex, of all that goes into every message: keys, templates, shared files.
-
-        With `name` as if the campaign was called so.
 
         When it is what it was, what was checked has not changed, but for each row's fields (the
         ledger's content hash) and each row's own files (looked at when the message is made).
         """
         sources, shared = self._templates.sources(), self._contents.shared_paths
-        return fingerprint(self.campaign, sources, shared, name=name)
+        return fingerprint(self.campaign, sources, shared)
 
     def parts(self) -> dict[str, str]:
         """Templates and shared files, from the project root where they lie below it, to digests."""

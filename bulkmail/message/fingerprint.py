@@ -11,7 +11,7 @@ from pathlib import Path
 from bulkmail.campaign.load import Campaign
 
 #: Changes when the same inputs come to other bytes.
-_VERSION = "bulkmail message 2"
+_VERSION = "bulkmail message 3"
 #: The keys that a message is made of.
 _KEYS = {
     "from_",
@@ -37,12 +37,10 @@ def fingerprint(
     campaign: Campaign,
     templates: Iterable[tuple[Path, str]],
     shared: Iterable[Path],
-    *,
-    name: str | None = None,
 ) -> str:
     """SHA-256, in hex, over the campaign's keys, its templates' sources and its shared files.
 
-    With `name` that of the campaign as if it was called so.
+    The campaign's name is not in it: a campaign may get another one.
 
     Each row's own files are not in it: they are looked at when the row's message is made. A file
     that has vanished counts as such; nothing is raised.
@@ -50,7 +48,6 @@ def fingerprint(
     model = campaign.model
     facts = [
         _VERSION,
-        campaign.name if name is None else name,
         model.schedule.timezone,
         model.model_dump(mode="json", include=_KEYS),
         model.unsubscribe and [model.unsubscribe.url, model.unsubscribe.mailto],

@@ -150,14 +150,10 @@ class TextComposer:
         asked.raise_faults()
         return request
 
-    def fingerprint(self, name: str | None = None) -> str:
-        """SHA-256, in hex, of all that goes into every message: keys, templates, the gateway's.
-
-        With `name` as if the campaign was called so.
-        """
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of all that goes into every message: keys, templates, the gateway's."""
         facts = [
             _VERSION,
-            self._campaign.name if name is None else name,
             self._sms.schedule.timezone,
             self._sms.model_dump(mode="json", include=_MESSAGE_KEYS),
             self._gateway_facts(self._gateway),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from email import message_from_bytes
+from email.utils import parseaddr
 from pathlib import Path
 
 import pytest
@@ -323,6 +325,51 @@ async def test_rename_keeps_who_was_sent_to_and_their_message_ids(project: MailP
     assert server.got == dict.fromkeys([*PEOPLE, "new@example.com"], 1)
     assert {email: rows[email]["message_id"] for email in PEOPLE} == before
     assert len({row["message_id"] for row in rows.values()}) == 4
+
+
+async def test_a_renamed_campaign_is_dry_run_as_it_is_sent_and_not_told_as_changed(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send(limit=1)
+        await orders.rename(project.root, LETTER, "offer-2026")
+        project.save(name="offer-2026")
+
+        await project.send(dry_run=True, out=project.root / "outbox")
+        watch = Announcements()
+        await project.send(watch=watch)
+
+    rows = await project.report("offer-2026")
+    files = (project.root / "outbox" / "offer-2026").iterdir()
+    assert dict(map(_address_and_id, files)) == {
+        email: row["message_id"] for email, row in rows.items()
+    }
+    assert [line for line in watch.lines if "changed" in line or "as they were" in line] == []
+
+
+async def test_a_campaign_under_the_former_name_of_another_has_message_ids_of_its_own(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send()
+        await orders.rename(project.root, LETTER, "last-year")
+        project.save(subject="Once more")
+
+        await project.send(dry_run=True, out=project.root / "outbox", as_new=True)
+        await project.send(as_new=True)
+
+    before, now = await project.report("last-year"), await project.report()
+    ids = {email: row["message_id"] for email, row in now.items()}
+    files = (project.root / "outbox" / LETTER).iterdir()
+    assert not {row["message_id"] for row in before.values()} & set(ids.values())
+    assert dict(map(_address_and_id, files)) == ids
+
+
+def _address_and_id(path: Path) -> tuple[str, str]:
+    message = message_from_bytes(path.read_bytes())
+    return parseaddr(message["to"])[1], message["message-id"]
 
 
 async def test_a_file_that_names_itself_anew_already_is_renamed_from_its_old_name(
