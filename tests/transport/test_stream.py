@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -143,6 +144,25 @@ async def test_peek_gives_what_has_arrived_and_never_waits() -> None:
         stream.abort()
 
     assert data == b"220 hi\r\n"
+
+
+async def test_a_reply_takes_no_buffer_that_is_made_for_it() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        stream = await SmtpStream.connect(LOOPBACK, server.getsockname()[1], later())
+        peer, _ = server.accept()
+        with peer:
+            peer.sendall(b"220 hi\r\n")
+            tracemalloc.start()
+            try:
+                data = await stream.read(Stage.GREETING, later())
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+                stream.abort()
+
+    assert data == b"220 hi\r\n"
+    # asyncio asks the system for so much at a time.
+    assert peak < 262_144
 
 
 async def test_a_cancelled_read_loses_no_byte() -> None:
