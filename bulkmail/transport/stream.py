@@ -27,11 +27,14 @@ from bulkmail.errors import (
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.dialling import dial
 from bulkmail.transport.inbox import Inbox, InboxProtocol
+from bulkmail.transport.outbox import outbox_of
 
 Bytes: TypeAlias = bytes | memoryview
 
 #: Bytes that may wait in this process for the network before a writer of content has to wait.
 HIGH_WATER = 524_288
+#: Octets from which on what is written does not wait for what other connections have to send.
+_MUCH = 65_536
 #: Seconds to take leave of a connection in order; then it is cut.
 CLOSE_TIMEOUT = 1.0
 
@@ -115,6 +118,12 @@ class SmtpStream:
         self._protocol = protocol
         self._inbox = inbox
         self._writer = writer
+        self._outbox = outbox_of(asyncio.get_running_loop())
+        self._outbox.connections += 1
+        #: What was written and waits for the outbox.
+        self._held: list[Bytes] = []
+        self._held_size = 0
+        self._is_open = True
 
     @classmethod
     async def connect(cls, host: str, port: int, deadline: float) -> SmtpStream:
@@ -147,7 +156,7 @@ class SmtpStream:
     @property
     def unsent(self) -> int:
         """Octets that were written and have not left this process."""
-        return self._writer.transport.get_write_buffer_size()
+        return self._held_size + self._writer.transport.get_write_buffer_size()
 
     @property
     def has_ended(self) -> bool:
@@ -172,13 +181,13 @@ class SmtpStream:
 
     def write(self, chunks: Sequence[Bytes]) -> None:
         """Hand bytes over; what is written to a lost connection is dropped."""
-        if self._writer.is_closing():
-            return
-        if len(chunks) == 1:
-            # Of a large attachment most writes are one piece: joined, it would be copied.
-            self._writer.write(chunks[0])
-        else:
-            self._writer.writelines(chunks)
+        is_first = not self._held
+        self._held += chunks
+        self._held_size += sum(map(len, chunks))
+        if self._held_size > _MUCH or self._outbox.connections == 1:
+            self._send()
+        elif is_first:
+            self._outbox.put(self._send)
 
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""
@@ -202,6 +211,7 @@ class SmtpStream:
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
         """Shake hands, for the host that was connected to."""
+        self._send()
         self._inbox.socket = None
         try:
             if self._writer.is_closing():
@@ -225,6 +235,7 @@ class SmtpStream:
 
     async def close(self) -> None:
         """Close in order, within a second."""
+        self._send()
         self._writer.close()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -237,7 +248,22 @@ class SmtpStream:
 
     def abort(self) -> None:
         """Cut the connection."""
+        if self._is_open:
+            self._is_open = False
+            self._outbox.connections -= 1
         self._writer.transport.abort()
+
+    def _send(self) -> None:
+        """Give what is held to the transport, which sends as much as the system takes at once."""
+        if not self._held or self._writer.is_closing():
+            # What is held when a connection is lost stays unsent.
+            return
+        chunks, self._held, self._held_size = self._held, [], 0
+        if len(chunks) == 1:
+            # Of a large attachment most writes are one piece: joined, it would be copied.
+            self._writer.write(chunks[0])
+        else:
+            self._writer.writelines(chunks)
 
     async def _news(self, stage: Stage, deadline: float) -> None:
         try:
