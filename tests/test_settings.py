@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.units import Rate
@@ -180,7 +181,7 @@ def test_a_password_s_file_that_is_not_there_is_told_at_its_key(load: Load) -> N
 
 
 def test_trust_anchors_may_lie_anywhere_but_have_to_be_there(load: Load, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("")
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
 
     settings = server(load, "host: h, ca_file: ca.pem")
 

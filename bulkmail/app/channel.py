@@ -26,8 +26,10 @@ from bulkmail.settings import (
     Security,
     ServerSettings,
     Way,
+    gateway_as_written,
     gateway_settings,
     server_settings,
+    servers_as_written,
 )
 from bulkmail.transport.password import Password
 from bulkmail.transport.transcript import Transcript
@@ -100,6 +102,11 @@ def ways_of(campaign: Campaign, environ: Mapping[str, str]) -> tuple[Way, ...]:
         return server_settings(campaign, environ)
     _insist_on_client()
     return (gateway_settings(campaign, environ),)
+
+
+def ways_as_written(campaign: Campaign) -> tuple[Fault, ...]:
+    """What is wrong with them as far as it is seen without the environment."""
+    return servers_as_written(campaign) if campaign.sms is None else gateway_as_written(campaign)
 
 
 def gateway(settings: GatewaySettings, clock: Clock, transcript: Transcript | None) -> Transport:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
-from bulkmail.app.channel import reached, ways_of
+from bulkmail.app.channel import reached, ways_as_written, ways_of
 from bulkmail.app.enrolling import Inspection, inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.looking import look_around
@@ -36,7 +36,6 @@ from bulkmail.settings import (
     ServerSettings,
     Way,
     has_server,
-    servers_as_written,
 )
 
 
@@ -114,7 +113,7 @@ async def _check(
             await notes.checks(campaign.name).passed(inspection.facts)
         record = await ledger.campaign(campaign.name)
         counts = None if record is None else await ledger.counts(record.id)
-    faults = [*inspection.faults]
+    faults = [*inspection.faults, *ways_as_written(campaign)]
     lines: tuple[Finding, ...] = ()
     if online:
         try:
@@ -200,6 +199,7 @@ async def all_that_is_wrong(
             skip_invalid=True,
         )
     faults.add(inspection.faults)
+    faults.add(ways_as_written(found.campaign))
     return ConfigurationError(*faults)
 
 
@@ -210,8 +210,6 @@ def _notices(
     notices += filter(None, (inspection.notice, inspection.changed_files))
     if not has_server(campaign):
         notices.append(f"T{NO_SERVERS[1:]}")
-    # As the shipped examples' is made by `bulkmail demo`, it may be there by the time it is needed.
-    notices += [f"{fault}: it is needed to send." for fault in servers_as_written(campaign)]
     largest = inspection.overview.largest_bytes
     if largest > LARGE:
         notices.append(f"The largest message has {size(largest)}; many servers refuse that.")

@@ -61,6 +61,7 @@ async def demo(
             watch=watch,
             environ={
                 "BULKMAIL_DEMO_PORT": str(server.port),
+                "BULKMAIL_DEMO_CA": str(settings.ca_path),
                 "BULKMAIL_DEMO_PASSWORD": password,
             },
         )

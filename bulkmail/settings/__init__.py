@@ -20,7 +20,13 @@ from bulkmail.settings.values import (
 )
 
 if TYPE_CHECKING:
-    from bulkmail.settings.gateway import AnswerPattern, GatewaySettings, Way, gateway_settings
+    from bulkmail.settings.gateway import (
+        AnswerPattern,
+        GatewaySettings,
+        Way,
+        gateway_as_written,
+        gateway_settings,
+    )
     from bulkmail.settings.making import (
         NO_SERVERS,
         domain_limits,
@@ -44,6 +50,7 @@ __all__ = [
     "StopSettings",
     "Way",
     "domain_limits",
+    "gateway_as_written",
     "gateway_settings",
     "has_server",
     "plain_server",
@@ -55,7 +62,7 @@ __all__ = [
 ]
 
 
-_OF_GATEWAYS = ("AnswerPattern", "GatewaySettings", "Way", "gateway_settings")
+_OF_GATEWAYS = ("AnswerPattern", "GatewaySettings", "Way", "gateway_as_written", "gateway_settings")
 
 
 def __getattr__(name: str) -> Any:

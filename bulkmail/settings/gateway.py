@@ -16,12 +16,14 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.sms_model import SmsModel, chosen_gateway
 from bulkmail.campaign.units import Rate
 from bulkmail.campaign.values import ENVIRONMENT_REFERENCE
-from bulkmail.errors import ConfigurationError
+from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
 from bulkmail.settings.lookup import Lookup
 from bulkmail.settings.values import PasswordSource, ServerSettings
 
 IHUYI_ENDPOINT = "https://106.ihuyi.com/webservice/sms.php?method=Submit"
+#: Where a gateway stands that is written in the campaign itself.
+_INLINE: Loc = ("gateway",)
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -93,6 +95,21 @@ def gateway_settings(campaign: Campaign, environ: Mapping[str, str]) -> GatewayS
     return _Maker(campaign, environ, model, loc).settings()
 
 
+def gateway_as_written(campaign: Campaign) -> tuple[Fault, ...]:
+    """What is wrong with the campaign's gateway as far as it is seen without the environment."""
+    if campaign.sms is None:
+        raise AssertionError("a campaign of mail has servers and no gateway")
+    model, loc = chosen_gateway(campaign.sms, campaign.project)
+    if model is None:
+        return ()
+    return tuple(Lookup(campaign, {}, loc, _folders(campaign, loc)).as_written(model.ca_file))
+
+
+def _folders(campaign: Campaign, loc: Loc) -> tuple[Path, ...]:
+    """Where relative paths of a gateway are looked up: it is written here, or in bulkmail.yaml."""
+    return (campaign.folder, campaign.root) if loc == _INLINE else (campaign.root,)
+
+
 def _none(sms: SmsModel, campaign: Campaign) -> str:
     if sms.gateway is None and campaign.project.gateways:
         return f"`gateway` is needed: bulkmail.yaml has {', '.join(campaign.project.gateways)}"
@@ -109,10 +126,8 @@ class _Maker:
         self._environ = environ
         self._model = model
         self._loc = loc
-        is_inline = loc == ("gateway",)
-        folders = (campaign.folder, campaign.root) if is_inline else (campaign.root,)
-        self._look_up = Lookup(campaign, environ, loc, folders)
-        self._name = None if is_inline else str(loc[-1])
+        self._look_up = Lookup(campaign, environ, loc, _folders(campaign, loc))
+        self._name = None if loc == _INLINE else str(loc[-1])
 
     def settings(self) -> GatewaySettings:
         model, look_up = self._model, self._look_up

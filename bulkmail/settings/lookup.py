@@ -81,12 +81,33 @@ class Lookup:
         if text is None:
             return None
         try:
-            path = str(Path(text).expanduser())
-            return resolve_path(path, self._folders, [Path("/")])
+            path = resolve_path(str(Path(text).expanduser()), self._folders, [Path("/")])
         except PathRefused as refusal:
             self.fault("ca_file", str(refusal))
             return None
+        if reason := _unusable(path):
+            self.fault("ca_file", f"{text} is no file of PEM certificates: {reason}")
+        return path
+
+    def as_written(self, ca_file: str | None) -> list[Fault]:
+        """What is wrong with trust anchors, as far as it is seen without the environment."""
+        if ca_file is not None and ENVIRONMENT_REFERENCE.search(ca_file) is None:
+            self.ca_file(ca_file)
+        return self.faults
 
     def fault(self, key: str, message: str) -> None:
         """Note a fault at one of the keys."""
         self.faults.append(self._places.fault((*self._loc, key), message))
+
+
+def _unusable(path: Path) -> str:
+    """Why no certificates to trust can be read from a file; "" where they can."""
+    import ssl  # noqa: PLC0415  # few servers have a ca_file
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        return "none can be read from it"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

@@ -17,7 +17,6 @@ from bulkmail.campaign.model import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.providers import PROVIDERS, Provider
 from bulkmail.campaign.units import Rate
-from bulkmail.campaign.values import ENVIRONMENT_REFERENCE
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.settings.lookup import Lookup, Places
 from bulkmail.settings.values import (
@@ -103,12 +102,9 @@ def has_server(campaign: Campaign) -> bool:
 def servers_as_written(campaign: Campaign) -> tuple[Fault, ...]:
     """What is wrong with its servers as far as it is seen without the environment."""
     faults: list[Fault] = []
-    for server in () if campaign.sms is not None else _written_servers(campaign):
-        ca_file = server.model.ca_file
-        if ca_file is not None and ENVIRONMENT_REFERENCE.search(ca_file) is None:
-            look_up = Lookup(campaign, {}, server.loc, server.folders)
-            look_up.ca_file(ca_file)
-            faults += look_up.faults
+    for server in _written_servers(campaign):
+        look_up = Lookup(campaign, {}, server.loc, server.folders)
+        faults += look_up.as_written(server.model.ca_file)
     return tuple(dict.fromkeys(faults))
 
 

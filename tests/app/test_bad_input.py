@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,28 @@ def test_a_fault_in_the_campaign_is_named_with_its_place(
         assert words in result.err, result.err
     assert "Traceback" not in result.err
     assert not project.ledger.exists() or project.sql("SELECT count(*) FROM delivery") == [(0,)]
+
+
+TRUST = [("gone.pem", "gone.pem does not exist"), ("letter.yaml", "no file of PEM certificates")]
+
+
+@pytest.mark.parametrize(("ca_file", "told"), TRUST, ids=["missing", "no certificates"])
+@pytest.mark.parametrize("has_another_fault", [False, True])
+def test_check_and_send_tell_the_same_of_trust_anchors(
+    project: MailProject, ca_file: str, told: str, cli: Cli, has_another_fault: bool
+) -> None:
+    project.people(PEOPLE)
+    text = CAMPAIGN.replace("security: none", f"security: tls, ca_file: {ca_file}")
+    text += "subjet: x\n" if has_another_fault else ""
+    project.write("campaigns/letter.yaml", text.replace("PORT", "25"))
+
+    checked, sent = cli("check", "letter"), cli("send", "letter")
+
+    assert (checked.code, sent.code) == (2, 2), checked.both + sent.both
+    for result in (checked, sent):
+        assert re.search(rf"letter\.yaml:5:\d+ +servers\[0\]\.ca_file: .*{told}", result.err), (
+            result.err
+        )
 
 
 ROWS = [

@@ -116,6 +116,16 @@ def test_another_region_makes_another_number(texts: MailProject, cli: Cli) -> No
     assert "To: +14155552671" in cli("preview", LETTER).out
 
 
+def test_a_gateway_s_trust_anchors_are_missed_by_the_check(texts: MailProject, cli: Cli) -> None:
+    texts.keys["gateway"] |= {"ca_file": "gone.pem"}
+    texts.save()
+
+    result = cli("check", LETTER)
+
+    assert result.code == 2
+    assert "gateway.ca_file: gone.pem does not exist" in result.err
+
+
 def test_a_mail_campaign_has_no_gateway(project: MailProject, cli: Cli) -> None:
     project.save(gateway="ihuyi")
 
