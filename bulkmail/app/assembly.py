@@ -64,6 +64,22 @@ class Ends(Protocol):
         ...
 
 
+#: Of a server's connections, those that runs of several processes leave to others beside them.
+KEPT_BACK = 1
+
+
+class Stock(Protocol):
+    """The connections that runs beside one another share."""
+
+    def take(self, servers: Sequence[Way]) -> bool:
+        """Take all connections of these servers but `KEPT_BACK` of each; whether it could be."""
+        ...
+
+    def put_back(self, servers: Sequence[Way]) -> None:
+        """Give them back."""
+        ...
+
+
 def pools(
     servers: Iterable[Way],
     clock: Clock,
@@ -125,6 +141,8 @@ class Surroundings:
     interrupts: Interrupts
     #: Gives the ways to servers; a scheduler's runs share theirs.
     ends: Ends = pools
+    #: Whom its processes have their connections from; None: nobody runs beside it.
+    stock: Stock | None = None
 
     @classmethod
     def ordinary(cls, watch: Watch) -> Surroundings:

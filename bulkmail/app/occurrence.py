@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.campaign_folder import Scheduled
@@ -75,6 +75,8 @@ class Setting:
     pools: SharedPools
     #: Whether runs stay for deferred recipients, spent quotas and shut windows.
     is_waiting: bool
+    #: How many send what can be sent at once; what waits then is one process's.
+    processes: int | Literal["auto"] = 1
 
 
 class OccurrenceRun:
@@ -120,6 +122,7 @@ class OccurrenceRun:
                 watch=watch,
                 interrupts=interrupts,
                 ends=self._setting.pools.ends,
+                stock=self._setting.pools,
             )
             self._interrupts = interrupts
             if self._is_stopped:
@@ -149,16 +152,26 @@ class OccurrenceRun:
         )
         try:
             with self._ended_in_time():
-                summary = await send_in(
-                    self._campaign, options, surroundings, self._setting.environ
-                )
-            return await self._judged(summary)
+                return await self._judged(await self._sent(options, surroundings))
         except NobodyToSendTo:
             await self._book.end(self.occurrence, "nobody", "nobody to send to")
             self._setting.voice.say(f"{self.name}: nobody to send to.")
             return EXIT_OK
         except ConfigurationError as error:
             return await self._troubled(error)
+
+    async def _sent(self, options: SendOptions, surroundings: Surroundings) -> Summary:
+        """By several processes what can go at once, then by this one what has to wait.
+
+        So the servers' connections are not kept from other runs for as long as that.
+        """
+        environ = self._setting.environ
+        if self._setting.processes != 1:
+            together = replace(options, processes=self._setting.processes, no_wait=True)
+            summary = await send_in(self._campaign, together, surroundings, environ)
+            if options.no_wait or summary.exit_code != EXIT_WAITING or self._control.is_stopping:
+                return summary
+        return await send_in(self._campaign, options, surroundings, environ)
 
     async def _is_enrolled(self) -> bool:
         record = await self._setting.ledger.campaign(self.name)

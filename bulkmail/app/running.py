@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from bulkmail.app.campaign_folder import CampaignFolder
 from bulkmail.app.occurrence import Setting, Voice
@@ -23,6 +24,7 @@ async def run(
     environ: Mapping[str, str],
     given: Path | None,
     log_format: Form = "text",
+    processes: int | Literal["auto"] = 1,
 ) -> int:
     """Send every campaign of the project around `where` when it is due; the exit code.
 
@@ -41,6 +43,7 @@ async def run(
             voice=voice,
             pools=SharedPools(),
             is_waiting=not is_once,
+            processes=processes,
         )
         scheduler = Scheduler(CampaignFolder(where), setting)
         return await (scheduler.once() if is_once else scheduler.serve())

@@ -1,15 +1,16 @@
 """One pool a server or gateway for all runs of a scheduler: together they keep to `connections`.
 
 A pool lives for as long as some run uses it: the next one begins anew, with a login that may have
-been mended meanwhile.
+been mended meanwhile. A run of several processes has its connections in those: it takes all of a
+server's but one, where nobody uses that yet, and the other runs share the one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from bulkmail.app.assembly import End, Opening, pools
+from bulkmail.app.assembly import KEPT_BACK, End, Opening, pools
 from bulkmail.clock import Clock
 from bulkmail.delivery.ports import Session, Transport
 from bulkmail.settings import Way
@@ -27,6 +28,19 @@ class SharedPools:
 
     def __init__(self) -> None:
         self._uses: dict[Way, _Use] = {}
+        #: Servers whose connections are in other processes, but for one.
+        self._taken: set[Way] = set()
+
+    def take(self, servers: Sequence[Way]) -> bool:
+        """Take all connections of these but `KEPT_BACK` of each; whether they were free."""
+        if any(server in self._uses or server in self._taken for server in servers):
+            return False
+        self._taken.update(servers)
+        return True
+
+    def put_back(self, servers: Sequence[Way]) -> None:
+        """What was taken is free again."""
+        self._taken.difference_update(servers)
 
     def ends(
         self,
@@ -50,7 +64,10 @@ class SharedPools:
     ) -> Transport:
         use = self._uses.get(settings)
         if use is None:
-            ((_, pool),) = pools([settings], clock, transcript, opening=opening)
+            own = settings
+            if settings in self._taken:
+                own = replace(settings, connections=KEPT_BACK)
+            ((_, pool),) = pools([own], clock, transcript, opening=opening)
             use = self._uses[settings] = _Use(pool)
         use.runs += 1
         return _Lent(self, settings, use)

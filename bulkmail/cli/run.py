@@ -15,7 +15,7 @@ import typer
 from bulkmail.cli.output import complain, say
 from bulkmail.cli.parameters import LedgerOption, ledger_path
 from bulkmail.cli.running import run as run_to_its_end
-from bulkmail.cli.send_options import LogFormat
+from bulkmail.cli.send_options import LogFormat, Processes, parse_processes
 from bulkmail.report.terminal import visible
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def run(
         bool, typer.Option("--once", help="Run what is due now, and leave: for cron and timers.")
     ] = False,
     ledger: LedgerOption = None,
+    processes: Processes = "1",
     log_format: LogFormat = "text",
     metrics: Annotated[
         str | None,
@@ -64,6 +65,7 @@ def run(
                 is_once=once,
                 environ=os.environ,
                 given=ledger_path(ledger),
+                processes=parse_processes(processes),
                 log_format=log_format,
             )
         )

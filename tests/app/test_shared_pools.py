@@ -70,3 +70,46 @@ async def test_servers_that_differ_in_anything_have_pools_of_their_own(
     lent(shared, login("secret"), login("another"), server("b"), server("b", connections=9))
 
     assert len(made) == 4
+
+
+async def test_what_several_processes_took_nobody_else_takes(made: list[FakeTransport]) -> None:
+    shared = SharedPools()
+    assert shared.take([server("a"), server("b")])
+
+    again = shared.take([server("b"), server("c")])
+    another = shared.take([server("c")])
+    shared.put_back([server("a"), server("b")])
+    back = shared.take([server("b")])
+
+    assert (again, another, back) == (False, True, True)
+    assert not made
+
+
+async def test_who_uses_a_pool_keeps_its_connections(made: list[FakeTransport]) -> None:
+    shared = SharedPools()
+    (one,) = lent(shared, server("a"))
+
+    taken = shared.take([server("a")])
+    await one.close()
+
+    assert not taken
+    assert shared.take([server("a")])
+    assert len(made) == 1
+
+
+async def test_beside_several_processes_others_share_one_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connections: list[int] = []
+
+    def make(servers: list[ServerSettings], *_: object, **__: object) -> object:
+        connections.extend(one.connections for one in servers)
+        return [(one, FakeTransport(one.name)) for one in servers]
+
+    monkeypatch.setattr(shared_pools, "pools", make)
+    shared = SharedPools()
+    shared.take([server("a", connections=8)])
+    lent(shared, server("a", connections=8))
+    lent(shared, server("a", connections=8), server("b", connections=8))
+
+    assert connections == [1, 8]

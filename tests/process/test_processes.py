@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from support.mail_project import MailProject, last_json
 from support.program import PATIENCE, bulkmail, ended, running
-from support.scripted_server import HANG, Turn, on, scripted
+from support.scripted_server import HANG, Turn, greylist, on, scripted
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="a process's children are found in /proc"
 )
 
+QUICK = {"backoff": "100ms"}
 TWO = ("send", "letter", "--json", "--processes", "2")
 
 
@@ -49,6 +50,14 @@ async def gone(pids: list[int]) -> None:
     async with asyncio.timeout(PATIENCE):
         while any(map(is_there, pids)):  # noqa: ASYNC110  # not our children
             await asyncio.sleep(0.01)
+
+
+async def says(process: Process, words: str) -> None:
+    """Wait until a process prints a line with these words."""
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        while words not in (line := (await process.stdout.readline()).decode()):
+            assert line, f"it ended without {words!r}"
 
 
 def at_dot(nth: int, deed: Callable[[], None]) -> Callable[[Turn], None]:
@@ -368,3 +377,39 @@ async def test_what_cannot_be_is_told(
 
     assert result.code == 2
     assert words in result.err
+
+
+async def test_a_scheduler_s_run_has_processes_too_and_leaves_others_a_connection(
+    project: MailProject,
+) -> None:
+    emails = project.many(60)
+    seen: set[int] = set()
+    async with scripted() as server:
+        project.shared["servers"] = {"one": server.url(connections=3)}
+        project.save(schedule={"at": "2020-01-01T09:00", "timezone": "UTC"}, retry=QUICK)
+        project.write("campaigns/second.yaml", project.path.read_text("utf-8"))
+        async with running(project.root, "run", "--once", "--processes", "2") as process:
+            server.watch = lambda _: seen.update(children(process))
+            result = await ended(process)
+
+    assert result.code == 0, result.err
+    assert len(seen) == 2
+    assert server.got == dict.fromkeys(emails, 2)
+    assert server.peak <= 3
+
+
+async def test_what_has_to_wait_is_sent_by_the_scheduler_itself(project: MailProject) -> None:
+    emails = project.many(10)
+    left: list[int] = []
+    async with scripted(greylist(1)) as server:
+        project.servers(server.url(connections=3))
+        project.save(schedule={"at": "2020-01-01T09:00", "timezone": "UTC"}, retry=QUICK)
+        async with running(project.root, "run", "--processes", "2") as process:
+            server.watch = at_dot(1, lambda: left.extend(children(process)))
+            await says(process, "10 recipients: 10 sent")
+            process.send_signal(signal.SIGTERM)
+            result = await ended(process)
+
+    assert result.code == 130, result.err
+    assert server.got == dict.fromkeys(emails, 1)
+    assert left == []

@@ -20,7 +20,7 @@ from bulkmail.app.loop import look_for_garbage, loop_factory
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.processes.channel import Channel
 from bulkmail.app.processes.door import Door
-from bulkmail.app.processes.sharing import divided_limits, divided_servers
+from bulkmail.app.processes.sharing import divided_limits, divided_servers, kept_back
 from bulkmail.app.processes.telling import TellingTranscript, TellingVerdicts, TellingWatch
 from bulkmail.app.processes.words import Begin, Outfit, Word
 from bulkmail.app.suppressing import Suppressions
@@ -141,7 +141,7 @@ class _Child:
         made, _ = engine_for(
             self._campaign,
             pools(
-                divided_servers(servers, number, of),
+                divided_servers(kept_back(servers, self._outfit.kept_back), number, of),
                 self._surroundings.clock,
                 transcript if self._outfit.is_transcribed else None,
                 opening=opening,

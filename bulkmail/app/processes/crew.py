@@ -69,15 +69,18 @@ class Crew:
         surroundings: Surroundings,
         *,
         of: int,
+        kept_back: int = 0,
         is_transcribed: bool,
         is_verbose: bool,
     ) -> None:
+        """`kept_back`: how many connections of each server are not theirs."""
         self._outfits = [
             Outfit(
                 campaign=campaign,
                 environ=dict(environ),
                 number=number,
                 of=of,
+                kept_back=kept_back,
                 is_transcribed=is_transcribed,
                 is_verbose=is_verbose,
             )

@@ -24,6 +24,12 @@ def share(whole: int, number: int, of: int) -> int:
     return whole // of + (number < whole % of)
 
 
+def kept_back(servers: Sequence[Way], count: int) -> tuple[Way, ...]:
+    """The servers without so many connections of each; none where one would be left without any."""
+    rest = tuple(replace(server, connections=server.connections - count) for server in servers)
+    return rest if all(server.connections > 0 for server in rest) else ()
+
+
 def divided_servers(servers: Sequence[Way], number: int, of: int) -> tuple[Way, ...]:
     """The servers as one child may use them. One with no connection for it is not among them."""
     mine = (

@@ -44,6 +44,8 @@ class Outfit:
     #: Which child, from 0, of how many.
     number: int
     of: int
+    #: Connections of each server that are not the run's to divide.
+    kept_back: int
     is_transcribed: bool
     is_verbose: bool
 
