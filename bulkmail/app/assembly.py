@@ -159,7 +159,7 @@ def engine(
     ledger: Ledger,
     compose: Compose,
     retry: RetrySettings,
-    shut_until: ShutUntil,
+    shut_until: ShutUntil | None,
     settings: RunSettings,
     limits: Sequence[DomainLimit] = (),
     stop_after: StopSettings | None = None,
@@ -226,11 +226,11 @@ def engine_for(
     )
 
 
-def window_of(campaign: Campaign, *, is_ignored: bool) -> ShutUntil:
-    """When the campaign's window keeps all of it from sending."""
+def window_of(campaign: Campaign, *, is_ignored: bool) -> ShutUntil | None:
+    """When the campaign's window keeps all of it from sending; None: never."""
     schedule = campaign.model.schedule
     window = None if is_ignored or schedule.recipient_timezone else window_in(schedule)
-    return always_open if window is None else window.shut_until
+    return None if window is None else window.shut_until
 
 
 def reader_windows(campaign: Campaign, *, is_ignored: bool) -> ShutFor | None:
@@ -249,8 +249,3 @@ def reader_windows(campaign: Campaign, *, is_ignored: bool) -> ShutFor | None:
         return None if found is None else found.shut_until(now)
 
     return shut_for
-
-
-def always_open(now: float) -> None:
-    """No window: never shut."""
-    del now

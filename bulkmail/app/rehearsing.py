@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from bulkmail.app.assembly import Surroundings, always_open, engine, pools, transcribing
+from bulkmail.app.assembly import Surroundings, engine, pools, transcribing
 from bulkmail.app.channel import (
     AnyComposer,
     address_of,
@@ -83,7 +83,7 @@ async def dry_run(
             ledger=ledger.run(campaign_id, owner="dry run"),
             compose=_composing(composer, options.date),
             retry=RetrySettings(),
-            shut_until=always_open,
+            shut_until=None,
             settings=RunSettings(limit=options.limit, is_waiting=False),
         )
         result = await surroundings.interrupts.cuttable(run.run())
@@ -132,7 +132,7 @@ async def send_test(
                 ledger=paper.run(campaign_id, owner="test"),
                 compose=_composing(composer, None, only_to=to),
                 retry=RetrySettings(resend_on_doubt=False),
-                shut_until=always_open,
+                shut_until=None,
                 settings=RunSettings(is_waiting=False),
             )
             surroundings.watch.begin(campaign.name, await paper.counts(campaign_id), 1)

@@ -21,6 +21,8 @@ class Control:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._is_stopping = False
+        #: Whether a new delivery may begin: the run is neither to end nor halted. To be read alone.
+        self.may_begin = True
         #: What a person ordered, as far as it is known.
         self.halt: Halt | None = None
         self._brake = asyncio.Event()
@@ -31,11 +33,6 @@ class Control:
     def is_stopping(self) -> bool:
         """Whether the run is to end; what is on the wire ends."""
         return self._is_stopping
-
-    @property
-    def may_begin(self) -> bool:
-        """Whether a new delivery may begin: the run is neither to end nor halted."""
-        return not self._brake.is_set()
 
     def stop(self) -> None:
         """No new claims; what is on the wire ends."""
@@ -52,10 +49,12 @@ class Control:
         if self.halt is not None:
             self._put_on_the_brake()
         elif not self._is_stopping:
+            self.may_begin = True
             self._brake.clear()
             self._news.set()
 
     def _put_on_the_brake(self) -> None:
+        self.may_begin = False
         self._brake.set()
         self._news.set()
         for limit in self._limits:

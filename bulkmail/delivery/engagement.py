@@ -59,7 +59,8 @@ class Engagement:
     clock: Clock
     control: Control
     observer: Observer
-    shut_until: ShutUntil
+    #: The campaign's window; None where there is none.
+    shut_until: ShutUntil | None
     tally: Tally
     #: Windows of single readers; None where there are none.
     shut_for: ShutFor | None = None
@@ -69,3 +70,7 @@ class Engagement:
     def opens_for(self, delivery: Delivery) -> float | None:
         """When its reader's window opens; None: it is open now, or there is none."""
         return None if self.shut_for is None else self.shut_for(delivery, self.clock.time())
+
+    def shut_at(self, now: float) -> float | None:
+        """When the campaign's window opens; None: it is open at `now`, or there is none."""
+        return None if self.shut_until is None else self.shut_until(now)

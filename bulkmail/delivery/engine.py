@@ -11,6 +11,8 @@ import enum
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
@@ -155,7 +157,7 @@ class Engine:
         now = self._shared.clock.time()
         if not self._shared.control.may_begin:
             return await self._stand_still()
-        shut = self._shared.shut_until(now)
+        shut = self._shared.shut_at(now)
         if shut is not None:
             return await self._wait("the sending window is shut", shut)
         lane = choose(self._lanes, now)
@@ -202,13 +204,14 @@ class Engine:
 
     def _give(self, lane: Lane, claimed: Sequence[Delivery], now: float) -> None:
         self._shared.observer.waiting("", None)
-        for delivery in claimed:
+        for name, deliveries in groupby(claimed, key=attrgetter("greylisted_by")):
             # Who asked to come again knows us by now; another server would begin anew.
-            known = self._lane_named(delivery.greylisted_by, now) or lane
-            charge(self._lanes, known, 1, now)
-            known.give([delivery])
+            known = (self._lane_named(name, now) if name else None) or lane
+            theirs = list(deliveries)
+            charge(self._lanes, known, len(theirs), now)
+            known.give(theirs)
 
-    def _lane_named(self, name: str | None, now: float) -> Lane | None:
+    def _lane_named(self, name: str, now: float) -> Lane | None:
         return next((a for a in self._lanes if a.name == name and a.health.allowance(now)), None)
 
     def _left(self) -> int:

@@ -58,6 +58,11 @@ class Health:
         #: Counts the rests; a failure that began before the last one is not news.
         self.round = 0
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it may be given something at any time: it neither rests nor is stopped."""
+        return not self.is_stopped and not self.rests_until
+
     def allowance(self, now: float) -> int:
         """How many deliveries may be in its hands at `now`."""
         return 0 if self.is_stopped or now < self.rests_until else self._allowance

@@ -32,14 +32,22 @@ class Judging:
         self._lane = lane
         self._shared = shared
 
+    def accepted(self) -> None:
+        """A message was accepted: the plain course of things, of which there is little to tell."""
+        health = self._lane.health
+        health.accepted()
+        if not health.sentence:
+            self._tell("")
+
     async def outcome(self, delivery: Delivery, outcome: Outcome, began_in: int) -> None:
         """A transaction came to this; it began in that round of the lane's health."""
+        if isinstance(outcome, Accepted):
+            self.accepted()
+            return
         health = self._lane.health
         if isinstance(outcome, Failure) and outcome.overload is not None:
             await self._slow_down(outcome.overload, delivery, outcome.reason)
         match outcome:
-            case Accepted():
-                health.accepted()
             case PermanentFailure(ends_use=True):
                 health.stop(outcome.reason)
             case PermanentFailure(blame=Blame.MESSAGE) if outcome.stage is not None:

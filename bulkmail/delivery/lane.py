@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Sequence
 
 from bulkmail.clock import Clock
@@ -44,7 +45,8 @@ class Lane:
         self._ahead = AHEAD
         if isinstance(transport, Pipelined):
             self._ahead += 2 * transport.depth
-        self._backlog: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._backlog: deque[Delivery] = deque()
+        self._arrival = asyncio.Event()
         #: Deliveries in its hands: in the backlog or with a worker.
         self.in_hand = 0
         #: What was told of it last: why it is not used; "" while it is.
@@ -62,7 +64,7 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits in its backlog."""
-        return self._backlog.empty()
+        return not self._backlog
 
     def room(self, now: float) -> int:
         """How many more deliveries it may be given at `now`."""
@@ -77,16 +79,19 @@ class Lane:
     def give(self, deliveries: Sequence[Delivery]) -> None:
         """Put claimed deliveries into its backlog."""
         self.in_hand += len(deliveries)
-        for delivery in deliveries:
-            self._backlog.put_nowait(delivery)
+        self._backlog.extend(deliveries)
+        self._arrival.set()
 
     async def next(self) -> Delivery:
         """The next delivery of the backlog; whoever takes it calls `done` for it."""
-        return await self._backlog.get()
+        while not self._backlog:
+            self._arrival.clear()
+            await self._arrival.wait()
+        return self._backlog.popleft()
 
     def next_now(self) -> Delivery | None:
         """The next delivery, as `next` gives it; None where there is none at the moment."""
-        return None if self._backlog.empty() else self._backlog.get_nowait()
+        return self._backlog.popleft() if self._backlog else None
 
     def hold(self) -> None:
         """A delivery in its hands is in there twice: more is to be done behind its result."""
@@ -98,9 +103,8 @@ class Lane:
 
     def drain(self) -> list[Delivery]:
         """Take everything out of the backlog: to be given back to the ledger."""
-        drained = []
-        while not self._backlog.empty():
-            drained.append(self._backlog.get_nowait())
+        drained = [*self._backlog]
+        self._backlog.clear()
         self.in_hand -= len(drained)
         return drained
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bulkmail.clock import moment
 from bulkmail.delivery.engagement import Engagement
@@ -38,12 +38,10 @@ class Flight:
 
     def board(self, session: object) -> None:
         """Note how the session is protected that it goes out on; not every kind says so."""
-        tls = getattr(session, "tls_version", None)
-        if tls != self.tried.tls:
-            self.tried = replace(self.tried, tls=tls)
+        self.tried.tls = getattr(session, "tls_version", None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settled:
     """A delivery that came to its end without being handed over."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,8 @@ class Results:
     async def written(self, *, all_but: int = 0) -> None:
         """Wait until results are in the ledger, but for the last so many. A wait cuts none off."""
         while len(self._writing) > all_but:
-            await come_to_its_end(self._writing[0])
+            if not self._writing[0].done():
+                await come_to_its_end(self._writing[0])
             self._writing.popleft().result()
 
     def done(self, delivery: Delivery) -> None:
@@ -49,7 +51,7 @@ class Results:
     def write(self, tried: Try, attempt: Attempt) -> asyncio.Future[bool]:
         """Have a result written, behind its mark; the future says whether the claim was ours."""
         self._marked.pop(tried.delivery.id, None)
-        writing = asyncio.ensure_future(self._shared.ledger.record(attempt))
+        writing = _future(self._shared.ledger.record(attempt))
         writing.add_done_callback(partial(self._written, tried, attempt))
         self._writing.append(writing)
         return writing
@@ -83,12 +85,10 @@ class Results:
 
     def ask_for_mark(self, flight: Flight) -> None:
         """Asked for now, awaited before the end of data: it is durable while the server answers."""
-        started_at, digests = flight.tried.started_at, flight.mail.digests()
-        flight.mark = asyncio.ensure_future(
-            self._shared.ledger.mark(flight.delivery, started_at, digests)
-        )
-        flight.mark.add_done_callback(_hear)
-        self._marked[flight.delivery.id] = flight
+        tried = flight.tried
+        digests = flight.mail.digests()
+        flight.mark = _future(self._shared.ledger.mark(tried.delivery, tried.started_at, digests))
+        self._marked[tried.delivery.id] = flight
 
     def judged(self, tried: Try, outcome: Outcome) -> Attempt:
         """What is written for an outcome now."""
@@ -132,7 +132,24 @@ def has_had_its_share(outcome: Outcome) -> bool:
 async def come_to_its_end(future: asyncio.Future[Any]) -> None:
     """Wait for a future, whatever comes of it; a wait that is cut short does not end it."""
     if not future.done():
-        await asyncio.wait([future])
+        end = future.get_loop().create_future()
+        future.add_done_callback(partial(_end, end))
+        await end
+
+
+def _end(end: asyncio.Future[None], _: asyncio.Future[Any]) -> None:
+    if not end.done():
+        end.set_result(None)
+
+
+def _future(asked: Awaitable[bool]) -> asyncio.Future[bool]:
+    """What was asked of the ledger, as a future; an error of it is told where it is waited for."""
+    if isinstance(asked, asyncio.Future):
+        future: asyncio.Future[bool] = asked
+    else:
+        future = asyncio.ensure_future(asked)
+        future.add_done_callback(_hear)
+    return future
 
 
 def _hear(done: asyncio.Future[Any]) -> None:

@@ -75,7 +75,7 @@ class Splitting:
             return None
         if session is None or isinstance(session, Behind):
             return None
-        self._turns.count(mail)
+        self._turns.count(mail, self._shared.clock.time())
         try:
             return await self._handed_over(session, mail)
         finally:

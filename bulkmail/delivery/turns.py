@@ -110,9 +110,8 @@ class Turns:
         if not self._lane.limiter.is_free:
             raise SlotMissed("a pace was learned before MAIL went out")
 
-    def count(self, mail: MailObject) -> None:
-        """A message goes out: the meters are told."""
-        now = self._shared.clock.time()
+    def count(self, mail: MailObject, now: float) -> None:
+        """A message went out: the meters are told."""
         self._lane.limiter.meter.tick(now)
         for gate, recipients in self._shared.gates.of(mail.envelope.forward_paths).items():
             for _ in range(recipients):
@@ -146,8 +145,11 @@ class Turns:
         shared = self._shared
         if not shared.control.may_begin:
             return False
+        if self._lane.health.is_well and shared.shut_until is None:
+            # Whatever the time is.
+            return True
         now = shared.clock.time()
-        return self._lane.health.allowance(now) > 0 and shared.shut_until(now) is None
+        return self._lane.health.allowance(now) > 0 and shared.shut_at(now) is None
 
     def _may_begin(self, delivery: Delivery) -> bool:
         return self.may_begin and self._shared.opens_for(delivery) is None
@@ -155,7 +157,7 @@ class Turns:
     def _is_open(self, delivery: Delivery, now: float) -> bool:
         """Whether the window is open, the campaign's and the reader's."""
         shared = self._shared
-        return shared.shut_until(now) is None and shared.opens_for(delivery) is None
+        return shared.shut_at(now) is None and shared.opens_for(delivery) is None
 
     async def _slot(
         self, session: Session, behind: dict[Gate, int]

@@ -18,7 +18,7 @@ from bulkmail.outcome import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Try:
     """One try under way: which delivery, by which server, since when (epoch seconds)."""
 
@@ -65,8 +65,10 @@ def _end_of(delivery: Delivery) -> State:
 
 
 def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
-    refused = {path: str(reply) for path, reply in outcome.refused.items()}
-    refused |= dict.fromkeys(outcome.left_out, "suppressed")
+    refused: dict[str, str] | None = None
+    if outcome.refused or outcome.left_out:
+        refused = {path: str(reply) for path, reply in outcome.refused.items()}
+        refused |= dict.fromkeys(outcome.left_out, "suppressed")
     reply = outcome.reply
     return Attempt(
         delivery_id=tried.delivery.id,
@@ -82,7 +84,7 @@ def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
         code=reply.code,
         enhanced_code=str(reply.enhanced) if reply.enhanced else None,
         reply=reply.text,
-        refused_recipients=refused or None,
+        refused_recipients=refused,
         gateway_id=outcome.gateway_id,
     )
 

@@ -86,7 +86,7 @@ class WindowedCourse:
     async def _hand_over(self) -> None:
         """Hand over what is fresh, each once its mark is durable."""
         for flight in self._fresh:
-            if flight.mark is not None:
+            if flight.mark is not None and not flight.mark.done():
                 await come_to_its_end(flight.mark)
         if self._fresh:
             await self._session.catch_up()
@@ -139,8 +139,9 @@ class WindowedCourse:
         if flight.is_follower and has_not_begun(outcome):
             await self._results.give_back(flight.delivery)
             return
-        self._turns.count(flight.mail)
-        self._results.write(flight.tried, self._results.judged(flight.tried, outcome))
+        attempt = self._results.judged(flight.tried, outcome)
+        self._turns.count(flight.mail, attempt.at)
+        self._results.write(flight.tried, attempt)
         await self._judging.outcome(flight.delivery, outcome, flight.began_in)
 
     async def _cut(self, left: Flight | None) -> None:

@@ -81,6 +81,14 @@ class Worker:
             if not self._turns.may_begin:
                 await self._results.give_back(delivery)
                 return None
+        except BaseException:
+            self._results.done(delivery)
+            raise
+        return await self._made(delivery)
+
+    async def _made(self, delivery: Delivery) -> Flight | None:
+        """The same for one that may begin."""
+        try:
             opens_at = self._shared.opens_for(delivery)
             if opens_at is not None:
                 await self._results.put_off(delivery, opens_at)
@@ -107,7 +115,7 @@ class Worker:
             delivery = self._lane.next_now() if self._pipelined.keeps(session, besides) else None
             if delivery is None:
                 return None
-            if (flight := await self._ready(delivery)) is not None:
+            if (flight := await self._made(delivery)) is not None:
                 flight.board(session)
                 return flight
         return None
@@ -194,11 +202,12 @@ class Worker:
         if flight.is_follower and has_not_begun(outcome):
             await self._results.give_back(flight.delivery)
             return None
-        self._turns.count(flight.mail)
+        attempt = self._results.judged(flight.tried, outcome)
+        self._turns.count(flight.mail, attempt.at)
         is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
         if is_split:
             self._lane.hold()
-        writing = self._results.write(flight.tried, self._results.judged(flight.tried, outcome))
+        writing = self._results.write(flight.tried, attempt)
         if following is not None and following.is_out:
             following.flight.is_follower = True
             self._results.ask_for_mark(following.flight)

@@ -182,8 +182,9 @@ class ThreadDriver:
 
 def _deliver(group: list[Job]) -> None:
     """Resolve the futures in their loops, with one wake-up for each loop."""
-    for loop in {job.future.get_loop() for job in group}:
-        mine = [job for job in group if job.future.get_loop() is loop]
+    loops = {job.future.get_loop() for job in group}
+    for loop in loops:
+        mine = group if len(loops) == 1 else [job for job in group if job.future.get_loop() is loop]
         # RuntimeError: the loop is closed, and nobody waits any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, mine)

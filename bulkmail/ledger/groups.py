@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import itertools
 import os
 import sqlite3
 import threading
@@ -82,10 +81,8 @@ class Job:
             self.future.set_result(self.result)
         else:
             self.future.set_exception(self.error)
-
-
-def _fold_of(job: Job) -> Fold[Any, Any] | None:
-    return job.work.fold if isinstance(job.work, Folded) else None
+            # It is told where it is waited for; where a run ends by another one, nobody waits.
+            self.future.exception()
 
 
 class Conductor:
@@ -183,14 +180,23 @@ class Conductor:
 
     def _work_folded(self, group: Iterable[Job]) -> None:
         """As `_work`, but neighbours with the same `Folded` work in one go."""
-        for fold, jobs in itertools.groupby(group, key=_fold_of):
-            if fold is None:
-                self._work(jobs)
-                continue
-            folded = list(jobs)
-            results = fold(self._connection, [job.work.row for job in folded])
-            for job, result in zip(folded, results, strict=True):
-                job.result = result
+        folded: list[Job] = []
+        for job in group:
+            is_folded = type(job.work) is Folded
+            if folded and not (is_folded and job.work.fold is folded[0].work.fold):
+                self._fold(folded)
+                folded = []
+            if is_folded:
+                folded.append(job)
+            else:
+                job.result = job.work(self._connection)
+        if folded:
+            self._fold(folded)
+
+    def _fold(self, jobs: Sequence[Job]) -> None:
+        results = jobs[0].work.fold(self._connection, [job.work.row for job in jobs])
+        for job, result in zip(jobs, results, strict=True):
+            job.result = result
 
     def _patiently(self, statement: str) -> None:
         """Begin or commit, in turn with the other processes of a run.

@@ -14,6 +14,8 @@ from bulkmail.ledger.statements import load
 
 #: Rows of one page of the report: enough to be quick, few enough to keep nobody waiting.
 PAGE = 2000
+#: Of JSON as the ledger writes it, with nothing around it: half the steps of `json.loads`.
+_parsed = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +191,7 @@ def read_delivery(columns: Collection[Any]) -> Delivery:
         row=row,
         key=key,
         address=address,
-        fields=json.loads(fields) if fields else {},
+        fields=_parsed(fields)[0] if fields else {},
         attempts=attempts,
         doubts=doubts,
         first_attempt_at=first,

@@ -276,7 +276,8 @@ class CampaignRun:
 
     def _result(self, attempt: Attempt) -> Result:
         due_at = attempt.due_at
-        if due_at is None and attempt.state in {State.PENDING, State.DEFERRED}:
+        is_to_go = attempt.state is State.PENDING or attempt.state is State.DEFERRED
+        if due_at is None and is_to_go:
             # At once, and behind those that were not even begun: a message that no server begins
             # to take must not stand before all others for ever.
             due_at = attempt.at

@@ -61,14 +61,23 @@ def write(connection: sqlite3.Connection, notes: Sequence[Note]) -> list[bool]:
 
     Raises `Uneven` where there are several, and one of them was not ours.
     """
-    marks = [note for note in notes if isinstance(note, Mark)]
-    results = [note for note in notes if isinstance(note, Result)]
     if len(notes) == 1:
-        return [_mark(connection, mark) for mark in marks] or [_record(connection, *results)]
+        (note,) = notes
+        if isinstance(note, Mark):
+            return [_mark(connection, note)]
+        return [_record(connection, note)]
+    marks: list[Mark] = []
+    results: list[Result] = []
+    for note in notes:
+        if isinstance(note, Mark):
+            marks.append(note)
+        else:
+            results.append(note)
     _all(connection, "mark", marks)
     _all(connection, "record", results)
     for result in results:
-        _behind(connection, result)
+        if result.state is not State.SENT:
+            _behind(connection, result)
     return [True] * len(notes)
 
 
@@ -84,15 +93,13 @@ def _mark(connection: sqlite3.Connection, mark: Mark) -> bool:
 
 def _record(connection: sqlite3.Connection, result: Result) -> bool:
     is_ours = connection.execute(load("run")["record"], result).rowcount == 1
-    if is_ours:
+    if is_ours and result.state is not State.SENT:
         _behind(connection, result)
     return is_ours
 
 
 def _behind(connection: sqlite3.Connection, result: Result) -> None:
     """What else is to be written of a try that did not end in `sent`."""
-    if result.state is State.SENT:
-        return
     sql = load("run")
     connection.execute(sql["note attempt"], result._asdict())
     parameters = {"id": result.id, "now": result.at, "keep_fields": result.keep_fields}

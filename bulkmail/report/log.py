@@ -38,7 +38,7 @@ def _shown(value: object) -> str:
     return str(value) if type(value) is int else _json(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Event:
     """What a record tells: it is put into words by who writes them, for a person or a program.
 
@@ -56,8 +56,14 @@ class _Event:
 
     def __str__(self) -> str:
         """``offer sent row=17 address="li@x.example"``."""
-        facts = self.facts().items()
-        told = " ".join([f"{name}={_shown(value)}" for name, value in facts if value])
+        told = " ".join(
+            [
+                # What most facts are, at once.
+                f"{name}={encode_basestring(value) if type(value) is str else _shown(value)}"
+                for name, value in self.facts().items()
+                if value
+            ]
+        )
         return f"{self.campaign} {self.word or self.event} {told}"
 
     def as_record(self) -> dict[str, Any]:
@@ -75,11 +81,12 @@ class _Record(logging.LogRecord):
 
     def __init__(self, level: int, event: _Event, now: float) -> None:
         vars(self).update(_COMMON)
-        self.levelno, self.levelname = level, logging.getLevelName(level)
+        self.levelno, self.levelname = level, _level_name(level)
         self.msg, self.created, self.msecs = event, now, now % 1 * 1000
 
 
-#: Many lines are of one second.
+#: Of a level, and of a second, there are many lines.
+_level_name = lru_cache(maxsize=8)(logging.getLevelName)
 _second = lru_cache(maxsize=8)(rfc3339)
 
 
@@ -203,13 +210,13 @@ def _replied(attempt: Attempt) -> dict[str, Any]:
 
 
 def _attempt_told(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
-    due_at = attempt.due_at
+    due_at, refused = attempt.due_at, attempt.refused_recipients
     return {
         "row": delivery.row,
         "key": delivery.key,
         "address": delivery.address,
         **_replied(attempt),
-        "refused": dict(attempt.refused_recipients or {}),
+        "refused": dict(refused) if refused else None,
         "due_at": None if due_at is None else rfc3339(due_at),
     }
 
