@@ -10,7 +10,7 @@ whether a server takes them is the server's business.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: RFC 5321, 4.5.3.1.1, in octets.
 MAX_LOCAL_PART = 64
@@ -28,8 +28,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SPECIAL_USE = ("arpa", "invalid", "local", "localhost", "onion", "test")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """An address as it was written, and as the wire wants it."""
 
     #: Before the @, as written, quotes included.
@@ -48,8 +47,7 @@ class Address:
         return self.wire
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(NamedTuple):
     """An address with the name it is shown under (RFC 5322, 3.4)."""
 
     #: Without quotes; "" where there is none.
@@ -63,8 +61,10 @@ def parse_address(text: str) -> Address:
     Raises `ValueError` with the reason in a few words, to be put behind "… is not an address: ".
     """
     plain = _PLAIN.fullmatch(text)
-    if plain and len(plain[1]) <= MAX_LOCAL_PART and len(text) <= MAX_ADDRESS:
-        return Address(plain[1], plain[2].lower(), text)
+    if plain is not None:
+        local, domain = plain.groups()
+        if len(local) <= MAX_LOCAL_PART and len(text) <= MAX_ADDRESS:
+            return Address(local, domain.lower(), text)
     _refuse_obvious(text)
     return _validated(text)
 

@@ -10,9 +10,11 @@ from bulkmail.message.enclosure import Enclosure
 from bulkmail.smtp.envelope import Envelope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class MailObject:
     """One message for one row. The same bytes go to a server and into a dry run's file.
+
+    Nobody changes one; frozen, it would take as long to put together as all of its header.
 
     `chunks` joined are the content: header section and body, lines ended by CRLF (the last one
     too), 7-bit clean, not dot-stuffed. What is shared by many messages is the same bytes object.

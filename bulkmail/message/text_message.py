@@ -33,7 +33,7 @@ class RenderedRequest:
     shown_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class TextMessage(MailObject):
     """One text for one number; the text's bytes in UTF-8 are its one chunk."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Reverse-path and forward-paths, as they go onto the wire, without angle brackets.
 
     Domains are A-labels; a local part beyond ASCII needs SMTPUTF8 (`needs_smtputf8`).

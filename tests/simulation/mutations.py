@@ -362,7 +362,7 @@ def rest_is_sent_to_all() -> Iterator[None]:
 
     async def transaction(self: Splitting, delivery: Delivery, mail: MailObject) -> Any:
         paths = dict.fromkeys((delivery.address, *mail.envelope.forward_paths))
-        envelope = replace(mail.envelope, forward_paths=tuple(paths))
+        envelope = mail.envelope._replace(forward_paths=tuple(paths))
         return await real(self, delivery, replace(mail, envelope=envelope))
 
     with patch.object(Splitting, "_transaction", transaction):
