@@ -61,6 +61,8 @@ class AddressBook:
         self._from = templates.inline(model.from_, ("from",))
         # From and copies rarely change from one row to the next.
         self._parsed = lru_cache(maxsize=256)(parse_mailbox)
+        #: From, where it is the same in every message; None until it is known.
+        self._sender: Mailbox | None = None
 
         def optional(text: str | None, key: str) -> Renderer | None:
             return None if text is None else templates.inline(text, (key,))
@@ -79,7 +81,7 @@ class AddressBook:
 
         With `only_to` nobody but that address: in the envelope, in To, and no copies.
         """
-        sender = self._one(self._from, row)
+        sender = self._sender or self._from_of(row)
         reply_to = [] if self._reply_to is None else self._several(self._reply_to, row)
         reverse_path = self._reverse_path(row, sender)
         own = self._own_address(row, only_to)
@@ -107,6 +109,12 @@ class AddressBook:
         )
         self._refuse_unicode(found, row)
         return found
+
+    def _from_of(self, row: Row) -> Mailbox | None:
+        sender = self._one(self._from, row)
+        if self._from.constant is not None:
+            self._sender = sender
+        return sender
 
     def _one(self, renderer: Renderer, row: Row) -> Mailbox | None:
         text = renderer.line(row)
@@ -136,7 +144,7 @@ class AddressBook:
             return self._one(self._to, row)
         name = row.delivery.fields.get("name")
         name = "" if name is None else str(name)
-        if problem := row.unsafe(name):
+        if not name.isprintable() and (problem := row.unsafe(name)):
             row.add(self._campaign.fault(("to",), f"{problem}, in what becomes the To header"))
             return None
         return Mailbox(name.strip(" "), own)

@@ -6,8 +6,6 @@ attributes, and images that it shows by their paths into parts.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from bulkmail.address import control_character
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError
@@ -18,23 +16,20 @@ from bulkmail.message.markup import Convert, css_inlined, markdown
 from bulkmail.message.plain_text import plain_text
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
-from bulkmail.message.shown_images import ShownImages
+from bulkmail.message.shown_images import ShownImages, may_show_images
 from bulkmail.message.templates import Kind, Templates
-from bulkmail.message.transfer_encoding import encode_text
+from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_text
 
-_TYPES = {
-    "plain": b'Content-Type: text/plain; charset="utf-8"\r\n',
-    "html": b'Content-Type: text/html; charset="utf-8"\r\n',
+#: The fields of a text by what it is and how it is encoded.
+_FIELDS = {
+    subtype: {
+        encoding: b'Content-Type: text/%s; charset="utf-8"\r\n%s' % (subtype.encode(), field)
+        for encoding, field in ENCODING_FIELDS.items()
+    }
+    for subtype in ("plain", "html")
 }
 #: The value of `css:` for the style sheets that stand in the HTML itself.
 _OWN_STYLES = "inline"
-
-
-class _Rendered(NamedTuple):
-    """A text and the template it came of."""
-
-    text: str
-    renderer: Renderer
 
 
 class Bodies:
@@ -66,30 +61,29 @@ class Bodies:
 
     async def parts(self, row: Row) -> tuple[list[Part], list[Part]]:
         """The parts for `row`, and those of the images shown; fewer when `row` holds a fault."""
-        html = None if self._html is None else self._page(self._html.for_row(row), row)
-        text = None if self._text is None else _rendered(self._text.for_row(row), row)
-        if self._text is None and html is not None:
-            text = _Rendered(plain_text(html.text), html.renderer)
+        parts: list[Part] = []
         images: list[Part] = []
+        from_html = None if self._html is None else self._html.for_row(row)
+        page = None if from_html is None else self._page(from_html, row)
+        from_text, text = from_html, None
+        if self._text is not None:
+            from_text = self._text.for_row(row)
+            text = from_text.render(row)
+        elif page is not None:
+            text = plain_text(page)
+        if page is not None and from_html is not None and may_show_images(page):
+            page, images = await self._images.extracted(page, from_html, row)
+        for subtype, content, renderer in (("plain", text, from_text), ("html", page, from_html)):
+            if content is not None and renderer is not None:
+                _add_part(parts, subtype, content, renderer, row)
+        return parts, images
+
+    def _page(self, renderer: Renderer, row: Row) -> str | None:
+        html = renderer.render(row)
         if html is not None:
-            page, images = await self._images.extracted(html.text, html.renderer, row)
-            html = _Rendered(page, html.renderer)
-        parts = (_part("plain", text, row), _part("html", html, row))
-        return [part for part in parts if part is not None], images
-
-    def _page(self, renderer: Renderer, row: Row) -> _Rendered | None:
-        page = _rendered(renderer, row)
-        if page is None:
-            return None
-        html = page.text
-        for convert in self._steps:
-            html = convert(html)
-        return _Rendered(html, renderer)
-
-
-def _rendered(renderer: Renderer, row: Row) -> _Rendered | None:
-    text = renderer.render(row)
-    return None if text is None else _Rendered(text, renderer)
+            for convert in self._steps:
+                html = convert(html)
+        return html
 
 
 def _style_sheet(css: str, templates: Templates) -> str | None:
@@ -102,14 +96,13 @@ def _style_sheet(css: str, templates: Templates) -> str | None:
     return templates.files.read(path)
 
 
-def _part(subtype: str, rendered: _Rendered | None, row: Row) -> Part | None:
-    if rendered is None:
-        return None
+def _add_part(parts: list[Part], subtype: str, text: str, renderer: Renderer, row: Row) -> None:
+    """Encode the text that `renderer` came to; half a character in it is a fault."""
     try:
-        body = encode_text(rendered.text)
+        body = encode_text(text)
     except UnicodeEncodeError as error:
-        half = rendered.text[error.start]
+        half = text[error.start]
         where = row.columns_with(half)
-        row.add(rendered.renderer.fault(f"{control_character(half)}{where}"))
-        return None
-    return Part(_TYPES[subtype] + body.field, body)
+        row.add(renderer.fault(f"{control_character(half)}{where}"))
+    else:
+        parts.append(Part(_FIELDS[subtype][body.encoding], body))

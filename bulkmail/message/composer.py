@@ -6,9 +6,10 @@ again gives the same bytes, in a dry run, on the wire and in a retry.
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Coroutine
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bulkmail.campaign.load import Campaign
@@ -24,7 +25,7 @@ from bulkmail.message.mail_object import MailObject
 from bulkmail.message.row import Row
 from bulkmail.message.skipping import SkipRule
 from bulkmail.message.templates import Templates
-from bulkmail.message.unsubscribe import Unsubscribe, WayOut
+from bulkmail.message.unsubscribe import Unsubscribe
 
 
 def _nobody(address: str) -> bool:
@@ -70,36 +71,39 @@ class Composer:
         name = self.campaign.model.schedule.timezone
         return ZoneInfo(name) if name else None
 
-    async def compose(
+    def compose(
         self, delivery: Delivery, instant: datetime, *, only_to: str | None = None
-    ) -> MailObject:
+    ) -> Coroutine[Any, Any, MailObject]:
         """The message for one row at one (aware) instant, which feeds Date, `now` and `t=`.
 
         With `only_to` it is addressed to that address alone, without copies. Raises `RowFaults`
         with all that is wrong with the row: then no message of it can be sent. Raises `RowSkipped`
         where `skip_if` holds for it.
         """
-        mail = await self._drafted(delivery, instant, only_to)
-        if not self._signer.has_keys:
-            return mail
-        return dataclasses.replace(mail, chunks=self._signer.signed(mail.chunks, instant))
+        return self._composed(delivery, instant, only_to, is_signed=self._signer.has_keys)
 
-    async def draft(
+    def draft(
         self, delivery: Delivery, instant: datetime, *, only_to: str | None = None
-    ) -> MailObject:
+    ) -> Coroutine[Any, Any, MailObject]:
         """`compose`, but for the signatures: enough to see whether a row can be sent.
 
         Files are read where it is called, not in a thread: many rows are looked at one by one, and
         nothing else is waited for meanwhile.
         """
-        return await self._drafted(delivery, instant, only_to, is_alone=True)
+        return self._composed(delivery, instant, only_to, is_alone=True)
 
-    async def _drafted(
-        self, delivery: Delivery, instant: datetime, only_to: str | None, *, is_alone: bool = False
+    async def _composed(
+        self,
+        delivery: Delivery,
+        instant: datetime,
+        only_to: str | None,
+        *,
+        is_alone: bool = False,
+        is_signed: bool = False,
     ) -> MailObject:
         sent_at = instant.astimezone(self._zone)
         way_out = self._unsubscribe.way_out(delivery.message_id)
-        row = self._row(delivery, sent_at, way_out, is_alone=is_alone)
+        row = Row(delivery, self.campaign.name, sent_at, way_out.variables, is_alone=is_alone)
         if reason := self._skip.reason(row):
             raise RowSkipped(reason, row=delivery.row, address=delivery.address)
         addressees = self._addresses.addressees(row, only_to)
@@ -110,6 +114,8 @@ class Composer:
         if addressees is None:
             raise AssertionError("a row without addressees holds a fault")
         chunks, has_dot_line = frame.content(header, parts, delivery.message_id)
+        if is_signed:
+            chunks = self._signer.signed(chunks, instant)
         return MailObject(
             envelope=addressees.envelope,
             chunks=chunks,
@@ -120,11 +126,6 @@ class Composer:
             address=delivery.address,
             files=tuple([part.file for part in parts if part.file is not None]),
         )
-
-    def _row(
-        self, delivery: Delivery, sent_at: datetime, way_out: WayOut, *, is_alone: bool = False
-    ) -> Row:
-        return Row(delivery, self.campaign.name, sent_at, way_out.variables, is_alone=is_alone)
 
     def fingerprint(self) -> str:
         """SHA-256, in hex, of all that goes into every message: keys, templates, shared files.
@@ -163,4 +164,5 @@ class Composer:
         """
         sent_at = instant.astimezone(self._zone)
         way_out = self._unsubscribe.way_out(delivery.message_id)
-        return self._skip.reason(self._row(delivery, sent_at, way_out))
+        row = Row(delivery, self.campaign.name, sent_at, way_out.variables)
+        return self._skip.reason(row)

@@ -56,6 +56,8 @@ class Contents:
     async def of(self, row: Row) -> tuple[Frame, list[Part]]:
         """The parts for `row` in the frame that holds them; fewer when `row` holds a fault."""
         bodies, images = await self._bodies.parts(row)
+        if not (self._inline or self._files or self._invitation):
+            return _frame(len(bodies), len(images), 0), bodies + images
         images += [part for file in self._inline if (part := await self._part(file, row))]
         files = [part for file in self._files if (part := await self._part(file, row))]
         if self._invitation is not None and (invited := self._invitation.parts(row)):

@@ -30,9 +30,10 @@ def encoded_words(text: str, room: int = MAX_WORD) -> list[str]:
     Raises `UnicodeEncodeError` for half of a surrogate pair, which no encoding can carry.
     """
     raw = text.encode()
-    budget = (MAX_WORD if room < _LEAST else min(room, MAX_WORD)) - _OVERHEAD
-    q_size = len(raw) + 2 * len(raw.translate(None, _Q_SINGLE))
-    if q_size <= (len(raw) + 2) // 3 * 4:
+    budget = (room if _LEAST <= room <= MAX_WORD else MAX_WORD) - _OVERHEAD
+    octets = len(raw)
+    q_size = octets + 2 * len(raw.translate(None, _Q_SINGLE))
+    if q_size <= (octets + 2) // 3 * 4:
         if q_size <= budget:
             return [f"=?utf-8?q?{_q(raw)}?="]
         costs = (len(_q(character.encode())) for character in text)
@@ -40,7 +41,7 @@ def encoded_words(text: str, room: int = MAX_WORD) -> list[str]:
             f"=?utf-8?q?{_q(piece.encode())}?="
             for piece in _pieces(text, costs, budget, MAX_WORD - _OVERHEAD)
         ]
-    if len(raw) <= budget // 4 * 3:
+    if octets <= budget // 4 * 3:
         return [_b(raw)]
     costs = (len(character.encode()) for character in text)
     room_for_octets = (MAX_WORD - _OVERHEAD) // 4 * 3

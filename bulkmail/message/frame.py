@@ -8,7 +8,6 @@ same message again gives the same bytes; no part can hold one (see `transfer_enc
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -40,9 +39,9 @@ class Frame:
         related = b'; type="%s"' % root if root else b""
         entity = _multipart(b"related", b"b", related, [entity] + [_SLOT] * inline)
         entity = _multipart(b"mixed", b"a", b"", [entity] + [_SLOT] * attachments)
-        #: What lies between the slots, split where each message has its own boundaries.
-        self._glue = tuple(glue.split(_ID) for glue in entity.split(_SLOT))
-        self.slots = len(self._glue) - 1
+        #: What lies around and between the slots, with a mark where a message's own identity goes.
+        self._glue = entity
+        self.slots = entity.count(_SLOT)
 
     def content(
         self, header: bytes, parts: Sequence[Part], identity: str
@@ -53,20 +52,23 @@ class Frame:
         `parts` fill the slots: bodies, then inline images, then attachments. Files are chunks of
         their own, the very same object each time; what lies between them is joined.
         """
-        key = binascii.hexlify(hashlib.sha256(identity.encode()).digest()[:12])
+        key = hashlib.sha256(identity.encode()).hexdigest()[:24].encode("ascii")
+        glue = self._glue.replace(_ID, key).split(_SLOT)
+        # A header's name may begin with a dot (RFC 5322, 3.6.8), which nobody expects of one.
+        has_dot_line = b"\n." in header
         chunks: list[bytes] = []
         small = [header]
-        for glue, part in zip(self._glue, parts, strict=False):
-            small += (key.join(glue), part.header, b"\r\n")
-            if part.file is not None:
-                chunks += (b"".join(small), part.body.content)
-                small = []
+        for before, (fields, body, file) in zip(glue, parts, strict=False):
+            if body.has_dot_line:
+                has_dot_line = True
+            if file is None:
+                small += (before, fields, b"\r\n", body.content)
             else:
-                small.append(part.body.content)
-        small.append(key.join(self._glue[-1]))
+                small += (before, fields, b"\r\n")
+                chunks += (b"".join(small), body.content)
+                small = []
+        small.append(glue[-1])
         chunks.append(b"".join(small))
-        # A header's name may begin with a dot (RFC 5322, 3.6.8), which nobody expects of one.
-        has_dot_line = b"\n." in header or any(part.body.has_dot_line for part in parts)
         return tuple(chunks), has_dot_line
 
 

@@ -138,10 +138,8 @@ def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
 def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
     """A field of addresses (RFC 5322, 3.4), comma between them."""
     listed = list(mailboxes)
-    if len(listed) == 1 and not listed[0].display_name.isascii():
-        address = f" <{listed[0].address.wire}>"
-        if word := _one_word(listed[0].display_name, LINE - len(name) - 2, len(address)):
-            return f"{name}: {word}{address}\r\n".encode()
+    if len(listed) == 1 and (line := _short_mailbox(listed[0], LINE - len(name) - 2)):
+        return f"{name}: {line}\r\n".encode()
     field = FoldedField(name)
     for position, mailbox in enumerate(listed, 1):
         comma = "," if position < len(listed) else ""
@@ -151,6 +149,22 @@ def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
         else:
             field.add(f"{mailbox.address.wire}{comma}")
     return field.encode()
+
+
+def _short_mailbox(mailbox: Mailbox, room: int) -> str | None:
+    """The mailbox in no more than `room` octets, as most are; None where that takes folding."""
+    phrase, address = mailbox.display_name, mailbox.address.wire
+    if not phrase:
+        line = address
+    elif phrase.isascii():
+        if len(phrase) > _MAX_QUOTED or "=?" in phrase or _ATOMS.fullmatch(phrase) is None:
+            return None
+        line = f"{phrase} <{address}>"
+    elif word := _one_word(phrase, room, len(address) + 3):
+        return f"{word} <{address}>"
+    else:
+        return None
+    return line if len(line) <= room else None
 
 
 def _add_phrase(field: FoldedField, phrase: str) -> None:

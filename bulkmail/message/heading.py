@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 
 from bulkmail.address import Mailbox, parse_mailbox, printable, split_mailboxes
@@ -26,8 +25,8 @@ class Heading:
 
     def __init__(self, campaign: Campaign, templates: Templates) -> None:
         model = campaign.model
-        self._subject = _Free("Subject", templates.inline(model.subject, ("subject",)))
-        self._free = [
+        self._texts = [_Free("Subject", templates.inline(model.subject, ("subject",)))]
+        self._texts += [
             _Free(name, templates.inline(text, ("headers", name)))
             for name, text in model.headers.items()
         ]
@@ -43,7 +42,7 @@ class Heading:
         `sent_at` is aware, in the zone that Date shows. What has a fault is noted in `row` and
         missing here.
         """
-        texts = [free.encode(row) for free in (self._subject, *self._free)]
+        texts = [free.encode(row) for free in self._texts]
         if addressees is None:
             return b""
         fields = [
@@ -56,7 +55,9 @@ class Heading:
         if addressees.reply_to:
             fields.append(self._reply_to.field(addressees.reply_to))
         fields.append(f"Message-ID: {row.delivery.message_id}\r\n".encode("ascii"))
-        return b"".join((*fields, *texts, b"MIME-Version: 1.0\r\n"))
+        fields += texts
+        fields.append(b"MIME-Version: 1.0\r\n")
+        return b"".join(fields)
 
 
 class _Repeated:
@@ -79,15 +80,17 @@ class _Date:
     """The Date field: many messages are made in a second. The zone is that of the campaign."""
 
     def __init__(self) -> None:
-        self._second: int | None = None
+        self._second: datetime | None = None
+        self._fold = 0
         self._field = b""
 
     def field(self, sent_at: datetime) -> bytes:
         """The field of an aware moment."""
-        second = math.floor(sent_at.timestamp())
-        if second != self._second:
+        second = sent_at.replace(microsecond=0)
+        # In the hour that comes twice a year only the fold tells which of the two it is.
+        if second != self._second or second.fold != self._fold:
             self._field = date_field("Date", sent_at)
-            self._second = second
+            self._second, self._fold = second, second.fold
         return self._field
 
 

@@ -16,7 +16,7 @@ from bulkmail.message.frame import Part
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
 from bulkmail.message.templates import Templates
-from bulkmail.message.transfer_encoding import encode_text
+from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_text
 
 _FIELD = b'Content-Type: text/calendar; charset="utf-8"; method=REQUEST\r\n'
 _HOUR = 3600.0
@@ -62,7 +62,7 @@ class Invitation:
         shown = encode_text(text)
         name = filename or "invite.ics"
         file = file_part(name, "application/ics", FileBody.of(text.encode()))
-        return Part(_FIELD + shown.field, shown), file
+        return Part(_FIELD + ENCODING_FIELDS[shown.encoding], shown), file
 
     def _event(self, row: Row) -> Event | None:
         start = self._moment(self._start, row)

@@ -6,13 +6,26 @@ and whole numbers in the columns it names, and for all that is missing, jinja2 i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import enum
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import nodes
 
-#: What becomes of a column's value.
-Fill = Callable[[Any], str]
+
+class Part(enum.Enum):
+    """What a part of a template is."""
+
+    TEXT = enum.auto()
+    #: A column's name.
+    COLUMN = enum.auto()
+    #: The same, whose value is escaped.
+    ESCAPED = enum.auto()
+
+
+#: The first character that HTML has a meaning for.
+_markup = re.compile("[&<>'\"]").search
 
 #: Names that a template of jinja2 gives a meaning of its own.
 _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
@@ -23,12 +36,16 @@ class PlainTemplate:
 
     __slots__ = ("_columns", "_texts")
 
-    def __init__(self, parts: list[tuple[str, Fill | None]]) -> None:
-        """`parts` are texts; and columns' names, with what is done to a column's text."""
+    def __init__(self, parts: list[tuple[str, Part]]) -> None:
+        """`parts` in their order, with what they are."""
         #: With a gap where a column goes.
-        self._texts = ["" if fill else text for text, fill in parts]
-        #: The gaps' places.
-        self._columns = [(at, name, fill) for at, (name, fill) in enumerate(parts) if fill]
+        self._texts = [text if part is Part.TEXT else "" for text, part in parts]
+        #: The gaps: their places, columns, and whether these are escaped.
+        self._columns = [
+            (at, name, part is Part.ESCAPED)
+            for at, (name, part) in enumerate(parts)
+            if part is not Part.TEXT
+        ]
 
     @classmethod
     def of(cls, tree: nodes.Template, *, is_html: bool = False) -> PlainTemplate | None:
@@ -36,14 +53,14 @@ class PlainTemplate:
 
         In HTML the columns are escaped, but for those that are said to be safe.
         """
-        filled = _escaped if is_html else str
-        parts: list[tuple[str, Fill | None]] = []
+        filled = Part.ESCAPED if is_html else Part.COLUMN
+        parts: list[tuple[str, Part]] = []
         for output in tree.body:
             if not isinstance(output, nodes.Output):
                 return None
             for node in output.nodes:
                 if isinstance(node, nodes.TemplateData):
-                    parts.append((node.data, None))
+                    parts.append((node.data, Part.TEXT))
                 elif name := _column(node):
                     parts.append((name, filled))
                 elif (
@@ -51,7 +68,7 @@ class PlainTemplate:
                     and _is_safe(node)
                     and (name := _column(node.node))
                 ):
-                    parts.append((name, str))
+                    parts.append((name, Part.COLUMN))
                 else:
                     return None
         return cls(parts)
@@ -59,11 +76,15 @@ class PlainTemplate:
     def text(self, variables: Mapping[str, Any]) -> str | None:
         """The text, as jinja2 would make it; None where it is to be asked."""
         texts = self._texts.copy()
-        for at, name, fill in self._columns:
+        for at, name, is_escaped in self._columns:
             value = variables.get(name)
-            if type(value) is not str and type(value) is not int:
-                return None
-            texts[at] = fill(value)
+            if type(value) is not str:
+                if type(value) is not int:
+                    return None
+                value = str(value)
+            elif is_escaped and _markup(value):
+                value = _escaped(value)
+            texts[at] = value
         return "".join(texts)
 
 
@@ -76,7 +97,7 @@ def _is_safe(node: nodes.Filter) -> bool:
     return node.name == "safe" and not (node.args or node.kwargs or node.dyn_args)
 
 
-def _escaped(value: str | int) -> str:
+def _escaped(text: str) -> str:
     # As markupsafe does it, which makes an object of its own of it first.
-    text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace("'", "&#39;").replace('"', "&#34;")

@@ -39,7 +39,7 @@ class Row:
         self.delivery = delivery
         #: Whether nothing else is done meanwhile: its files are read without a hop to a thread.
         self.is_alone = is_alone
-        fields = dict(delivery.fields)
+        fields = {**delivery.fields}
         if not _CHANGEABLE.isdisjoint(map(type, fields.values())):
             # A template can change a list; what it is rendered from must stay what it was.
             fields = copy.deepcopy(fields)

@@ -77,9 +77,6 @@ class ShownImages:
 
         An image that is not there is a fault of the template `renderer`, noted in `row`.
         """
-        # Most letters have none, and this is quicker than the expression.
-        if "<i" not in html and "<I" not in html:
-            return html, []
         sources = {_source(match): None for match in _IMAGE.finditer(html)}
         cids: dict[str, str] = {}
         parts: list[Part] = []
@@ -143,6 +140,11 @@ class ShownImages:
 @lru_cache(maxsize=64)
 def _drawn(text: str, cid: str) -> Part:
     return file_part("qr.png", "image/png", FileBody.of(qr_image(text)), content_id=cid)
+
+
+def may_show_images(html: str) -> bool:
+    """Whether it is worth looking for images: most letters have none, and this is quick."""
+    return "<i" in html or "<I" in html
 
 
 def _source(match: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,13 +40,9 @@ class Encoded(NamedTuple):
     #: Whether a line begins with a dot.
     has_dot_line: bool = False
 
-    @property
-    def field(self) -> bytes:
-        """The header field that says so."""
-        return _FIELDS[self.encoding]
 
-
-_FIELDS = {
+#: The header field that says so, by encoding.
+ENCODING_FIELDS = {
     encoding: f"Content-Transfer-Encoding: {encoding}\r\n".encode("ascii")
     for encoding in ("7bit", "quoted-printable", "base64")
 }
@@ -65,11 +62,12 @@ def encode_text(text: str) -> Encoded:
     canonical = lines.replace(b"\n", b"\r\n")
     if not excess and _is_plain(lines):
         return plain(canonical)
-    base64_size = _base64_size(len(canonical))
+    size = len(canonical)
+    base64_size = _base64_size(size)
     # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
     # each two octets longer when quoted: much of what is written is ruled out by its length.
-    if len(canonical) + 8 * excess // 3 <= base64_size and (
-        len(canonical) + 2 * len(lines.translate(None, _QP_PLAIN)) <= base64_size
+    if size + 8 * excess // 3 <= base64_size and (
+        size + 2 * len(lines.translate(None, _QP_PLAIN)) <= base64_size
     ):
         quoted = binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
         if len(quoted) <= base64_size:
@@ -100,6 +98,8 @@ def base64_lines(content: bytes) -> Encoded:
 
 def _base64(content: bytes | memoryview) -> bytes:
     encoded = binascii.b2a_base64(content, newline=False)
+    if len(encoded) <= _BASE64_LINE * _LINES:
+        return b"\r\n".join(_cut_whole(len(encoded))(encoded))
     lines: list[bytes] = []
     whole = len(encoded) // _BASE64_LINE
     for at in range(0, whole, _LINES):
@@ -108,6 +108,13 @@ def _base64(content: bytes | memoryview) -> bytes:
         lines.append(rest)
     lines.append(b"")
     return b"\r\n".join(lines)
+
+
+@lru_cache(maxsize=_LINES)
+def _cut_whole(size: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Cuts so many octets into lines in one go, with nothing as the last one."""
+    whole, rest = divmod(size, _BASE64_LINE)
+    return struct.Struct(f"{_BASE64_LINE}s" * whole + (f"{rest}s0s" if rest else "0s")).unpack
 
 
 @lru_cache(maxsize=_LINES)
@@ -131,4 +138,4 @@ def _is_plain(lines: bytes) -> bool:
 
 def _base64_size(size: int) -> int:
     encoded = (size + 2) // 3 * 4
-    return encoded + 2 * ((encoded + _BASE64_LINE - 1) // _BASE64_LINE)
+    return encoded + 2 * -(-encoded // _BASE64_LINE)

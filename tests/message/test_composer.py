@@ -104,6 +104,17 @@ async def test_date_and_now_are_the_instant_in_the_campaigns_zone(
     assert project.text(mail) == "2026-12-01T09:00:00+08:00\n"
 
 
+async def test_the_hour_that_comes_twice_has_two_dates(project: Project) -> None:
+    composer = project.composer(schedule={"timezone": "Europe/Berlin"})
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    instants = [first + timedelta(hours=hours, milliseconds=hours) for hours in (0, 1, 0)]
+
+    letters = [project.parsed(await composer.compose(delivery(), instant)) for instant in instants]
+
+    offsets = [letter["date"].rpartition(" ")[2] for letter in letters]
+    assert offsets == ["+0200", "+0100", "+0200"]
+
+
 async def test_without_a_zone_the_systems_is_taken(project: Project) -> None:
     mail = await project.compose(schedule={})
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.header import decode_header, make_header
 from email.utils import format_datetime, parseaddr
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkmail.address import Mailbox, parse_address
+from bulkmail.message import header_field
 from bulkmail.message.header_field import date_field, is_field_name, mailbox_field, text_field
 
 LINES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=200).map(
@@ -143,6 +145,19 @@ def test_display_names_are_written_as_plainly_as_they_can_be(name: str, written:
 @pytest.mark.parametrize("name", ["", "A b", "X:", "X\r\nBcc", "é", "x" * 80])
 def test_what_cannot_name_a_field_is_told(name: str) -> None:
     assert not is_field_name(name)
+
+
+@given(LINES | ASCII_LINES, st.sampled_from(["To", "Disposition-Notification-To"]))
+@example("x" * 50, "To")
+@example("a" * 61, "To")
+@example("An =?utf-8?q?x?= b", "To")
+@example("录用通知书" * 3, "To")
+def test_a_short_mailbox_is_written_as_it_would_be_folded(shown: str, name: str) -> None:
+    mailbox = Mailbox(shown, parse_address("a@example.com"))
+    field = mailbox_field(name, (mailbox,))
+
+    with patch.object(header_field, "_short_mailbox", return_value=None):
+        assert mailbox_field(name, (mailbox,)) == field
 
 
 def test_an_idn_domain_is_an_a_label() -> None:
