@@ -11,7 +11,7 @@ after the server said 421 or broke the rules gets a `SessionError`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from bulkmail.errors import (
@@ -22,7 +22,7 @@ from bulkmail.errors import (
 )
 from bulkmail.smtp.commands import Auth, AuthResponse, Bdat, Command, Ehlo, Greeting, Helo
 from bulkmail.smtp.extensions import Extensions
-from bulkmail.smtp.reply import Reply, ReplyParser
+from bulkmail.smtp.reply import CLOSING, Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.states import HOPED, STRAGGLERS, TRANSITIONS, State
 
@@ -54,8 +54,6 @@ class Dialogue:
         self.violation: ProtocolViolation | None = None
         self._parser = ReplyParser()
         self._outstanding: deque[Command] = deque([Greeting()])
-        #: The state once all that is outstanding has been answered well; None: to be found.
-        self._hoped: State | None = None
 
     @property
     def outstanding(self) -> tuple[Command, ...]:
@@ -86,18 +84,28 @@ class Dialogue:
         one; nothing has changed then.
         """
         encoded = command.encode()
-        self.expect(command)
+        self.expect((command,))
         return encoded
 
-    def expect(self, command: Command) -> None:
-        """Have `command`, whose bytes the caller has already, wait for its reply. As `send`."""
+    def expect(self, commands: Sequence[Command]) -> None:
+        """Have commands, whose bytes the caller has already, wait for their replies.
+
+        Raises as `send` does; those before the one that has no place are expected then.
+        """
         if self.violation is not None or self.farewell is not None:
-            self._refuse(command)
-        hoped = self._hoped or self._hoped_state()
-        if objection := self._objection(command, hoped):
-            raise DialogueMisuse(objection)
-        self._outstanding.append(command)
-        self._hoped = HOPED[hoped].get(command.stage, hoped)
+            self._refuse(commands[0])
+        hoped, is_pipelining = self._hoped_state(), self.extensions.pipelining
+        former = self._outstanding[-1] if self._outstanding else None
+        for command in commands:
+            stage = command.stage
+            if former is not None and (former.ends_group or not is_pipelining):
+                raise DialogueMisuse(_ahead_of(stage, former, is_pipelining=is_pipelining))
+            if (following := HOPED[hoped].get(stage)) is None:
+                raise DialogueMisuse(f"{stage} has no place in {hoped.value}")
+            if (object_to := self._objections.get(stage)) is not None:
+                object_to(self, command, hoped)
+            self._outstanding.append(command)
+            former, hoped = command, following
 
     def receive(self, data: bytes) -> list[Exchange]:
         """Take bytes as they came; return what they answer, in order.
@@ -107,12 +115,18 @@ class Dialogue:
         `violation` is set, and the next call raises.
         """
         exchanges: list[Exchange] = []
+        outstanding = self._outstanding
         try:
             if self.violation is not None:
                 raise self.violation
             for reply in self._parser.feed(data):
-                if (exchange := self._answer(reply)) is not None:
-                    exchanges.append(exchange)  # noqa: PERF401  # kept when the next one raises
+                if not outstanding:
+                    self._take_unasked(reply)
+                    continue
+                command = outstanding[0]
+                self._move(command, reply)
+                outstanding.popleft()
+                exchanges.append(Exchange(command, reply))
         except ProtocolViolation as violation:
             violation.stage = violation.stage or self.oldest_stage or ""
             self.violation = violation
@@ -137,7 +151,6 @@ class Dialogue:
         self.extensions = Extensions()
         self.is_tls = True
         self.is_authenticated = False
-        self._hoped = None
 
     def _refuse(self, command: Command) -> None:
         """The session is over."""
@@ -152,69 +165,57 @@ class Dialogue:
                 reply=self.farewell.text,
             )
 
-    def _objection(self, command: Command, hoped: State) -> str | None:
-        """Why `command` has no place here, if it has none."""
-        stage = command.stage
-        if self._outstanding and not self.extensions.pipelining:
-            return f"{stage} before the reply, without PIPELINING"
-        if self._outstanding and self._outstanding[-1].ends_group:
-            return f"{stage} behind {self._outstanding[-1].stage}"
-        if stage not in TRANSITIONS[hoped]:
-            return f"{stage} has no place in {hoped.value}"
-        object_to = self._objections.get(stage)
-        return None if object_to is None else object_to(self, command, hoped)
+    def _object_to_tls(self, _command: Command, _hoped: State) -> None:
+        if self.is_tls:
+            raise DialogueMisuse("STARTTLS under TLS (RFC 3207, 4.2)")
 
-    def _objection_to_tls(self, _command: Command, _hoped: State) -> str | None:
-        return "STARTTLS under TLS (RFC 3207, 4.2)" if self.is_tls else None
-
-    def _objection_to_end(self, command: Command, hoped: State) -> str | None:
+    def _object_to_end(self, command: Command, hoped: State) -> None:
         is_bdat = isinstance(command, Bdat)
-        if is_bdat is not (hoped is State.RCPT_GIVEN):
-            return f"{'BDAT' if is_bdat else 'a final dot'} in {hoped.value}"
+        if hoped is not (State.RCPT_GIVEN if is_bdat else State.EXPECT_CONTENT):
+            raise DialogueMisuse(f"{'BDAT' if is_bdat else 'a final dot'} in {hoped.value}")
         if is_bdat and not self.extensions.chunking:
-            return "BDAT without CHUNKING"
-        return None
+            raise DialogueMisuse("BDAT without CHUNKING")
 
-    def _objection_to_auth(self, command: Command, hoped: State) -> str | None:
+    def _object_to_auth(self, command: Command, hoped: State) -> None:
         is_response = isinstance(command, AuthResponse)
         if is_response is not (hoped is State.AUTHENTICATING):
-            return f"{'a response' if is_response else 'AUTH'} in {hoped.value}"
+            raise DialogueMisuse(f"{'a response' if is_response else 'AUTH'} in {hoped.value}")
         if self.is_authenticated:
-            return "AUTH after AUTH succeeded (RFC 4954, 4)"
-        return None
+            raise DialogueMisuse("AUTH after AUTH succeeded (RFC 4954, 4)")
 
     #: What else may be held against a command, where the table lets it pass.
-    _objections: ClassVar[dict[Stage, Callable[[Dialogue, Command, State], str | None]]] = {
-        Stage.AUTH: _objection_to_auth,
-        Stage.END_OF_DATA: _objection_to_end,
-        Stage.STARTTLS: _objection_to_tls,
+    _objections: ClassVar[dict[Stage, Callable[[Dialogue, Command, State], None]]] = {
+        Stage.AUTH: _object_to_auth,
+        Stage.END_OF_DATA: _object_to_end,
+        Stage.STARTTLS: _object_to_tls,
     }
 
-    def _answer(self, reply: Reply) -> Exchange | None:
-        """What `reply` answers; None for a 421 of the server's own accord."""
-        if not self._outstanding:
-            if not reply.is_closing or self.state is State.CLOSED:
-                raise _violation(f"a reply nobody asked for: {reply}", reply)
-            self._close(reply)
-            return None
-        command = self._outstanding[0]
-        if reply.is_closing:
-            self._close(reply)
-        elif self.state is not _CLOSED:
-            # CLOSED: replies to what was pipelined before a 421 arrived.
-            self._move(command, reply)
-        self._outstanding.popleft()
-        return Exchange(command, reply)
+    def _take_unasked(self, reply: Reply) -> None:
+        """A 421 of the server's own accord."""
+        if not reply.is_closing or self.state is State.CLOSED:
+            raise _violation(f"a reply nobody asked for: {reply}", reply)
+        self._close(reply)
 
     def _move(self, command: Command, reply: Reply) -> None:
         """Go where `reply` to `command` leads."""
-        state = self._next_state(command, reply)
-        if state is not HOPED[self.state].get(command.stage, self.state):
-            self._hoped = None
-        self.state = state
+        if reply.code == CLOSING:
+            self._close(reply)
+            return
+        state, stage = self.state, command.stage
+        if state is _CLOSED:
+            # What was pipelined before a 421 arrived is answered.
+            return
+        replies = TRANSITIONS[state].get(stage) or STRAGGLERS.get(state, {}).get(stage, {})
+        self.state = replies.get(reply.severity) or self._unmoved(command, reply)
         # What says something of the session ends its group.
         if command.ends_group and reply.is_positive:
             self._note(command, reply)
+
+    def _unmoved(self, command: Command, reply: Reply) -> State:
+        """Where a reply leads that is not in the table."""
+        if reply.is_transient or reply.is_permanent:
+            return self.state
+        raise _violation(f"{reply} in reply to {command.stage} in {self.state.value}", reply)
 
     def _note(self, command: Command, reply: Reply) -> None:
         """Keep what a positive reply says of the session."""
@@ -228,24 +229,23 @@ class Dialogue:
     def _close(self, farewell: Reply) -> None:
         self.farewell = farewell
         self.state = _CLOSED
-        self._hoped = None
-
-    def _next_state(self, command: Command, reply: Reply) -> State:
-        known = TRANSITIONS[self.state].get(command.stage)
-        if known is None:
-            known = STRAGGLERS.get(self.state, {}).get(command.stage, {})
-        if (state := known.get(reply.severity)) is not None:
-            return state
-        if reply.is_transient or reply.is_permanent:
-            return self.state
-        raise _violation(f"{reply} in reply to {command.stage} in {self.state.value}", reply)
 
     def _hoped_state(self) -> State:
-        if self._hoped is None:
-            self._hoped = self.state
-            for command in self._outstanding:
-                self._hoped = HOPED[self._hoped].get(command.stage, self._hoped)
-        return self._hoped
+        """The state once all that is outstanding has been answered well."""
+        outstanding = self._outstanding
+        if outstanding and outstanding[-1].stage is Stage.END_OF_DATA:
+            # It ends the transaction, whatever becomes of what is before it.
+            return _READY
+        hoped = self.state
+        for command in outstanding:
+            hoped = HOPED[hoped].get(command.stage, hoped)
+        return hoped
+
+
+def _ahead_of(stage: Stage, former: Command, *, is_pipelining: bool) -> str:
+    """Why nothing may be sent ahead of the reply to `former`."""
+    behind = f"{stage} behind {former.stage}"
+    return behind if is_pipelining else f"{stage} before the reply, without PIPELINING"
 
 
 def _violation(message: str, reply: Reply) -> ProtocolViolation:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import enum
 import re
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 from bulkmail.errors import ProtocolViolation
 from bulkmail.smtp.readable import readable
@@ -23,6 +24,10 @@ from bulkmail.smtp.readable import readable
 MAX_LINE_BYTES = 4096
 #: Longest reply we accept, all lines together. Real EHLO replies stay far below 4 kB.
 MAX_REPLY_BYTES = 65536
+#: The one code that RFC 5321 gives to it.
+CLOSING = 421
+#: The one code that RFC 5321, 3.8 gives to a server that closes.
+CLOSING = 421
 #: Replies of one line that are remembered; with one more all are forgotten.
 _REMEMBERED = 64
 
@@ -93,7 +98,7 @@ class Reply:
     @property
     def is_closing(self) -> bool:
         """421: the server closes the channel, whatever the command was (RFC 5321, 3.8)."""
-        return self.code == 421  # noqa: PLR2004  # the one code RFC 5321 gives to it
+        return self.code == CLOSING
 
     @property
     def is_syntax_error(self) -> bool:
@@ -121,9 +126,9 @@ class ReplyParser:
     """Bytes in, replies out."""
 
     def __init__(self) -> None:
-        self._buffer = b""
-        #: How much of the buffer was read.
-        self._read = 0
+        #: Lines that were not looked at yet, and one without its end.
+        self._unread: deque[bytes] = deque()
+        self._rest = b""
         self._code = 0
         self._lines: list[str] = []
         self._reply_bytes = 0
@@ -133,43 +138,33 @@ class ReplyParser:
     @property
     def pending(self) -> bool:
         """Whether bytes of an unfinished reply are held."""
-        return self._read < len(self._buffer) or bool(self._lines)
+        return bool(self._rest or self._lines or self._unread)
 
-    def feed(self, data: bytes) -> Self:
+    def feed(self, data: bytes) -> Iterator[Reply]:
         """Take bytes as they came; iterating gives the replies they complete, in order.
 
         Iterating raises `ProtocolViolation` for what is no reply or passes a bound; the parser is
         then of no further use. What is not iterated over is given behind the next call.
         """
-        self._buffer = self._buffer[self._read :] + data
-        self._read = 0
-        return self
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._unread += lines
+        return self._replies()
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Reply:
-        while (line := self._next_line()) is not None:
+    def _replies(self) -> Iterator[Reply]:
+        while self._unread:
+            line = self._unread.popleft()
             if self._lines or (reply := self._known.get(line)) is None:
                 reply = self._take(line)
             if reply is not None:
-                return reply
-        raise StopIteration
-
-    def _next_line(self) -> bytes | None:
-        """A line with its end."""
-        begin = self._read
-        end = self._buffer.find(b"\n", begin, begin + MAX_LINE_BYTES + 1) + 1
-        if not end:
-            if len(self._buffer) - begin > MAX_LINE_BYTES:
-                raise ProtocolViolation(f"a reply line of more than {MAX_LINE_BYTES} bytes")
-            return None
-        self._read = end
-        return self._buffer[begin:end]
+                yield reply
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise _too_long()
 
     def _take(self, line: bytes) -> Reply | None:
         """Add a line to the reply under way; the reply when that was its last."""
-        raw, line = line, line.removesuffix(b"\n").rstrip(b"\r")
+        if len(line) > MAX_LINE_BYTES:
+            raise _too_long()
+        raw, line = line, line.rstrip(b"\r")
         match = _LINE.fullmatch(line)
         if match is None or (not match[2] and match[3]):
             raise ProtocolViolation(f'not an SMTP reply: "{readable(line[:200])}"')
@@ -194,6 +189,10 @@ class ReplyParser:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[line] = reply
+
+
+def _too_long() -> ProtocolViolation:
+    return ProtocolViolation(f"a reply line of more than {MAX_LINE_BYTES} bytes")
 
 
 def _enhanced(code: int, lines: list[str]) -> EnhancedStatusCode | None:

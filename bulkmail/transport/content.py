@@ -75,8 +75,8 @@ def _interruption(conversation: Conversation, *, is_begun: bool) -> Reply | None
     """The refusal that came before the content was complete, if one did."""
     conversation.listen(Stage.DATA)
     conversation.insist(Stage.DATA)
-    if (exchange := conversation.heard()) is not None:
-        reply = exchange.reply
+    if conversation.heard:
+        reply = conversation.heard.popleft().reply
         if reply.is_positive:
             # Nothing was to be accepted yet. If some of the content is there, who knows.
             conversation.early(reply, Stage.END_OF_DATA if is_begun else Stage.DATA)

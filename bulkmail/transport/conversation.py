@@ -56,16 +56,18 @@ class Conversation:
         self.mask = Mask()
         self._timeout_of = timeout_of
         self._scribe = scribe
-        self._heard: deque[Exchange] = deque()
+        #: Replies that came, each with its command, and are to be taken by somebody: `hear` waits
+        #: for the next one where there is none.
+        self.heard: deque[Exchange] = deque()
         #: Octets handed to the stream.
         self.written = 0
         #: Why there is no more to be said or heard; "" while there is.
         self._end = ""
         #: The final dot while it was not handed over; b"" outside content.
         self._dot = b""
-        self._loop = asyncio.get_running_loop()
+        self._now = asyncio.get_running_loop().time
         #: When the oldest outstanding command became the oldest, in the loop's time.
-        self._since = self._loop.time()
+        self._since = self._now()
 
     @property
     def is_idle(self) -> bool:
@@ -74,7 +76,7 @@ class Conversation:
             return False
         with contextlib.suppress(SessionError):
             self.listen(Stage.MAIL)
-        return self.dialogue.is_idle and not self._heard and not self.stream.has_ended
+        return self.dialogue.is_idle and not self.heard and not self.stream.has_ended
 
     @property
     def is_over(self) -> bool:
@@ -116,8 +118,7 @@ class Conversation:
     def expect(self, commands: Sequence[Command]) -> None:
         """Have commands wait for their replies; their bytes are to be written now."""
         try:
-            for command in commands:
-                self.dialogue.expect(command)
+            self.dialogue.expect(commands)
         except BaseException as error:
             self._fall(error, commands[0].stage)
             raise
@@ -131,7 +132,7 @@ class Conversation:
 
     def start_clock(self) -> None:
         """A step begins, and with it the time it may take."""
-        self._since = self._loop.time()
+        self._since = self._now()
 
     async def hear(self) -> Exchange:
         """The next reply, with the command that it answers.
@@ -139,7 +140,7 @@ class Conversation:
         Raises `SessionError` where there will be none; the connection is cut then, as it is on a
         cancellation.
         """
-        while not self._heard:
+        while not self.heard:
             stage = self.stage
             self.insist(stage)
             try:
@@ -147,11 +148,7 @@ class Conversation:
             except BaseException as error:
                 self._fall(error, stage)
                 raise
-        return self._heard.popleft()
-
-    def heard(self) -> Exchange | None:
-        """The next reply, as `hear` gives it, where it is there already."""
-        return self._heard.popleft() if self._heard else None
+        return self.heard.popleft()
 
     async def exchange(self, command: Command) -> Reply:
         """Say one command and hear its reply."""
@@ -176,7 +173,7 @@ class Conversation:
 
         Unless it is written ahead of replies, one that comes ends the waiting.
         """
-        while self.stream.is_congested and (is_ahead or not self._heard):
+        while self.stream.is_congested and (is_ahead or not self.heard):
             stage = self.stage
             try:
                 data = await self.stream.drain_or_read(stage, self._deadline)
@@ -205,10 +202,10 @@ class Conversation:
 
     def has_heard(self, count: int) -> bool:
         """Whether so many replies are there without waiting, or no more will come."""
-        if not self._end and len(self._heard) < count:
+        if not self._end and len(self.heard) < count:
             with contextlib.suppress(SessionError):
                 self.listen(self.stage)
-        return len(self._heard) >= count or bool(self._end)
+        return len(self.heard) >= count or bool(self._end)
 
     def early(self, reply: Reply, stage: Stage) -> NoReturn:
         """Cut the session: it accepted what it cannot have seen."""
@@ -223,13 +220,13 @@ class Conversation:
         try:
             self._refuse_plaintext()
             self.dialogue.restart()
-            await self.stream.start_tls(context, self._loop.time() + self._timeout_of(Stage.TLS))
+            await self.stream.start_tls(context, self._now() + self._timeout_of(Stage.TLS))
         except BaseException as error:
             self._fall(error, Stage.TLS)
             raise
 
     def _refuse_plaintext(self) -> None:
-        if self._heard or self.stream.peek():
+        if self.heard or self.stream.peek():
             raise PlaintextInjected(
                 "the server, or somebody between, sent plaintext before the TLS handshake"
             )
@@ -297,23 +294,26 @@ class Conversation:
         if not data:
             raise self._closed()
         exchanges = self.dialogue.receive(data)
-        for exchange in exchanges:
-            self._keep(exchange)
-        if exchanges:
+        if self._scribe is None and self.mask.is_empty:
+            self.heard += exchanges
+        else:
+            self.heard += map(self._shown, exchanges)
+        if exchanges and self.dialogue.is_owed:
             self.start_clock()
         if self.dialogue.farewell is not None:
             self._tell_farewell(self.dialogue.farewell, exchanges)
 
-    def _keep(self, exchange: Exchange) -> None:
+    def _shown(self, exchange: Exchange) -> Exchange:
+        """An exchange as it may be shown, which is told."""
         command, shown = exchange
         is_auth = isinstance(command, Auth | AuthResponse)
         shown = self.mask.reply(shown) if is_auth else self.mask.later(shown)
-        if shown is not exchange.reply and not (is_auth and shown.is_intermediate):
-            # A challenge is computed with, and stays as it came.
-            exchange = Exchange(command, shown)
-        self._heard.append(exchange)
         if self._scribe is not None:
             self._scribe.received(shown)
+        if shown is exchange.reply or (is_auth and shown.is_intermediate):
+            # A challenge is computed with, and stays as it came.
+            return exchange
+        return Exchange(command, shown)
 
     def _tell_farewell(self, farewell: Reply, exchanges: Iterable[Exchange]) -> None:
         """Tell a 421 that answers nothing."""

@@ -28,6 +28,11 @@ class Mask:
         #: nonces and signature (RFC 5802, 9).
         self.hides_challenges = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is hidden."""
+        return not (self._hidden or self.hides_challenges)
+
     def hide(self, text: str) -> None:
         """Hide `text` from here on, and its base64."""
         if text:

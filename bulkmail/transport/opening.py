@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 from bulkmail.clock import Clock
@@ -79,7 +78,7 @@ class Opening:
         self._connect = connect
         self._describe = describe or _brief
         self._host = f"{settings.host}:{settings.port}"
-        self._timeout_of = partial(stage_timeout, settings)
+        self._timeout_of = {stage: stage_timeout(settings, stage) for stage in Stage}.__getitem__
 
     async def run(self) -> Conversation:
         """Open. Raises `SessionError`; the connection is closed then, and on a cancellation."""

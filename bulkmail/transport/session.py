@@ -18,7 +18,7 @@ from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings
 from bulkmail.smtp.commands import Command, Data, Noop, Rset, Vrfy
 from bulkmail.smtp.extensions import Extensions
-from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.states import State
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.smtp.transparency import stuff
@@ -326,11 +326,12 @@ class Session:
 
     async def _hear(self, transaction: Transaction, group: Sequence[Command]) -> None:
         """The replies to what was said at once."""
+        heard = self._conversation.heard
         for _ in group:
-            exchange = self._conversation.heard() or await self._conversation.hear()
+            exchange = heard.popleft() if heard else await self._conversation.hear()
             if transaction.take(exchange):
                 self._conversation.out_of_step(exchange)
-            if exchange.reply.is_closing:
+            if exchange.reply.code == CLOSING:
                 return
 
     async def _give(

@@ -15,6 +15,7 @@ from bulkmail.transport.transaction_replies import TransactionReplies
 from bulkmail.transport.trust import Level, is_out_of_step
 
 _MAIL_AND_ONE_RCPT = 2
+_DATA = Data()
 
 
 def transaction_for(
@@ -49,9 +50,9 @@ class Transaction:
         self.mail = mail
         self.envelope = envelope
         #: What is said at once. Of several recipients each is to be heard before DATA.
-        self.group: tuple[Command, ...] = envelope
-        if len(envelope) == _MAIL_AND_ONE_RCPT:
-            self.group = (*envelope, Data())
+        self.group: tuple[Command, ...] = (
+            (*envelope, _DATA) if len(envelope) == _MAIL_AND_ONE_RCPT else envelope
+        )
         #: How far ahead the server is spoken to.
         self.level = level
         self.replies = TransactionReplies(first_decides=first_decides)
@@ -69,10 +70,12 @@ class Transaction:
 
         It does where all was said in order, ahead of the replies, and all before it went well.
         """
-        if is_out_of_step(exchange.reply) and self._was_in_order(exchange.command):
+        command, reply = exchange
+        is_good = reply.is_positive
+        if not is_good and is_out_of_step(reply) and self._was_in_order(command):
             self.lost_at = exchange
             return True
-        self.replies.take(exchange)
+        self.replies.take(command, reply, is_good=is_good)
         return False
 
     def _was_in_order(self, command: Command) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulkmail.smtp.commands import Bdat, Data, Mail, Rcpt
-from bulkmail.smtp.dialogue import Exchange
+from bulkmail.smtp.commands import Bdat, Command, Data, Mail, Rcpt
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
 
@@ -23,41 +22,40 @@ class TransactionReplies:
     end_of_data: Reply | None = None
     #: Whether any RCPT was accepted, behind whatever reply to MAIL.
     is_anybody_taken: bool = False
+    #: Whether MAIL and every RCPT so far were accepted.
+    is_well: bool = False
     #: Whether an RCPT was refused, MAIL having been accepted.
     has_refused: bool = False
     #: Whether MAIL was refused, or whoever decides for all.
     is_refused: bool = False
 
-    def take(self, exchange: Exchange) -> None:
-        """Put a reply in its place."""
-        reply = exchange.reply
-        match exchange.command:
+    def take(self, command: Command, reply: Reply, *, is_good: bool) -> None:
+        """Put a reply in its place. `is_good`: it is 2yz."""
+        match command:
             case Mail():
                 self.mail = reply
-                self.is_refused = not reply.is_positive
+                self.is_well = is_good
+                self.is_refused = not is_good
             case Rcpt(forward_path=path):
-                self._take_recipient(path, reply)
+                self._take_recipient(path, reply, is_good=is_good)
             case Data():
                 self.data = reply
-            case Bdat() if self.is_anybody_taken or not reply.is_positive:
+            case Bdat() if self.is_anybody_taken or not is_good:
                 # What is said to content that was for nobody is no acceptance.
                 self.end_of_data = reply
             case _:
                 pass
 
-    def _take_recipient(self, path: str, reply: Reply) -> None:
-        self.is_anybody_taken |= reply.is_positive
-        if self.mail is None or not self.mail.is_positive:
+    def _take_recipient(self, path: str, reply: Reply, *, is_good: bool) -> None:
+        if is_good:
+            self.is_anybody_taken = True
+        if self.mail is None or not (self.is_well or self.mail.is_positive):
             return
-        if not reply.is_positive:
+        if not is_good:
+            self.is_well = False
             self.has_refused = True
             self.is_refused |= self.first_decides and not self.recipients
         self.recipients[path] = reply
-
-    @property
-    def is_well(self) -> bool:
-        """Whether MAIL and every RCPT so far were accepted."""
-        return self.mail is not None and self.mail.is_positive and not self.has_refused
 
     @property
     def has_takers(self) -> bool:

@@ -79,7 +79,7 @@ class Trust:
 
 def is_out_of_step(reply: Reply) -> bool:
     """Whether a refusal, where all before it went well, says that the server lost the thread."""
-    if reply.is_positive or not (reply.is_permanent or reply.is_transient):
+    if not (reply.is_permanent or reply.is_transient):
         return False
     is_protocol = reply.enhanced is None or reply.enhanced.subject == _PROTOCOL
     return (reply.code in _OUT_OF_STEP and is_protocol) or bool(_WORDS.search(reply.text))

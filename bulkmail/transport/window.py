@@ -121,14 +121,15 @@ class Window:
         return replies.result()
 
     async def _hear(self, transaction: Transaction) -> None:
+        heard = self._conversation.heard
         for _ in range(_REPLIES):
-            exchange = self._conversation.heard() or await self._conversation.hear()
+            exchange = heard.popleft() if heard else await self._conversation.hear()
             is_end = isinstance(exchange.command, Bdat)
             if is_end and exchange.reply.is_positive and not self._has_sent(transaction):
                 self._conversation.early(exchange.reply, Stage.END_OF_DATA)
             if transaction.take(exchange):
                 self._is_lost = True
-                transaction.replies.take(exchange)
+                transaction.replies.take(*exchange, is_good=exchange.reply.is_positive)
                 self._trust.broke(Level.WINDOW, self._lost(exchange))
         if self._is_lost and not self._posted:
             self._conversation.abort("the server lost the thread of what was sent ahead")
