@@ -26,7 +26,7 @@ Each class owns the exit code a command ends with when nothing answered the erro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bulkmail.value_class import value_class
 
 #: Exit codes of the commands. They are fixed: scripts lean on them.
 EXIT_OK = 0
@@ -38,7 +38,7 @@ EXIT_WAITING = 75
 EXIT_INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Fault:
     """One thing that is wrong, and where: `file:line:column  key: sentence (row)`."""
 

@@ -7,11 +7,10 @@ the contract's seven and no more; a claim (owner, epoch, lease) is not a state.
 from __future__ import annotations
 
 import enum
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from bulkmail.value_class import value_class
 
 
 class State(enum.StrEnum):
@@ -42,7 +41,7 @@ class Halt(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Orders:
     """What a person ordered of a campaign while a run of it is under way."""
 
@@ -51,7 +50,7 @@ class Orders:
     put_back: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class FileNote:
     """A row's own file as it was when the row was checked."""
 
@@ -63,7 +62,7 @@ class FileNote:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Digests:
     """What tells the message that went out from any other one."""
 
@@ -73,32 +72,8 @@ class Digests:
     attachments: Sequence[Mapping[str, Any]] = ()
 
 
-class _ByValues:
-    """Pickled by its values: one goes to another process with each row, each try.
-
-    What dataclasses do by themselves asks for each field of each value by its name, at either end.
-    """
-
-    __slots__ = ()
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        kind: Any = type(self)
-        names, values_of = _columns(kind)
-        return _put_together, (kind, names, values_of(self))
-
-
-@functools.cache
-def _columns(kind: type[Any]) -> tuple[tuple[str, ...], attrgetter[tuple[Any, ...]]]:
-    names = tuple(field.name for field in fields(kind))
-    return names, attrgetter(*names)
-
-
-def _put_together(kind: type[Any], names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
-    return kind(**dict(zip(names, values, strict=True)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery(_ByValues):
+@value_class(kw_only=True)
+class Delivery:
     """A claimed row: what is needed to make one attempt."""
 
     id: int
@@ -130,8 +105,8 @@ class Delivery(_ByValues):
         return self.first_attempt_at if self.attempts else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt(_ByValues):
+@value_class(kw_only=True)
+class Attempt:
     """What one try came to: written to the ledger under the claim's epoch."""
 
     delivery_id: int
@@ -165,7 +140,7 @@ class Attempt(_ByValues):
     tls: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Counts:
     """A campaign's deliveries by state."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
+from bulkmail.value_class import value_class
 
 
 class Blame(enum.Enum):
@@ -39,7 +40,7 @@ class Overload(enum.Enum):
     DOMAIN = "domain"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Accepted:
     """A server answered 2yz to the end of data; a gateway said that it took the text."""
 
@@ -53,7 +54,7 @@ class Accepted:
     left_out: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Failure:
     """What failed, where, and what came back."""
 
@@ -74,17 +75,17 @@ class Failure:
     ends_use: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class TransientFailure(Failure):
     """It may work later."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class PermanentFailure(Failure):
     """It will not work, for whomever is to blame."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class InDoubt:
     """All was sent, and no answer came that says what became of it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -15,9 +14,10 @@ from bulkmail.clock import Clock, SystemClock, moment
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Counts
 from bulkmail.ledger import Ledger, MemoryLedger, OccurrenceRecord
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Coming:
     """A time at which a campaign is due. Epoch seconds."""
 
@@ -29,7 +29,7 @@ class Coming:
     local: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Listed:
     """A campaign with a schedule."""
 
@@ -46,7 +46,7 @@ class Listed:
     last: OccurrenceRecord | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Past:
     """A time that has come, and how its campaign stands now."""
 

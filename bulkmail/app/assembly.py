@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from random import SystemRandom
@@ -42,6 +41,7 @@ from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.session import Session
 from bulkmail.transport.transcript import Transcript, transcript_file
 from bulkmail.transport.trust import Trust
+from bulkmail.value_class import value_class
 
 #: What a server may be given, and the way to it.
 End = tuple[Terms, Transport]
@@ -131,7 +131,7 @@ async def transcribing(path: Path | None) -> AsyncIterator[Transcript | None]:
         yield transcript
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Surroundings:
     """What an engine is put into: everything that is not the campaign's own."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.campaign.find import campaigns_around
@@ -16,6 +15,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.project import PROJECT_FILE
 from bulkmail.errors import ConfigurationError
 from bulkmail.schedule.timetable import Timetable, timetable
+from bulkmail.value_class import value_class
 
 #: What a file looks like from outside; None: it is not there.
 _Look = tuple[int, int, int] | None
@@ -23,7 +23,7 @@ _Look = tuple[int, int, int] | None
 _LONGEST_LINE, _MOST_LINES = 4096, 1000
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Scheduled:
     """A campaign that is due at some time, and when."""
 
@@ -31,7 +31,7 @@ class Scheduled:
     timetable: Timetable
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Read:
     """A file as it was read."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
@@ -37,9 +37,10 @@ from bulkmail.settings import (
     Way,
     has_server,
 )
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class CheckReport:
     """What a check found: nothing to mend when `faults` is empty."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.campaign.dkim_model import dkim_domain, dkim_selector
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.dkim_key import DkimKey, KeyType
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class NewKey:
     """What was made, and what is to be published."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bulkmail.address import parse_mailbox
@@ -35,6 +34,7 @@ from bulkmail.report.summary import Summary
 from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings, Way
 from bulkmail.transport.webhook import NotTold, Webhook, post
+from bulkmail.value_class import value_class
 
 #: Seconds that telling one of them may take in all.
 LONGEST = 60.0
@@ -42,7 +42,7 @@ LONGEST = 60.0
 _PATIENCE = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Entry:
     """One who is told; exactly one of them is given."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -37,6 +37,7 @@ from bulkmail.errors import (
 from bulkmail.ledger import Ledger, OccurrenceRecord
 from bulkmail.report.summary import Summary
 from bulkmail.report.wording import counted
+from bulkmail.value_class import value_class
 
 #: Seconds after which a wait for `until` looks at the clock again, which may have been set.
 _GLANCE = 30.0
@@ -62,7 +63,7 @@ class Voice(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Setting:
     """What all runs of a scheduler share."""
 

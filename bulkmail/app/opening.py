@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
@@ -20,12 +19,13 @@ from bulkmail.campaign.project import nearest_project
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.ledger import CampaignRecord, Ledger
+from bulkmail.value_class import value_class
 
 #: Campaigns that are named where another one is asked for.
 _NAMED = 20
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Place:
     """Where a ledger is, and what bulkmail.yaml says of it."""
 

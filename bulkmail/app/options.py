@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from bulkmail.report.log import Form
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Occasion:
     """Which time of a series this is: what a list that is looked up anew may ask for."""
 
@@ -22,7 +22,7 @@ class Occasion:
     now: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class SendOptions:
     """The contract's options of `send`, by their names. Aware datetimes only."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.app.opening import known, to_order
@@ -17,6 +16,7 @@ from bulkmail.campaign.rules import unsafe_name
 from bulkmail.errors import CampaignBusy, ConfigurationError, Fault
 from bulkmail.fate import Halt, State
 from bulkmail.ledger import CampaignRecord, Ledger
+from bulkmail.value_class import value_class
 
 #: ``552``, ``55``, ``5`` of a reply code; ``5.2.2``, ``5.2`` of an enhanced one (RFC 3463).
 _CODE = re.compile(r"[245]\d{0,2}|[245]\.\d{1,3}(\.\d{1,3})?")
@@ -24,7 +24,7 @@ _CODE = re.compile(r"[245]\d{0,2}|[245]\.\d{1,3}(\.\d{1,3})?")
 RETRIED = (State.FAILED, State.IN_DOUBT, State.DEFERRED, State.SUPPRESSED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Ordered:
     """What came of an order."""
 

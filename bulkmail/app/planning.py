@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
@@ -22,6 +21,7 @@ from bulkmail.report.silence import Silence
 from bulkmail.schedule.estimate import Estimate, Outlet, Quota, estimate
 from bulkmail.schedule.timetable import timetable, window_in
 from bulkmail.settings import Way, domain_limits, server_settings
+from bulkmail.value_class import value_class
 
 #: Seconds of one message on one connection, where no limit says more: an ordinary submission
 #: server, a few round trips away. Where a pace is set it decides.
@@ -30,7 +30,7 @@ MESSAGE_SECONDS = 0.25
 _PAGE = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Plan:
     """What is to be expected of a campaign. Epoch seconds."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import composer_of
@@ -21,9 +20,10 @@ from bulkmail.message.keyring import Keyring
 from bulkmail.message.text_message import TextMessage
 from bulkmail.report.silence import Silence
 from bulkmail.smtp.envelope import Envelope
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Preview:
     """One recipient's message."""
 

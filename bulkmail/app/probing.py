@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.campaign.project import nearest_project
@@ -19,9 +18,10 @@ from bulkmail.settings import (
     project_server,
 )
 from bulkmail.transport.probe import probe as ask
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class ProbeRequest:
     """Which server, and how: a host, or the name of one in bulkmail.yaml."""
 

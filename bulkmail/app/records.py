@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.app.opening import known, readable, writable
@@ -13,9 +12,10 @@ from bulkmail.clock import SystemClock, rfc3339
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Counts, Halt, State
 from bulkmail.ledger import CampaignRecord, Ledger
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Reason:
     """Recipients who ended, or are held, for the same reason."""
 
@@ -28,7 +28,7 @@ class Reason:
     sample: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class ServerTally:
     """What one server did for a campaign."""
 
@@ -38,7 +38,7 @@ class ServerTally:
     other: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Slowed:
     """A server, or the mailboxes of some domains, that said it was too much."""
 
@@ -54,7 +54,7 @@ class Slowed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class WarmingUp:
     """A server whose quota grows from day to day."""
 
@@ -69,7 +69,7 @@ class WarmingUp:
     until: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class CampaignStatus:
     """How a campaign stands."""
 

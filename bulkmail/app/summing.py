@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
@@ -17,9 +16,10 @@ from bulkmail.errors import (
 )
 from bulkmail.fate import Counts, Halt, State
 from bulkmail.report.summary import Summary
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Run:
     """One run, over: what it came to and how long it took."""
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bulkmail.campaign.gateway_model import GatewayModel
 from bulkmail.message.segments import Encoding, TextSize, not_gsm
 from bulkmail.message.text_message import TextMessage
 from bulkmail.report.wording import counted, number
+from bulkmail.value_class import value_class
 
 #: So many odd characters may be an oversight (a curly quote); more of them are a language.
 _FEW = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Largest:
     size: TextSize
     row: int

@@ -8,12 +8,13 @@ from typing import Any
 
 from bulkmail.campaign.text_file import displayed
 from bulkmail.errors import Fault
+from bulkmail.value_class import value_class
 
 #: Where a value stands in its document: ``("servers", "primary", "port")``.
 Loc = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Place:
     """A line and a column, from 1."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cronsim import CronSim, CronSimError
 
 from bulkmail.campaign.units import parse_duration
 from bulkmail.clock import moment
+from bulkmail.value_class import value_class
 
 _FIELDS = 5
 _WORDS = (
@@ -16,7 +15,7 @@ _WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Every:
     """What is written, and what it is; one of the two is None."""
 

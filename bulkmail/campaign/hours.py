@@ -8,8 +8,9 @@ before they open, and then the weekday is that of the evening. ``2026-12-25`` an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from bulkmail.value_class import value_class
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MINUTES = 24 * 60
@@ -18,7 +19,7 @@ _HOURS = re.compile(rf"(?:([A-Za-z,\- ]*[A-Za-z]) +)?{_TIME} ?- ?(?:{_TIME}|24:0
 _WORDS = 'must be a window such as "09:00-18:00" or "mon-fri 09:00-18:00"'
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Hours:
     """A stretch of the day on some weekdays; minutes of the wall clock, from midnight."""
 
@@ -38,7 +39,7 @@ class Hours:
         return in_the_evening or ((day - 1) % 7 in self.weekdays and minute < self.closes)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Days:
     """Days of the calendar, both ends included."""
 

@@ -8,13 +8,14 @@ writes `rate:`. Where a provider's limit depends on the plan, none is set here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from bulkmail.campaign.units import Rate, parse_rate
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Provider:
     """One provider's submission server."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +10,13 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from bulkmail.campaign.values import ENVIRONMENT_REFERENCE
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 #: More than any key has; a bound for a file that is not what was meant.
 _MAX_SIZE = 65536
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class SecretReference:
     """Where a secret is to come from, nothing of it looked up yet; exactly one is given."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ from yaml import (
 from bulkmail.campaign.composer import EventComposer, place_of
 from bulkmail.campaign.document import Loc
 from bulkmail.errors import Fault
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class StreamedItem:
     """One item of a list that is read as it goes."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+
+from bulkmail.value_class import value_class
 
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -14,7 +15,7 @@ _WINDOWS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
 _HAIR = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Rate:
     """At most `count` messages in every window of `window` seconds."""
 
@@ -32,7 +33,7 @@ class Rate:
         return f"{self.count}/{unit}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class WarmUp(Rate):
     """A quota by the day that grows: `count` is what it grows to, and never more.
 
@@ -58,7 +59,7 @@ class WarmUp(Rate):
         return f"{grows}, up to {self.count}/day"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Demand:
     """What one message needs of one server, or of one group of recipient domains."""
 

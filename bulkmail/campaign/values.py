@@ -10,7 +10,6 @@ import functools
 import re
 import zoneinfo
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -26,6 +25,7 @@ from pydantic import (
 from bulkmail.address import control_character, parse_address, parse_mailbox, printable
 from bulkmail.campaign.units import Rate, parse_duration, parse_rate
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 #: A reference to the environment: ``${SMTP_PASSWORD}``.
 ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -125,7 +125,7 @@ def _port(value: Any) -> int | str:
     return int(text)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PasswordReference:
     """Where a password is to come from, nothing of it looked up yet; exactly one is given."""
 

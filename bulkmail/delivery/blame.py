@@ -10,15 +10,15 @@ The replies the table was made from, with the source of each, are tests/delivery
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 
 from bulkmail.outcome import Blame, Overload
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Rule:
     """One row: what it fits, and what follows. What is None or empty fits everything."""
 
@@ -51,7 +51,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Judgement:
     """What a refusal comes to."""
 

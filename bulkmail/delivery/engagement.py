@@ -13,6 +13,7 @@ from bulkmail.delivery.ports import Ledger, Observer
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.message.mail_object import MailObject
+from bulkmail.value_class import value_class
 
 #: Composes one delivery's message for one instant. Raises `ConfigurationError` with the row's
 #: faults.
@@ -49,7 +50,7 @@ class Tally:
             self.tried.update(dict.fromkeys(ids))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Engagement:
     """What all workers of a run share."""
 

@@ -10,7 +10,6 @@ import asyncio
 import enum
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
@@ -20,6 +19,7 @@ from bulkmail.delivery.judging import give_back, learn_of_slowdowns
 from bulkmail.delivery.lane import Lane, charge, choose, share
 from bulkmail.delivery.worker import Worker
 from bulkmail.fate import Delivery, Halt
+from bulkmail.value_class import value_class
 
 #: Seconds between renewals: a third of the lease of 60 s.
 RENEWAL = 20.0
@@ -51,7 +51,7 @@ class Ending(enum.Enum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class RunResult:
     """How a run ended."""
 
@@ -64,7 +64,7 @@ class RunResult:
     until: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class RunSettings:
     """What this run may do."""
 

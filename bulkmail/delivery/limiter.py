@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.meter import Meter
 from bulkmail.delivery.ports import Ledger, Permit
+from bulkmail.value_class import value_class
 
 #: Most slots asked for at once; the ledger gives at most 1 % of the smallest limit.
 CHUNK = 50
@@ -24,7 +24,7 @@ LONG_WAIT = 2.0
 MOMENT = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class QuotaSpent:
     """No message may be handed over before `again_at` (epoch seconds)."""
 
@@ -32,7 +32,7 @@ class QuotaSpent:
     again_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Slot:
     """One message may be handed over from `opens_at` to `void_at` (epoch seconds)."""
 
@@ -42,14 +42,14 @@ class Slot:
     demands: tuple[Demand, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Busy:
     """Somebody else waits for the next slot, which opens far away, at `until` (epoch seconds)."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Shut:
     """The server has time, but a group of recipient domains has not, before `again_at`."""
 
@@ -59,7 +59,7 @@ class Shut:
     spent: Rate | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Stopped:
     """Nothing more may begin: there is no slot to wait for."""
 

@@ -14,6 +14,7 @@ from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.message.faults import RowSkipped
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Blame, PermanentFailure
+from bulkmail.value_class import value_class
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +42,7 @@ class Flight:
         self.tried.tls = getattr(session, "tls_version", None)
 
 
-@dataclass(slots=True)
+@value_class
 class Settled:
     """A delivery that came to its end without being handed over."""
 

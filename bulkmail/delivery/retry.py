@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
 from bulkmail.settings import RetrySettings
+from bulkmail.value_class import value_class
 
 #: A delay is stretched by up to this share, so that what was deferred together does not wake
 #: together. Never shortened: greylisting servers count from the delay that was asked for.
 JITTER = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RetryAt:
     """Try again at this moment, epoch seconds."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class GiveUp:
     """No more tries, and why."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.judging import Judging
@@ -13,6 +11,7 @@ from bulkmail.delivery.ports import Session
 from bulkmail.errors import BulkmailError, SessionError
 from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
+from bulkmail.value_class import value_class
 
 #: Seconds before its slot at which a worker wants to have its session again.
 LEAD = 0.5
@@ -28,7 +27,7 @@ class SlotMissed(BulkmailError):
     """The slot was void by the time MAIL was to go out: nothing was said."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Behind:
     """The limit of a group of recipient domains is in the way; another message may go meanwhile."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 
 from bulkmail.delivery import classify
@@ -19,6 +18,7 @@ from bulkmail.delivery.windowed import WindowedCourse
 from bulkmail.errors import BulkmailError, MessageRefusedLocally, SessionError
 from bulkmail.fate import Delivery
 from bulkmail.outcome import Accepted, Outcome
+from bulkmail.value_class import value_class
 
 __all__ = ["ClaimLost", "Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
 
@@ -27,7 +27,7 @@ class ClaimLost(BulkmailError):
     """The row was taken over while this process was paused past its lease: nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Following:
     """Who could ride behind the message under way, and on which session."""
 

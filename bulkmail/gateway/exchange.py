@@ -16,13 +16,14 @@ import contextlib
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import httpx2
 
 from bulkmail.errors import ConnectFailed, MessageRefusedLocally, SessionError, StageTimeout
 from bulkmail.gateway.step import Step
 from bulkmail.settings import GatewaySettings
+from bulkmail.value_class import value_class
 
 #: More than any gateway answers to one message; what is longer is no answer of one.
 MAX_ANSWER_BYTES = 65536
@@ -35,7 +36,7 @@ CONNECT_TIMEOUT = 10.0
 _CLOSING = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class HttpRequest:
     """What is sent."""
 
@@ -45,7 +46,7 @@ class HttpRequest:
     body: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class HttpAnswer:
     """What came back, as much as came."""
 
@@ -56,7 +57,7 @@ class HttpAnswer:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Silence:
     """The request was sent, or began to be, and there is no answer to it."""
 

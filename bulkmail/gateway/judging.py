@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -26,6 +25,7 @@ from bulkmail.outcome import (
     TransientFailure,
 )
 from bulkmail.smtp.reply import Reply
+from bulkmail.value_class import value_class
 
 #: The account is refused.
 _LOGIN = frozenset({401, 403, 407})
@@ -46,7 +46,7 @@ _DIGITS = re.compile(r"[0-9]{4,}")
 NO_JSON = object()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Discretion:
     """What of an answer may not be shown: gateways repeat what they were sent."""
 
@@ -69,7 +69,7 @@ class Discretion:
         return " ".join("".join(c if c.isprintable() else " " for c in shown).split())
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Read:
     """An answer, read: its JSON where it is some, and words for a person."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import fields
 
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Halt
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class CampaignRecord:
     """A campaign in the ledger."""
 
@@ -100,5 +101,5 @@ def _one(cursor: sqlite3.Cursor) -> CampaignRecord | None:
 
 def _record(row: tuple[object, ...]) -> CampaignRecord:
     *facts, halt = row
-    names = CampaignRecord.__slots__
+    names = [each.name for each in fields(CampaignRecord)]
     return CampaignRecord(**dict(zip(names, [*facts, Halt(halt) if halt else None], strict=True)))  # type: ignore[arg-type]  # STRICT columns

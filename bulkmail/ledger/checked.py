@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,11 +19,12 @@ from bulkmail.fate import Delivery, FileNote
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 _PAGE = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class PersonalCheck:
     """What a person checked, without a fault."""
 
@@ -33,7 +34,7 @@ class PersonalCheck:
     facts: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class OwnedFile:
     """A file of somebody who has their message, or may have it."""
 

@@ -23,12 +23,12 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bulkmail.campaign.units import Demand, Rate, WarmUp
 from bulkmail.ledger import slowdown, warm_up
 from bulkmail.ledger.statements import load
 from bulkmail.ledger.warm_up import Today
+from bulkmail.value_class import value_class
 
 #: How much wider than W / N a pace's slots are apart: it costs 2 % of the pace.
 STRETCH = 1.02
@@ -52,7 +52,7 @@ _LEARNED = 0.0
 _FURTHEST = STRETCH * 60 + HORIZON + MAX_LEAD
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Permit:
     """Slots, or when to ask again. Instants are epoch seconds."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from bulkmail.clock import Clock
@@ -19,6 +18,7 @@ from bulkmail.ledger.connection import FOLD_LOG
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 #: Rows in one commit.
 BATCH = 5000
@@ -26,7 +26,7 @@ BATCH = 5000
 EVERYBODY = 2**53
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PutBack:
     """What came of an order to try again."""
 

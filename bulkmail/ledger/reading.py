@@ -6,11 +6,11 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 #: Rows of one page of the report: enough to be quick, few enough to keep nobody waiting.
 PAGE = 2000
@@ -18,7 +18,7 @@ PAGE = 2000
 _parsed = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class ReportRow:
     """A row of the report, by the contract's keys."""
 
@@ -46,7 +46,7 @@ class ReportRow:
     message_sha256: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Duplicate:
     """A row of the list that repeats a key."""
 
@@ -56,7 +56,7 @@ class Duplicate:
     first_row: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class ReasonCount:
     """Deliveries that ended, or are held, for the same reason."""
 

@@ -10,15 +10,15 @@ import functools
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from bulkmail.errors import LedgerError
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Migration:
     """One numbered step of the schema."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from bulkmail.clock import Clock
@@ -17,6 +16,7 @@ from bulkmail.ledger import newcomers
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 #: How an occurrence ended. `superseded`: it never came to read its list, and a later one did.
 Outcome = Literal["done", "nobody", "too late", "superseded"]
@@ -27,7 +27,7 @@ _MOST = 10_000
 _NOBODYS = -1
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class OccurrenceRecord:
     """One time a campaign was due. Epoch seconds."""
 

@@ -8,9 +8,9 @@ forgotten then. It is kept in the ledger, so it holds for all processes and the 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 #: Seconds from nothing to the full pace.
 RECOVERY = 600.0
@@ -20,7 +20,7 @@ PATIENCE = 5.0
 SLOWEST = 1 / 60
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Slowdown:
     """One server, or group of domains, that gets less than it could for now."""
 

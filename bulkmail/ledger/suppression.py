@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Suppressed:
     """An address on the list."""
 

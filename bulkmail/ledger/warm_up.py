@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bulkmail.campaign.units import Rate, WarmUp
 from bulkmail.ledger.statements import load
+from bulkmail.value_class import value_class
 
 _DAY = 86400.0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Warming:
     """A server whose quota grows."""
 
@@ -42,7 +42,7 @@ class Warming:
         return self.began_at + self.day(now) * _DAY
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Today:
     """A limit as it is today."""
 

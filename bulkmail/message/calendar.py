@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from bulkmail.address import Mailbox
+from bulkmail.value_class import value_class
 
 _LINE = 75
 _TEXT = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Event:
     """What an invitation is for. Moments are aware; `ends_at`, a day, is that after the last."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 #: RFC 8301, 3.2: verifiers do not count a shorter one.
 LEAST_RSA_BITS = 1024
@@ -23,7 +24,7 @@ _MAX_STRING = 255
 KeyType = Literal["rsa", "ed25519"]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class DkimKey:
     """A private key, with the name that its public half is found under."""
 

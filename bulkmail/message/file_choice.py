@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from bulkmail.message.file_owners import FileOwners
 from bulkmail.message.file_pattern import FilePattern, PatternRefused
 from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
+from bulkmail.value_class import value_class
 
 if TYPE_CHECKING:
     from bulkmail.message.must_contain import MustContain
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WAY_OUT = ": run `bulkmail check`, then `bulkmail retry`, where that is meant"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Ownership:
     """How a row's own file is told from the others'."""
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiofiles.os import wrap
 
 from bulkmail.message.transfer_encoding import Encoded, base64_lines, is_plain_content, plain
+from bulkmail.value_class import value_class
 
 #: Most encoded octets that are kept for the next row that has the same file.
 KEPT_SIZE = 16 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class FileBody:
     """A file's content as a part's body."""
 

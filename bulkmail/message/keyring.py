@@ -7,7 +7,6 @@ what is at hand and tells what is not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bulkmail.address import parse_mailbox
@@ -16,6 +15,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.secret_reference import SecretReference
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 if TYPE_CHECKING:
     from bulkmail.message.dkim_key import DkimKey
@@ -44,7 +44,7 @@ def _from_domain(campaign: Campaign) -> str:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Keyring:
     """The keys of a campaign. Empty: messages are not signed, tokens lead nowhere."""
 

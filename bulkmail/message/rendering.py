@@ -7,7 +7,6 @@ the row and the address. Templates run code that is the user's; a traceback neve
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import jinja2
 from jinja2.exceptions import SecurityError
@@ -19,12 +18,13 @@ from bulkmail.message.extra import MissingExtra
 from bulkmail.message.plain_template import PlainTemplate
 from bulkmail.message.row import RESERVED, Row
 from bulkmail.message.undefined import MissingVariable, Use
+from bulkmail.value_class import value_class
 
 #: Makes a fault at a line of what a jinja2 file name stands for: a file, or a campaign's key.
 Place = Callable[[str, int, str], Fault | None]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Origin:
     """What every template of a campaign shares when something goes wrong."""
 

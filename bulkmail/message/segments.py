@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from bulkmail.value_class import value_class
 
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -32,7 +33,7 @@ class Encoding(enum.StrEnum):
 _ROOM = {Encoding.GSM: (160, 153), Encoding.UCS2: (70, 67)}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class TextSize:
     """What a text takes."""
 

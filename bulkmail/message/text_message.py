@@ -10,9 +10,10 @@ from bulkmail.fate import Digests
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.segments import TextSize, text_size
 from bulkmail.smtp.envelope import Envelope
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RenderedRequest:
     """A request to a gateway that is described in YAML, filled in for one row.
 

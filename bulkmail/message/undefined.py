@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -17,6 +16,8 @@ from typing import Any, cast
 from jinja2 import StrictUndefined, Template, Undefined, UndefinedError
 from jinja2.exceptions import TemplateRuntimeError
 from jinja2.utils import missing
+
+from bulkmail.value_class import value_class
 
 
 class MissingVariable(UndefinedError):
@@ -29,7 +30,7 @@ class MissingVariable(UndefinedError):
         self.owner = owner
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Use:
     """One use of a name that is not there."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from bulkmail.campaign.unsubscribe_model import TOKEN, UnsubscribeModel
 from bulkmail.message.unsubscribe_token import unsubscribe_token
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 _ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class WayOut:
     """How one recipient leaves."""
 

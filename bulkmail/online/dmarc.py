@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bulkmail.online.dns import Dns
 from bulkmail.online.finding import Finding, advice
+from bulkmail.value_class import value_class
 
 _VERSION = "v=DMARC1"
 _POLICIES = ("none", "quarantine", "reject")
@@ -14,7 +14,7 @@ _POLICIES = ("none", "quarantine", "reject")
 _LEAST_LABELS = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Policy:
     """A DMARC record, and the domain it was found at."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Finding:
     """What was seen, in a sentence that ends with what to do where something is."""
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import email
 import email.policy
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.message import EmailMessage
 
 from bulkmail.report.terminal import visible
 from bulkmail.report.wording import size
 from bulkmail.smtp.envelope import Envelope
+from bulkmail.value_class import value_class
 
 #: Headers that say how the message is put together, not what it says.
 _PLUMBING = {"mime-version", "content-type", "content-transfer-encoding", "content-disposition"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Attachment:
     """A file that comes with the message."""
 
@@ -27,7 +27,7 @@ class Attachment:
     content_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Letter:
     """A message taken apart. Texts are decoded; headers are as a mail program shows them."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ from bulkmail.clock import rfc3339
 from bulkmail.errors import EXIT_STOPPED, EXIT_WAITING
 from bulkmail.fate import Counts, Halt
 from bulkmail.report.wording import counted, local, number, rate, span
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Summary:
     """The end of one run. Counts are the whole campaign's; elapsed time and rate this run's."""
 

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from bulkmail.value_class import value_class
+
 #: Parts into which the use of a quota is cut: it frees itself as it was used.
 _PARTS = 40
 #: Seconds of one stride at most: a window is only looked at so far ahead.
@@ -77,7 +79,7 @@ class Outlet:
             quota.used.append((at, count))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Estimate:
     """What is to be expected. Epoch seconds."""
 

@@ -7,7 +7,6 @@ caller's to remember; with it each time is due once, whatever stops or jumps in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import takewhile
 
@@ -15,9 +14,10 @@ from bulkmail.campaign.schedule_model import ScheduleModel
 from bulkmail.schedule.local_time import instant_of, zone_named
 from bulkmail.schedule.recurrence import Recurrence, count_between, recurrence
 from bulkmail.schedule.window import Window
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Due:
     """A time that has come. Epoch seconds."""
 
@@ -30,7 +30,7 @@ class Due:
     too_late: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Timetable:
     """A schedule, in instants. Exactly one of `at` and `every` is there."""
 

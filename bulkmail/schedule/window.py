@@ -7,19 +7,19 @@ never open outside of its hours there, whatever daylight saving does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from bulkmail.campaign.hours import Days, Hours
 from bulkmail.clock import moment
 from bulkmail.schedule.local_time import clock_changes, instants_of, local_date, midnight
+from bulkmail.value_class import value_class
 
 #: Days looked at behind the last blackout: a week holds every weekday, and a clock that is set
 #: forward may swallow a short window once.
 _AHEAD = 15
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Window:
     """When messages may go out. Without hours it is open all day."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
 from bulkmail.settings.lookup import Lookup
 from bulkmail.settings.values import PasswordSource, ServerSettings
+from bulkmail.value_class import value_class
 
 IHUYI_ENDPOINT = "https://106.ihuyi.com/webservice/sms.php?method=Submit"
 #: Where a gateway stands that is written in the campaign itself.
@@ -27,7 +28,7 @@ _INLINE: Loc = ("gateway",)
 _PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class AnswerPattern:
     """What an answer has to look like; all that is given has to hold."""
 
@@ -38,7 +39,7 @@ class AnswerPattern:
     values: tuple[str | int | float | bool, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class GatewaySettings:
     """One gateway, complete. Times in seconds."""
 

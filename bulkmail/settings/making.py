@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.campaign.document import Document, Loc
@@ -28,6 +27,7 @@ from bulkmail.settings.values import (
     default_port,
     default_security,
 )
+from bulkmail.value_class import value_class
 
 _MAX_PORT = 65535
 
@@ -132,7 +132,7 @@ def project_server(root: Path, name: str, environ: Mapping[str, str]) -> ServerS
 NO_SERVERS = "there is no server to send by: describe one under `servers`, in bulkmail.yaml or here"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _WrittenServer:
     """A server as it is written, and where."""
 

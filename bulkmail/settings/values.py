@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from bulkmail.campaign.units import Rate
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 _TLS_PORT, _SUBMISSION_PORT, _SMTP_PORT = 465, 587, 25
 
@@ -25,7 +26,7 @@ class Security(enum.StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class PasswordSource:
     """Where a password (or access token) comes from; exactly one is given."""
 
@@ -39,7 +40,7 @@ class PasswordSource:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class ServerSettings:
     """One server, complete: no defaults left to guess. Times in seconds."""
 
@@ -72,7 +73,7 @@ class ServerSettings:
     password_hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class RetrySettings:
     """When a deferred delivery is tried again. Times in seconds."""
 
@@ -88,7 +89,7 @@ class RetrySettings:
     resend_on_doubt: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class StopSettings:
     """When a server that refuses messages for good is out of use for the rest of the run."""
 
@@ -98,7 +99,7 @@ class StopSettings:
     share: float | None = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class DomainLimit:
     """What the mailboxes of some domains may get, over all servers."""
 

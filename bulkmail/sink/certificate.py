@@ -11,7 +11,6 @@ import ipaddress
 import secrets
 import ssl
 import tempfile
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from bulkmail.value_class import value_class
 
 #: As long as public authorities may give one; a sink does not run that long.
 LIFETIME = timedelta(days=90)
@@ -28,7 +29,7 @@ _SLACK = timedelta(days=1)
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Identity:
     """Who the sink is under TLS."""
 

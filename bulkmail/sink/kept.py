@@ -18,19 +18,19 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.clock import rfc3339
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.eml_name import eml_name, is_eml_name
+from bulkmail.value_class import value_class
 
 ENVELOPES = "envelopes.jsonl"
 
 _PARTIAL = re.compile(r"\.[0-9]{6,}\.part")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Kept:
     """One message the sink took."""
 

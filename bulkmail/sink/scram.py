@@ -6,10 +6,11 @@ import hashlib
 import hmac
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import field
 
 from bulkmail.secret import Secret
 from bulkmail.smtp.saslprep import saslprep
+from bulkmail.value_class import value_class
 
 #: The least that RFC 7677 (4) allows: 2 ms. The sink keeps nothing that would need more.
 ITERATIONS = 4096
@@ -24,14 +25,14 @@ def _hmac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@value_class
 class ScramKeys:
     """What a server keeps of a password (RFC 5802, 3)."""
 
-    salt: bytes
+    salt: bytes = field(repr=False)
     iterations: int
-    stored_key: bytes
-    server_key: bytes
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
 
     @classmethod
     def derive(cls, password: Secret, salt: bytes, iterations: int = ITERATIONS) -> ScramKeys:

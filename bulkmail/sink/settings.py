@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 #: ``starttls``: offered, and asked for before a login. ``tls``: from the first byte on.
 SinkTls: TypeAlias = Literal["starttls", "tls", "none"]
@@ -17,7 +17,7 @@ SinkTls: TypeAlias = Literal["starttls", "tls", "none"]
 DEFAULT_MAX_SIZE = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class SinkSettings:
     """One sink, complete. Raises `ConfigurationError` where a login is half given."""
 

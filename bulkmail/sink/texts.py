@@ -16,7 +16,6 @@ import hmac
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +26,7 @@ from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.eml_name import eml_name, is_eml_name
 from bulkmail.secret import Secret
 from bulkmail.sink.ihuyi_password import fits
+from bulkmail.value_class import value_class
 
 LINES = "texts.jsonl"
 SUFFIX = ".txt"
@@ -37,7 +37,7 @@ _MAX_CHARACTERS = 300
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class TextSinkSettings:
     """One local gateway, complete."""
 
@@ -51,7 +51,7 @@ class TextSinkSettings:
     key: Secret | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class KeptText:
     """One text the gateway took."""
 

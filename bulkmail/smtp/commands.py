@@ -8,13 +8,14 @@ whose end a character could feign (a path's ">", a space) is held to its form as
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from bulkmail.errors import MessageRefusedLocally
 from bulkmail.secret import Secret
 from bulkmail.smtp.readable import readable
 from bulkmail.smtp.stage import Stage
+from bulkmail.value_class import value_class
 
 #: RFC 5321, 4.5.3.1.4 gives a command line 512 octets; ESMTP extensions and long
 #: tokens (XOAUTH2) exceed it, so this bounds only what is surely a mistake.
@@ -57,7 +58,7 @@ def _held(verb: str, form: re.Pattern[str], value: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Command:
     """One command. `stage` names the step it belongs to."""
 
@@ -74,7 +75,7 @@ class Command:
         return readable(self.encode().removesuffix(b"\r\n"))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Greeting(Command):
     """No command: the connection's opening, to which the server replies (RFC 5321, 3.1)."""
 
@@ -86,7 +87,7 @@ class Greeting(Command):
         return b""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Ehlo(Command):
     """EHLO (RFC 5321, 4.1.1.1)."""
 
@@ -99,7 +100,7 @@ class Ehlo(Command):
         return line("EHLO", _held("EHLO", _WORD, self.local_hostname))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Helo(Command):
     """HELO (RFC 5321, 4.1.1.1): for servers that do not know EHLO."""
 
@@ -112,7 +113,7 @@ class Helo(Command):
         return line("HELO", _held("HELO", _WORD, self.local_hostname))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class StartTls(Command):
     """STARTTLS (RFC 3207)."""
 
@@ -124,7 +125,7 @@ class StartTls(Command):
         return line("STARTTLS")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Auth(Command):
     """AUTH (RFC 4954, 4), with or without an initial response (base64, or "=" for an empty one)."""
 
@@ -147,7 +148,7 @@ class Auth(Command):
         return readable(f"AUTH {self.mechanism}".encode(errors="backslashreplace")) + hidden
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class AuthResponse(Command):
     """The client's answer to a 334 challenge: base64, or "*" to cancel (RFC 4954, 4)."""
 
@@ -164,7 +165,7 @@ class AuthResponse(Command):
         return "*" if self.response.reveal() == "*" else "********"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Mail(Command):
     """MAIL (RFC 5321, 4.1.1.2) with its ESMTP parameters."""
 
@@ -190,7 +191,7 @@ class Mail(Command):
         return line("MAIL", " ".join(parameters))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Rcpt(Command):
     """RCPT (RFC 5321, 4.1.1.3): one recipient of the transaction."""
 
@@ -204,7 +205,7 @@ class Rcpt(Command):
         return line("RCPT", f"TO:<{_path('RCPT', self.forward_path)}>")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Data(Command):
     """DATA (RFC 5321, 4.1.1.4). The content follows the 354."""
 
@@ -216,7 +217,7 @@ class Data(Command):
         return b"DATA\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class EndOfData(Command):
     """The final dot. The content before it, dot-stuffed and ended by CRLF, is written apart."""
 
@@ -227,7 +228,7 @@ class EndOfData(Command):
         return b".\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Bdat(Command):
     """BDAT with LAST (RFC 3030, 2): the whole content, `size` octets, follows the line at once.
 
@@ -242,7 +243,7 @@ class Bdat(Command):
         return b"BDAT %d LAST\r\n" % self.size
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Rset(Command):
     """RSET (RFC 5321, 4.1.1.5)."""
 
@@ -253,7 +254,7 @@ class Rset(Command):
         return line("RSET")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Noop(Command):
     """NOOP (RFC 5321, 4.1.1.9)."""
 
@@ -265,7 +266,7 @@ class Noop(Command):
         return line("NOOP")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Vrfy(Command):
     """VRFY (RFC 5321, 4.1.1.6)."""
 
@@ -278,7 +279,7 @@ class Vrfy(Command):
         return line("VRFY", self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Quit(Command):
     """QUIT (RFC 5321, 4.1.1.10)."""
 

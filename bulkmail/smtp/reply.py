@@ -15,10 +15,10 @@ import enum
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bulkmail.errors import ProtocolViolation
 from bulkmail.smtp.readable import readable
+from bulkmail.value_class import value_class
 
 #: Longest reply line we accept. RFC 5321 (4.5.3.1.5) allows 512 octets; servers exceed it.
 MAX_LINE_BYTES = 4096
@@ -50,7 +50,7 @@ class Severity(enum.IntEnum):
 _SEVERITIES = {int(severity): severity for severity in Severity}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class EnhancedStatusCode:
     """class.subject.detail (RFC 3463)."""
 
@@ -62,7 +62,7 @@ class EnhancedStatusCode:
         return f"{self.klass}.{self.subject}.{self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Reply:
     """What the server said to one command (RFC 5321, 4.2). `lines` are without code and CRLF."""
 

@@ -12,11 +12,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from bulkmail.errors import AuthenticationFailed, DialogueMisuse
 from bulkmail.secret import Secret
 from bulkmail.smtp.saslprep import saslprep
+from bulkmail.value_class import value_class
 
 #: RFC 7677 asks for 4,096 and OWASP for 600,000. A million takes about half a second of CPU; more
 #: is a server that wants to burn it.
@@ -35,7 +35,7 @@ _SERVER_FINAL = re.compile(r"v=(?P<signature>[^,]+)(?:,.*)?", re.DOTALL)
 _ERROR = re.compile(r"e=([A-Za-z0-9-]{1,64})")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Terms:
     """What the server asks for in its first message."""
 

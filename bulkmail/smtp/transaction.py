@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bulkmail.errors import MessageRefusedLocally
 from bulkmail.smtp.commands import Mail, Rcpt
@@ -11,9 +11,10 @@ from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class TransactionResult:
     """What became of one transaction. A refusal is a value here, never an exception."""
 

@@ -5,14 +5,14 @@ cryptography is slow to import, so only those who show a certificate import this
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography import x509
+
+from bulkmail.value_class import value_class
 
 _SECONDS_PER_DAY = 86400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Certificate:
     """Whose it is, who says so, and for how long."""
 

@@ -16,7 +16,6 @@ import contextlib
 import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiofiles.os import wrap
@@ -28,6 +27,7 @@ from bulkmail.smtp.reply import EnhancedStatusCode, Reply
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.transport.eml_process import WriterGone, WriterProcess
 from bulkmail.transport.eml_writer import write
+from bulkmail.value_class import value_class
 
 #: Files in one hop: enough to pay for it, few enough that messages are made meanwhile.
 HANDFUL = 64
@@ -155,7 +155,7 @@ class EmlTransport:
         return self._process if octets <= _SHORT else None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Letter:
     """A file to be written."""
 

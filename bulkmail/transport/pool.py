@@ -19,7 +19,6 @@ import contextlib
 import copy
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from bulkmail.clock import Clock
@@ -27,6 +26,7 @@ from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import ServerSettings
 from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.value_class import value_class
 
 #: Seconds an idle session is kept. Servers are to wait 300 s for the next command (RFC 5321,
 #: 4.5.3.2.7), and many wait less; KumoMTA keeps its idle ones for 60 s. Not shorter: at a pace
@@ -113,7 +113,7 @@ class PooledSession(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Idle:
     session: PooledSession
     #: By `Clock.monotonic`.

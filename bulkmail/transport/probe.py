@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bulkmail.clock import Clock
 from bulkmail.errors import AuthenticationFailed, SessionError
@@ -20,6 +20,7 @@ from bulkmail.transport.password import Password
 from bulkmail.transport.stream import SmtpStream
 from bulkmail.transport.tls import TlsFacts
 from bulkmail.transport.transcript import Transcript
+from bulkmail.value_class import value_class
 
 #: Where notes begin behind a server's line.
 _COLUMN = 32
@@ -27,7 +28,7 @@ _MEBIBYTE = 1024 * 1024
 _SIZE = re.compile(r"S: 250[ -]SIZE ([0-9]{1,15})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class ProbeReport:
     """What a probe found; fields are None where it did not come that far."""
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
 
 from bulkmail.errors import ConnectionLost, MessageRefusedLocally, SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.transport.session import Session
+from bulkmail.value_class import value_class
 
 #: A message, or why it is none.
 Outgoing = MailObject | MessageRefusedLocally
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Sent:
     """What became of one message of many: `result`, or `error` where there is none."""
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import functools
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.errors import TlsFailed
 from bulkmail.settings import ServerSettings
 from bulkmail.smtp.stage import Stage
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class TlsFacts:
     """What a handshake came to."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ssl
-from dataclasses import dataclass
 from typing import Any
 
 from bulkmail.campaign.recipients.from_http import encrypted_address
@@ -13,6 +12,7 @@ from bulkmail.campaign.recipients.origin import Unusable
 from bulkmail.clock import Clock
 from bulkmail.message.extra import MissingExtra, extra
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 #: The header that holds the body's HMAC.
 SIGNATURE = "X-Bulkmail-Signature"
@@ -29,7 +29,7 @@ class NotTold(Exception):
     """Nobody was told; the sentence says why, without the address's secrets."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Webhook:
     """Where summaries go."""
 

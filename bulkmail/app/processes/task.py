@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bulkmail.app.suppressing import Listed
 from bulkmail.app.watch import Watch
@@ -12,9 +11,10 @@ from bulkmail.delivery.engine import RunSettings
 from bulkmail.ledger import Ledger
 from bulkmail.report.log import Form
 from bulkmail.transport.transcript import Transcript
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Task:
     """A run, as its children have it."""
 

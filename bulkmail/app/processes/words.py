@@ -22,19 +22,19 @@ What it is told:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bulkmail.app.suppressing import Listed
 from bulkmail.campaign.load import Campaign
 from bulkmail.report.log import Form
+from bulkmail.value_class import value_class
 
 #: A word and its facts.
 Word = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Outfit:
     """What a child gets ready with, while the parent still reads the list."""
 
@@ -50,7 +50,7 @@ class Outfit:
     is_verbose: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Begin:
     """What a child sends by, once the list is enrolled and checked."""
 

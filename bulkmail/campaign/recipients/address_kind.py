@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bulkmail.address import parse_address, printable
@@ -16,6 +15,7 @@ from bulkmail.campaign.recipients.columns import (
     no_email_column,
     no_mobile_column,
 )
+from bulkmail.value_class import value_class
 
 
 class AddressKind(Protocol):
@@ -57,7 +57,7 @@ class AddressKind(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class MailAddresses:
     """Mail addresses, kept as they are written."""
 
@@ -90,7 +90,7 @@ class MailAddresses:
         return []
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Numbers:
     """Telephone numbers, made E.164."""
 

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bulkmail.campaign.document import Loc
@@ -28,9 +27,10 @@ from bulkmail.campaign.text_file import displayed, text_encoding
 from bulkmail.campaign.units import format_duration
 from bulkmail.errors import ConfigurationError, Fault, SourceUnavailable
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Instants:
     """What a statement may ask for, in epoch seconds."""
 
@@ -39,7 +39,7 @@ class Instants:
     last_run: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Fetched:
     """A list that came: a source whose faults are told at the campaign's key."""
 
@@ -77,7 +77,7 @@ class Fetched:
         return dataclasses.replace(told, row=fault.row, address=fault.address)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Retold:
     """A reader, its errors retold."""
 

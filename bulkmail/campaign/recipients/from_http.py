@@ -18,12 +18,12 @@ import os
 import shutil
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bulkmail.campaign.recipients.origin import NoList, Unusable, first_line, optional
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 #: Redirects in a row.
 _MAX_REDIRECTS = 5
@@ -33,7 +33,7 @@ _OK = 200
 _NOT_MODIFIED = 304
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Page:
     """What is asked for."""
 

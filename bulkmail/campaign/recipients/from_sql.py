@@ -16,7 +16,6 @@ import json
 import math
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from bulkmail.campaign.recipients.row import Record
 from bulkmail.campaign.text_file import displayed
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.secret import Secret
+from bulkmail.value_class import value_class
 
 #: Rows that come at a time.
 _CHUNK = 1000
@@ -46,7 +46,7 @@ Chunk = tuple[list[str], Sequence[Any]]
 _STEPS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Query:
     """A statement, and the database it is for."""
 

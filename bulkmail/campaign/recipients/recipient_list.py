@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from bulkmail.campaign.document import Loc
@@ -25,6 +25,7 @@ from bulkmail.campaign.recipients.source import (
 from bulkmail.campaign.recipients.understand import FaultMaker, Understanding
 from bulkmail.campaign.text_file import displayed, is_utf8_after_all, text_encoding
 from bulkmail.errors import ConfigurationError, Fault, NobodyToSendTo
+from bulkmail.value_class import value_class
 
 if TYPE_CHECKING:
     from bulkmail.campaign.recipients.fetch import Fetched
@@ -34,7 +35,7 @@ _LOC: Loc = ("recipients",)
 _READ_WITH = {"encoding", "email", "key", "sheet", "format"}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RecipientList:
     """A list whose source is there and whose header makes sense. Its rows may still be bad."""
 

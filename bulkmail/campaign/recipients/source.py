@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from bulkmail.campaign.recipients.row import Record
 from bulkmail.campaign.recipients.workbook import WorkbookReader
 from bulkmail.campaign.streaming import StreamedItem, stream_items, stream_list
 from bulkmail.campaign.text_file import open_binary
+from bulkmail.value_class import value_class
 
 #: Of the formats that are read whole, files above this are spoken of. 50 MB.
 LARGE = 50_000_000
@@ -57,7 +57,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _KeyedReader:
     """Records that bring their own columns."""
 
@@ -69,7 +69,7 @@ class _KeyedReader:
         return self.make()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class FileSource:
     """A file; its suffix says how it is read."""
 
@@ -121,7 +121,7 @@ class FileSource:
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".yaml", ".yml", ".xlsx")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class InlineSource:
     """Rows that stand in the campaign's file."""
 
@@ -145,7 +145,7 @@ class InlineSource:
             yield Record(self.line_of(index), fields)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class LongInlineSource:
     """Rows that stand in the campaign's file, too many to be held."""
 

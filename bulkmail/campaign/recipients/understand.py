@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bulkmail.address import control_character, parse_mailboxes, printable
@@ -13,6 +12,7 @@ from bulkmail.campaign.recipients.columns import unknown_column
 from bulkmail.campaign.recipients.row import Record, Row
 from bulkmail.campaign.values import known_zone
 from bulkmail.errors import Fault
+from bulkmail.value_class import value_class
 
 _COPIES = ("cc", "bcc")
 _MAX_DEPTH = 100
@@ -22,7 +22,7 @@ _SPACE = " \t\u3000\xa0"
 FaultMaker = Callable[[int, int, str, str | None], Fault]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Understanding:
     """How a list's records are to be read."""
 
