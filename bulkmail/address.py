@@ -69,6 +69,17 @@ def parse_address(text: str) -> Address:
     return _validated(text)
 
 
+def wire_form(text: str) -> str:
+    """As it goes between angle brackets: `parse_address(text).wire`, where nothing else is wanted.
+
+    Raises as that does.
+    """
+    plain = _PLAIN.fullmatch(text)
+    if plain and plain.end(1) <= MAX_LOCAL_PART and len(text) <= MAX_ADDRESS:
+        return text
+    return parse_address(text).wire
+
+
 def parse_mailbox(text: str) -> Mailbox:
     """The mailbox of ``Name <address>``, ``"Name, quoted" <address>`` or a bare address.
 

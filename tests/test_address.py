@@ -14,6 +14,7 @@ from bulkmail.address import (
     parse_mailboxes,
     printable,
     split_mailboxes,
+    wire_form,
 )
 
 ATOM_TEXT = "abcXYZ0129!#$%&'*+/=?^_`{|}~-."
@@ -126,11 +127,13 @@ def test_the_fast_path_says_what_email_validator_says(local: str, domain: str) -
     except EmailNotValidError:
         with pytest.raises(ValueError, match=r"."):
             parse_address(text)
+        with pytest.raises(ValueError, match=r"."):
+            wire_form(text)
     else:
         address = parse_address(text)
         assert address.local == local
         assert address.domain == expected.ascii_domain.lower()
-        assert address.wire == text
+        assert wire_form(text) == address.wire == text
 
 
 @given(st.text())
@@ -141,6 +144,7 @@ def test_whatever_is_given_becomes_an_address_or_a_value_error(text: str) -> Non
         return
     assert control_character(address.wire) is None
     assert parse_address(address.wire) == address
+    assert wire_form(text) == address.wire
 
 
 @pytest.mark.parametrize(

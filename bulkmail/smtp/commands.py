@@ -181,14 +181,12 @@ class Mail(Command):
 
     def encode(self) -> bytes:
         """The command line."""
-        parameters = [f"FROM:<{_path('MAIL', self.reverse_path)}>"]
-        if self.size is not None:
-            parameters.append(f"SIZE={self.size}")
+        parameters = "" if self.size is None else f" SIZE={self.size}"
         if self.is_8bit:
-            parameters.append("BODY=8BITMIME")
+            parameters += " BODY=8BITMIME"
         if self.smtputf8:
-            parameters.append("SMTPUTF8")
-        return line("MAIL", " ".join(parameters))
+            parameters += " SMTPUTF8"
+        return _octets("MAIL", f"MAIL FROM:<{_path('MAIL', self.reverse_path)}>{parameters}")
 
 
 @value_class
@@ -202,7 +200,7 @@ class Rcpt(Command):
         """The command line."""
         if not self.forward_path:
             raise MessageRefusedLocally("a recipient without an address")
-        return line("RCPT", f"TO:<{_path('RCPT', self.forward_path)}>")
+        return _octets("RCPT", f"RCPT TO:<{_path('RCPT', self.forward_path)}>")
 
 
 @value_class

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 from bulkmail.errors import (
     ConnectionLost,
@@ -28,10 +29,14 @@ from bulkmail.smtp.states import HOPED, STRAGGLERS, TRANSITIONS, State
 
 # Members by these names: through their class, each look is a call in Python.
 _READY = State.READY
+_RCPT_GIVEN = State.RCPT_GIVEN
+_EXPECT_CONTENT = State.EXPECT_CONTENT
 _CLOSED = State.CLOSED
+_END_OF_DATA = Stage.END_OF_DATA
 
 
-class Exchange(NamedTuple):
+@dataclass(slots=True)
+class Exchange:
     """A command and the reply to it."""
 
     command: Command
@@ -171,7 +176,7 @@ class Dialogue:
 
     def _object_to_end(self, command: Command, hoped: State) -> None:
         is_bdat = isinstance(command, Bdat)
-        if hoped is not (State.RCPT_GIVEN if is_bdat else State.EXPECT_CONTENT):
+        if hoped is not (_RCPT_GIVEN if is_bdat else _EXPECT_CONTENT):
             raise DialogueMisuse(f"{'BDAT' if is_bdat else 'a final dot'} in {hoped.value}")
         if is_bdat and not self.extensions.chunking:
             raise DialogueMisuse("BDAT without CHUNKING")
@@ -233,7 +238,7 @@ class Dialogue:
     def _hoped_state(self) -> State:
         """The state once all that is outstanding has been answered well."""
         outstanding = self._outstanding
-        if outstanding and outstanding[-1].stage is Stage.END_OF_DATA:
+        if outstanding and outstanding[-1].stage is _END_OF_DATA:
             # It ends the transaction, whatever becomes of what is before it.
             return _READY
         hoped = self.state

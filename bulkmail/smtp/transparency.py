@@ -33,6 +33,11 @@ def stuff(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield _CRLF
 
 
+def has_leading_dot(content: bytes) -> bool:
+    """Whether a line of it, which ends in CRLF, begins with a dot: else `stuff` changes nothing."""
+    return b"\r\n." in content or content.startswith(b".")
+
+
 def normalised(content: bytes) -> bytes:
     """`content` with every line end (CRLF, a lone LF or CR) as CRLF, and one at its end.
 

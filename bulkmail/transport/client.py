@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from bulkmail.address import parse_address
+from bulkmail.address import wire_form
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, DialogueMisuse, Fault, MessageRefusedLocally
 from bulkmail.message.mail_object import MailObject
@@ -24,7 +23,7 @@ from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
-from bulkmail.smtp.transparency import normalised
+from bulkmail.smtp.transparency import has_leading_dot, normalised
 from bulkmail.transport.sending_all import Sent, needs_8bit, send_all, unmarked
 from bulkmail.transport.session import Session
 from bulkmail.transport.tls import TlsFacts
@@ -155,7 +154,7 @@ class SMTPClient:
         """
         return await self._send(_from_bytes(sender, recipients, content))
 
-    async def send_all(self, letters: Iterable[Letter]) -> AsyncGenerator[Sent, None]:
+    def send_all(self, letters: Iterable[Letter]) -> AsyncGenerator[Sent, None]:
         """Send many messages ahead of their replies, and give what became of each, in order.
 
         A letter is an `EmailMessage`, or sender, recipients and content as for `sendmail`. Where
@@ -168,12 +167,7 @@ class SMTPClient:
         Where letters are left when the session is over, they are not taken, and `SessionError` is
         raised at the end.
         """
-        async with (
-            self._taking_turns() as session,
-            contextlib.aclosing(send_all(session, map(_outgoing, letters))) as all_sent,
-        ):
-            async for sent in all_sent:
-                yield sent
+        return send_all(self._taking_turns(), map(_outgoing, letters))
 
     async def vrfy(self, name: str) -> Reply:
         """Ask about a user or mailbox. Most servers answer 252, which says nothing."""
@@ -229,11 +223,16 @@ def _from_message(
         content = stripped.as_bytes(policy=form.clone(cte_type="7bit"))
     except (UnicodeError, ValueError, LookupError) as error:
         raise MessageRefusedLocally(f"the message cannot be encoded: {error}") from error
-    return MailObject(envelope, (normalised(content),), message_id="")
+    return _mail_object(envelope, content)
 
 
 def _from_bytes(sender: str, recipients: str | Iterable[str], content: bytes) -> MailObject:
-    return MailObject(_envelope(sender, recipients), (normalised(content),), message_id="")
+    return _mail_object(_envelope(sender, recipients), content)
+
+
+def _mail_object(envelope: Envelope, content: bytes) -> MailObject:
+    content = normalised(content)
+    return MailObject(envelope, (content,), message_id="", has_dot_line=has_leading_dot(content))
 
 
 def _security(word: str) -> Security:
@@ -249,7 +248,7 @@ def _security(word: str) -> Security:
 def _envelope(sender: str, recipients: str | Iterable[str]) -> Envelope:
     if isinstance(recipients, str):
         recipients = [recipients]
-    paths = tuple(_path(address) for address in recipients)
+    paths = tuple(map(_path, recipients))
     if not paths:
         raise MessageRefusedLocally("the message has no recipient")
     return Envelope(_path(sender) if sender else "", paths)
@@ -257,7 +256,7 @@ def _envelope(sender: str, recipients: str | Iterable[str]) -> Envelope:
 
 def _path(address: str) -> str:
     try:
-        return parse_address(address).wire
+        return wire_form(address)
     except ValueError as error:
         raise MessageRefusedLocally(f"{address!r} is not an address: {error}") from error
 

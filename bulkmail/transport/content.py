@@ -22,6 +22,10 @@ from bulkmail.transport.stream import Bytes
 Group: TypeAlias = tuple[Sequence[Command], Sequence[bytes]]
 
 
+# Members by these names: through their class, each look takes as long as a call.
+_DATA = Stage.DATA
+
+
 def _nothing() -> Group | None:
     """Nothing rides behind the dot."""
     return None
@@ -73,16 +77,16 @@ def _ride(conversation: Conversation, block: list[Bytes], group: Group | None) -
 
 def _interruption(conversation: Conversation, *, is_begun: bool) -> Reply | None:
     """The refusal that came before the content was complete, if one did."""
-    conversation.listen(Stage.DATA)
-    conversation.insist(Stage.DATA)
+    conversation.listen(_DATA)
+    conversation.insist(_DATA)
     if conversation.heard:
         reply = conversation.heard.popleft().reply
         if reply.is_positive:
             # Nothing was to be accepted yet. If some of the content is there, who knows.
-            conversation.early(reply, Stage.END_OF_DATA if is_begun else Stage.DATA)
+            conversation.early(reply, Stage.END_OF_DATA if is_begun else _DATA)
         conversation.abort(f"the server refused the content before its end: {reply}")
         return reply
-    conversation.begin(Stage.DATA)
+    conversation.begin(_DATA)
     return None
 
 

@@ -28,6 +28,9 @@ from bulkmail.transport.mask import Mask
 from bulkmail.transport.stream import Bytes, Stream
 from bulkmail.transport.transcript import Scribe
 
+# Members by these names: through their class, each look takes as long as a call.
+_DATA = Stage.DATA
+_MAIL = Stage.MAIL
 #: What may be said at any time of it, where nobody says which step it is.
 _IDLE = Stage.QUIT
 
@@ -75,7 +78,7 @@ class Conversation:
         if self._end:
             return False
         with contextlib.suppress(SessionError):
-            self.listen(Stage.MAIL)
+            self.listen(_MAIL)
         return self.dialogue.is_idle and not self.heard and not self.stream.has_ended
 
     @property
@@ -91,7 +94,7 @@ class Conversation:
 
         The end of data begins when the final dot is handed over; content before it is DATA's.
         """
-        return Stage.DATA if self._dot else self.dialogue.oldest_stage or _IDLE
+        return _DATA if self._dot else self.dialogue.oldest_stage or _IDLE
 
     def say(self, *commands: Command) -> None:
         """Hand commands over in one write.
@@ -305,12 +308,12 @@ class Conversation:
 
     def _shown(self, exchange: Exchange) -> Exchange:
         """An exchange as it may be shown, which is told."""
-        command, shown = exchange
+        command, reply = exchange.command, exchange.reply
         is_auth = isinstance(command, Auth | AuthResponse)
-        shown = self.mask.reply(shown) if is_auth else self.mask.later(shown)
+        shown = self.mask.reply(reply) if is_auth else self.mask.later(reply)
         if self._scribe is not None:
             self._scribe.received(shown)
-        if shown is exchange.reply or (is_auth and shown.is_intermediate):
+        if shown is reply or (is_auth and shown.is_intermediate):
             # A challenge is computed with, and stays as it came.
             return exchange
         return Exchange(command, shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import AbstractAsyncContextManager
 
 from bulkmail.errors import ConnectionLost, MessageRefusedLocally, SessionError
 from bulkmail.message.mail_object import MailObject
@@ -37,24 +38,27 @@ class Sent:
         return isinstance(error, SessionError) and error.stage == Stage.END_OF_DATA
 
 
-async def send_all(session: Session, outgoing: Iterator[Outgoing]) -> AsyncGenerator[Sent, None]:
-    """Send all on a session, and give each one's result in order.
+async def send_all(
+    turn: AbstractAsyncContextManager[Session], outgoing: Iterator[Outgoing]
+) -> AsyncGenerator[Sent, None]:
+    """Send all on the session that `turn` gives, and give each one's result in order.
 
     Raises `SessionError` where messages are left when the session is over.
     """
-    sending = _SendingAll(session, outgoing)
-    try:
-        while (sent := await sending.next()) is not None:
-            yield sent
-    except BaseException:
-        # Left early, or cancelled: what is on its way is owed an answer that nobody waits for.
-        session.abort()
-        raise
-    if sending.is_left_alone:
-        session.abort()
-        raise ConnectionLost(
-            f"the session with {session.host} was over before all was sent", host=session.host
-        )
+    async with turn as session:
+        sending = _SendingAll(session, outgoing)
+        try:
+            while (sent := await sending.next()) is not None:
+                yield sent
+        except BaseException:
+            # Left early, or cancelled: what is on its way is owed an answer nobody waits for.
+            session.abort()
+            raise
+        if sending.is_left_alone:
+            session.abort()
+            raise ConnectionLost(
+                f"the session with {session.host} was over before all was sent", host=session.host
+            )
 
 
 async def unmarked() -> None:
@@ -84,30 +88,30 @@ class _SendingAll:
 
     async def next(self) -> Sent | None:
         """The next result; None: there is none to come."""
+        session, posted = self._session, self._posted
+        # One whose envelope rides behind another's end is sent as it was begun.
+        is_begun = session.ahead is not None
         # What has been answered is told first: what goes out behind it goes in one write.
-        if not (self._posted and self._session.is_answered):
+        if not (is_begun or (posted and session.is_answered)):
             await self._post()
-        if self._posted:
-            index = self._posted.popleft()
+        if posted:
+            index = posted.popleft()
             try:
-                return Sent(index, await self._session.settle())
+                return Sent(index, await session.settle())
             except SessionError as error:
                 return Sent(index, error=error)
-        is_begun = self._session.ahead is not None
-        if self._next is None or not (is_begun or self._session.is_reusable):
+        if self._next is None or not (is_begun or session.is_reusable):
             return None
-        is_8bit = self._is_8bit
-        message, index = self._take()
-        if isinstance(message, MessageRefusedLocally):
-            return Sent(index, error=message)
-        return await self._send(message, index, is_8bit=is_8bit)
+        index, message, is_8bit = self._take()
+        return await self._send(index, message, is_8bit=is_8bit)
 
-    def _take(self) -> tuple[Outgoing, int]:
-        message, index = self._next, self._index
+    def _take(self) -> tuple[int, Outgoing, bool]:
+        """The next message with its number, and whether its content is beyond ASCII."""
+        index, message, is_8bit = self._index, self._next, self._is_8bit
         assert message is not None  # noqa: S101  # asked before
         self._index += 1
         self._look_ahead()
-        return message, index
+        return index, message, is_8bit
 
     def _look_ahead(self) -> None:
         self._next: Outgoing | None = next(self._outgoing, None)
@@ -116,8 +120,7 @@ class _SendingAll:
 
     async def _post(self) -> None:
         """Hand over what may go ahead of the replies."""
-        # One whose envelope rides behind another's end is sent as it was begun.
-        is_free = self._session.ahead is None and (bool(self._posted) or self._session.is_reusable)
+        is_free = bool(self._posted) or self._session.is_reusable
         if is_free and 1 < self._session.window > len(self._posted):
             await self._session.catch_up()
         while is_free and 1 < self._session.window > len(self._posted):
@@ -129,16 +132,18 @@ class _SendingAll:
             except MessageRefusedLocally:
                 # Its turn comes by itself, and says so.
                 return
-            self._posted.append(self._take()[1])
+            self._posted.append(self._take()[0])
 
-    async def _send(self, mail: MailObject, index: int, *, is_8bit: bool) -> Sent:
+    async def _send(self, index: int, message: Outgoing, *, is_8bit: bool) -> Sent:
         """One by itself, with the envelope of the one to come behind it."""
+        if isinstance(message, MessageRefusedLocally):
+            return Sent(index, error=message)
         follower = self._next
         if not isinstance(follower, MailObject) or not self._may_follow(follower):
             follower = None
         try:
             result = await self._session.send(
-                mail, unmarked, is_8bit=is_8bit, first_decides=False, follower=follower
+                message, unmarked, is_8bit=is_8bit, first_decides=False, follower=follower
             )
         except (SessionError, MessageRefusedLocally) as error:
             return Sent(index, error=error)

@@ -33,6 +33,9 @@ from bulkmail.transport.transcript import Transcript
 from bulkmail.transport.trust import Level, Trust
 from bulkmail.transport.window import Window
 
+# Members by these names: through their class, each look takes as long as a call.
+_LOCKSTEP, _GROUP, _GLUE, _WINDOW = Level
+
 #: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
 Mark = Callable[[], Awaitable[None]]
 
@@ -149,7 +152,7 @@ class Session:
     @property
     def takes_followers(self) -> bool:
         """Whether a message's envelope may ride behind another's final dot."""
-        return self.extensions.pipelining and self._trust.level >= Level.GLUE
+        return self.extensions.pipelining and self._trust.level >= _GLUE
 
     @property
     def is_reusable(self) -> bool:
@@ -188,7 +191,7 @@ class Session:
             transaction = transaction_for(
                 mail,
                 self.extensions,
-                min(self._trust.level, Level.GROUP),
+                min(self._trust.level, _GROUP),
                 is_8bit=is_8bit,
                 first_decides=first_decides,
             )
@@ -237,7 +240,7 @@ class Session:
         `send`, and it is to hold until the bytes go.
         Raises `MessageRefusedLocally`, nothing having been said, and what `check` raises.
         """
-        transaction = transaction_for(mail, self.extensions, Level.WINDOW, is_8bit=is_8bit)
+        transaction = transaction_for(mail, self.extensions, _WINDOW, is_8bit=is_8bit)
         if check is not None:
             check()
         self.transactions += 1
@@ -288,13 +291,13 @@ class Session:
         self, first: Transaction, follower: MailObject | None, may_follow: Callable[[], bool]
     ) -> Group | None:
         """What rides behind the first one's final dot, if anything does."""
-        is_able = first.level >= Level.GROUP and self._trust.level >= Level.GLUE
+        is_able = first.level >= _GROUP and self._trust.level >= _GLUE
         # Of who was refused beside the first a split makes transactions of their own, on a session
         # that has to be free for them.
         if follower is None or not is_able or first.replies.has_refused:
             return None
         try:
-            transaction = transaction_for(follower, self.extensions, Level.GLUE)
+            transaction = transaction_for(follower, self.extensions, _GLUE)
             lines = [command.encode() for command in transaction.group]
         except MessageRefusedLocally:
             return None
@@ -307,7 +310,7 @@ class Session:
 
     async def _ask_for_content(self, transaction: Transaction) -> None:
         """From MAIL to the reply to DATA, in as few round trips as is safe."""
-        if transaction.level is Level.LOCKSTEP:
+        if transaction.level is _LOCKSTEP:
             for command in transaction.envelope:
                 await self._ask(transaction, command)
                 if transaction.replies.is_decided:

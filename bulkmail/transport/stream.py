@@ -161,7 +161,8 @@ class SmtpStream:
     @property
     def has_ended(self) -> bool:
         """Whether the connection is over, and all that came was read."""
-        return self._inbox.at_eof() or self._writer.is_closing()
+        inbox = self._inbox
+        return (inbox.has_ended and inbox.is_empty) or self._writer.transport.is_closing()
 
     @property
     def local_address(self) -> str:
@@ -196,17 +197,23 @@ class SmtpStream:
     async def read(self, stage: Stage, deadline: float) -> bytes:
         """Wait for bytes."""
         inbox = self._inbox
-        while inbox.is_empty and not inbox.has_ended:
-            await self._news(stage, deadline)
+        try:
+            while inbox.is_empty and not inbox.has_ended:
+                await inbox.news(deadline)
+        except TimeoutError as error:
+            raise self._silent(stage) from error
         return self._given(stage)
 
     async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
         """Wait until there is room, or bytes came."""
         inbox = self._inbox
-        while inbox.is_empty and not inbox.has_ended:
-            if not self._protocol.is_congested:
-                return None
-            await self._news(stage, deadline)
+        try:
+            while inbox.is_empty and not inbox.has_ended:
+                if not self._protocol.is_congested:
+                    return None
+                await inbox.news(deadline)
+        except TimeoutError as error:
+            raise self._silent(stage) from error
         return self._given(stage)
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
@@ -264,12 +271,6 @@ class SmtpStream:
             self._writer.write(chunks[0])
         else:
             self._writer.writelines(chunks)
-
-    async def _news(self, stage: Stage, deadline: float) -> None:
-        try:
-            await self._inbox.news(deadline)
-        except TimeoutError as error:
-            raise self._silent(stage) from error
 
     def _given(self, stage: Stage) -> bytes:
         data, failure = self._inbox.take(), self._inbox.failure

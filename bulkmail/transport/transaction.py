@@ -70,7 +70,7 @@ class Transaction:
 
         It does where all was said in order, ahead of the replies, and all before it went well.
         """
-        command, reply = exchange
+        command, reply = exchange.command, exchange.reply
         is_good = reply.is_positive
         if not is_good and is_out_of_step(reply) and self._was_in_order(command):
             self.lost_at = exchange

@@ -22,6 +22,8 @@ from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.transaction import Transaction
 from bulkmail.transport.trust import Level, Trust
 
+# Members by these names: through their class, each look takes as long as a call.
+_WINDOW = Level.WINDOW
 #: Replies to one message: to MAIL, RCPT and BDAT.
 _REPLIES = 3
 #: Messages at once with a server that has not shown yet that it can do it.
@@ -38,6 +40,8 @@ class Window:
         self._posted: deque[Transaction] = deque()
         #: Of those, what was not handed over yet.
         self._parcels: list[Parcel] = []
+        #: Octets of those.
+        self._waiting_size = 0
         #: What broke the session as something was handed over.
         self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
@@ -49,9 +53,9 @@ class Window:
         if self._is_lost or self._conversation.is_over:
             return 0
         offers = self._conversation.dialogue.extensions
-        if not (offers.chunking and offers.pipelining) or self._trust.level < Level.WINDOW:
+        if not (offers.chunking and offers.pipelining) or self._trust.level < _WINDOW:
             return 1
-        is_proven = self._trust.is_proven(Level.WINDOW)
+        is_proven = self._trust.is_proven(_WINDOW)
         return self._size if is_proven else min(_AT_FIRST, self._size)
 
     @property
@@ -77,18 +81,19 @@ class Window:
         """
         mail = transaction.mail
         commands = (*transaction.envelope, Bdat(mail.size))
-        pieces = (*(command.encode() for command in commands), *mail.chunks)
+        pieces = [*[command.encode() for command in commands], *mail.chunks]
         parcel = Parcel(commands, pieces, sum(map(len, pieces)), transaction.open)
-        if sum(waiting.size for waiting in self._parcels) + parcel.size > BLOCK_SIZE:
+        if self._waiting_size + parcel.size > BLOCK_SIZE:
             await self.flush()
         self._posted.append(transaction)
         self._parcels.append(parcel)
+        self._waiting_size += parcel.size
 
     async def flush(self) -> None:
         """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
         if not self._parcels:
             return
-        parcels, self._parcels = self._parcels, []
+        parcels, self._parcels, self._waiting_size = self._parcels, [], 0
         try:
             await post(self._conversation, parcels)
         except SessionError as error:
@@ -108,7 +113,7 @@ class Window:
             await self._hear(transaction)
         except SessionError as end:
             error = self._cause or end
-            if self._trust.broke(Level.WINDOW, error):
+            if self._trust.broke(_WINDOW, error):
                 self._conversation.note("it breaks on messages sent ahead (BDAT): no more of that")
             if not _is_refused(transaction):
                 raise self._own(error, transaction) from error
@@ -117,20 +122,21 @@ class Window:
             # The message is not to blame.
             raise self._lost(transaction.lost_at)
         if is_accepted and not self._is_lost:
-            self._trust.kept(Level.WINDOW)
+            self._trust.kept(_WINDOW)
         return replies.result()
 
     async def _hear(self, transaction: Transaction) -> None:
         heard = self._conversation.heard
         for _ in range(_REPLIES):
             exchange = heard.popleft() if heard else await self._conversation.hear()
+            reply = exchange.reply
             is_end = isinstance(exchange.command, Bdat)
-            if is_end and exchange.reply.is_positive and not self._has_sent(transaction):
-                self._conversation.early(exchange.reply, Stage.END_OF_DATA)
+            if is_end and reply.is_positive and not self._has_sent(transaction):
+                self._conversation.early(reply, Stage.END_OF_DATA)
             if transaction.take(exchange):
                 self._is_lost = True
-                transaction.replies.take(*exchange, is_good=exchange.reply.is_positive)
-                self._trust.broke(Level.WINDOW, self._lost(exchange))
+                transaction.replies.take(exchange.command, reply, is_good=reply.is_positive)
+                self._trust.broke(_WINDOW, self._lost(exchange))
         if self._is_lost and not self._posted:
             self._conversation.abort("the server lost the thread of what was sent ahead")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smtp.cutting import cut
 
-from bulkmail.smtp.transparency import normalised, stuff
+from bulkmail.smtp.transparency import has_leading_dot, normalised, stuff
 
 
 def stuffed(*chunks: bytes) -> bytes:
@@ -60,6 +60,13 @@ def test_a_server_gets_back_what_was_stuffed(content: bytes, places: list[int]) 
 @given(content=_octets, places=st.lists(st.integers(0, 100), max_size=8))
 def test_any_cut_is_stuffed_alike(content: bytes, places: list[int]) -> None:
     assert stuffed(*cut(content, places)) == stuffed(content)
+
+
+@given(_octets)
+def test_content_without_a_leading_dot_is_stuffed_with_nothing(content: bytes) -> None:
+    whole = normalised(content)
+
+    assert has_leading_dot(whole) is (stuffed(whole) != whole)
 
 
 def test_a_chunk_without_a_dot_line_is_the_same_object() -> None:
