@@ -25,6 +25,8 @@ class Control:
         self.may_begin = True
         #: What a person ordered, as far as it is known.
         self.halt: Halt | None = None
+        #: Somebody may be due from then on (epoch seconds), by what happened since `listen`.
+        self._due_at = math.inf
         self._brake = asyncio.Event()
         self._news = asyncio.Event()
         self._limits: set[asyncio.Timeout] = set()
@@ -42,7 +44,7 @@ class Control:
     def heed(self, orders: Orders) -> None:
         """Halt, or go on, as a person ordered; and wake who waits where there is news."""
         if orders.put_back:
-            self._news.set()
+            self.wake()
         if orders.halt is self.halt:
             return
         self.halt = orders.halt
@@ -51,7 +53,7 @@ class Control:
         elif not self._is_stopping:
             self.may_begin = True
             self._brake.clear()
-            self._news.set()
+            self.wake()
 
     def _put_on_the_brake(self) -> None:
         self.may_begin = False
@@ -72,13 +74,22 @@ class Control:
             finally:
                 self._limits.discard(limit)
 
-    def wake(self) -> None:
-        """Something changed that the dispatcher may wait for."""
+    def wake(self, due_at: float = 0.0) -> None:
+        """Something changed that the dispatcher may wait for.
+
+        By it somebody may be due from `due_at` on (epoch seconds); infinity: nobody.
+        """
+        self._due_at = min(self._due_at, due_at)
         self._news.set()
 
-    def listen(self) -> None:
-        """Forget old news. Called before looking, so that nothing is missed while looking."""
+    def listen(self) -> float:
+        """Forget old news; when somebody may be due by them, as `wake` was told.
+
+        Called before looking, so that nothing is missed while looking.
+        """
         self._news.clear()
+        due_at, self._due_at = self._due_at, math.inf
+        return due_at
 
     async def news(self, until: float | None = None) -> None:
         """Return when something happened since `listen`, or at `until` (epoch seconds)."""

@@ -17,6 +17,7 @@ from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.judging import give_back, learn_of_slowdowns
 from bulkmail.delivery.lane import Lane, charge, choose, share
+from bulkmail.delivery.outlook import NOBODY, Outlook
 from bulkmail.delivery.worker import Worker
 from bulkmail.fate import Delivery, Halt
 from bulkmail.value_class import value_class
@@ -25,8 +26,6 @@ from bulkmail.value_class import value_class
 RENEWAL = 20.0
 #: Seconds between two looks at what a person ordered: 2 are allowed (design decision 10).
 ATTENTION = 1.0
-#: Seconds after which a group of domains is asked again whether somebody of it is due.
-NOBODY = 1.0
 
 _DEFERRED = "deferred recipients wait for their next try"
 _BY_READER = "recipients wait for their window, or for their next try"
@@ -83,6 +82,7 @@ class Engine:
         self._is_waiting = settings.is_waiting
         self._limit = settings.limit
         self._deferred = _DEFERRED if shared.shut_for is None else _BY_READER
+        self._outlook = Outlook(shared.ledger)
         if self._limit is not None:
             shared.tally.tried = {}
 
@@ -133,7 +133,7 @@ class Engine:
         await learn_of_slowdowns(self._lanes, self._shared)
         result = None
         while result is None:
-            self._shared.control.listen()
+            self._outlook.look(self._shared.control.listen())
             result = await self._step()
         self._shared.observer.waiting("", None)
         await self._finish()
@@ -168,7 +168,9 @@ class Engine:
             return await self._limit_reached(lane, now)
         claimed = await self._claim(want, now)
         if not claimed:
-            return None if await self._heed() else await self._nobody_due()
+            # With something in hand the run goes on, and what was ordered is heard of in time.
+            has_orders = not self._in_hand and await self._heed()
+            return None if has_orders else await self._nobody_due()
         self._give(lane, claimed, now)
         return None
 
@@ -177,8 +179,9 @@ class Engine:
     ) -> list[Delivery]:
         """Claim rows: of domains under a limit those whose turn it is, then those under none."""
         claimed: list[Delivery] = []
+        empty: list[str] = []
         for gate in self._shared.gates.open(now):
-            if now < gate.asks_at or len(claimed) == want:
+            if len(claimed) == want or (among is None and self._outlook.is_quiet(gate.name, now)):
                 continue
             room = min(want - len(claimed), gate.room(now))
             with gate.asking(room):
@@ -186,11 +189,14 @@ class Engine:
                 for delivery in found:
                     gate.enter(delivery.id)
             if not found:
-                due_at = await self._shared.ledger.next_due_at([gate.name])
-                gate.asks_at = min(now + NOBODY, due_at or now + NOBODY)
+                empty.append(gate.name)
             claimed += found
-        if len(claimed) < want:
-            claimed += await self._shared.ledger.claim(want - len(claimed), among)
+        if len(claimed) < want and not (among is None and self._outlook.is_quiet("", now)):
+            found = await self._shared.ledger.claim(want - len(claimed), among)
+            if not found:
+                empty.append("")
+            claimed += found
+        await self._outlook.found_nobody(empty, now)
         return claimed
 
     async def _stand_still(self) -> RunResult | None:
@@ -253,10 +259,12 @@ class Engine:
         # A full group is no reason to look again: whoever leaves it is.
         full = [gate for gate in gates if gate not in shut and not gate.room(now)]
         names = ["", *(gate.name for gate in gates if gate not in shut and gate not in full)]
-        due_at = await self._shared.ledger.next_due_at(names)
+        scopes = [*names, *(gate.name for gate in shut)]
+        await self._outlook.ask(scopes, now)
+        due_at = self._outlook.due_at(names)
         next_gate = None
         for gate in sorted(shut, key=lambda gate: gate.opens_at):
-            theirs = await self._shared.ledger.next_due_at([gate.name])
+            theirs = self._outlook.due_at([gate.name])
             if theirs is not None and theirs > gate.opens_at:
                 # Whoever is there is not due yet when it opens.
                 due_at = theirs if due_at is None else min(due_at, theirs)
@@ -267,10 +275,12 @@ class Engine:
         if had_in_hand or self._in_hand:
             await self._shared.control.news(due_at)
             return None
-        if due_at is None:
+        if due_at is None and self._outlook.is_fresh(scopes):
             return RunResult(ending=Ending.DONE)
-        if due_at <= now:
-            # Given back between the claim and the question.
+        if due_at is None or due_at <= now:
+            # A run does not end by what was so a moment ago; or somebody was given back between
+            # the claim and the question.
+            self._outlook.forget()
             return None
         return await self._wait(self._deferred, due_at)
 
@@ -337,6 +347,9 @@ class Engine:
     async def _renew(self) -> None:
         while True:
             await self._shared.clock.sleep(RENEWAL)
+            if not self._in_hand:
+                # There is no claim, and who waits for hours is no trouble to others meanwhile.
+                continue
             await self._shared.ledger.renew()
             await learn_of_slowdowns(self._lanes, self._shared)
 

@@ -36,8 +36,6 @@ class Gate:
         self.spent: Rate | None = None
         #: A pace that was learned.
         self.learned: Slowdown | None = None
-        #: Moment before which there is nobody to claim.
-        self.asks_at = 0.0
         self._inside: set[int] = set()
         #: How many of its rows are being claimed: their places are taken.
         self._asked = 0
@@ -85,9 +83,7 @@ class Gate:
 
     def leave(self, delivery_id: int) -> None:
         """It has left this run's hands; harmless where it was not in them."""
-        if delivery_id in self._inside:
-            self._inside.discard(delivery_id)
-            self.asks_at = 0.0
+        self._inside.discard(delivery_id)
 
     def used(self, at: float, recipients: int, *, early: float) -> None:
         """A message for so many goes at `at`; the next is made ready `early` seconds ahead."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable
 from functools import partial
@@ -13,7 +14,7 @@ from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.preparing import Flight
 from bulkmail.delivery.verdict import Try, verdict
-from bulkmail.fate import Attempt, Delivery
+from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.outcome import Blame, Failure, InDoubt, Outcome, TransientFailure
 from bulkmail.smtp.stage import Stage
 
@@ -41,12 +42,12 @@ class Results:
                 await come_to_its_end(self._writing[0])
             self._writing.popleft().result()
 
-    def done(self, delivery: Delivery) -> None:
-        """It has left the worker's hands."""
+    def done(self, delivery: Delivery, due_at: float = 0.0) -> None:
+        """It has left the worker's hands until then (epoch seconds); infinity: for good."""
         self._marked.pop(delivery.id, None)
         self._lane.done()
         self._shared.gates.leave(delivery.id)
-        self._shared.control.wake()
+        self._shared.control.wake(due_at)
 
     def write(self, tried: Try, attempt: Attempt) -> asyncio.Future[bool]:
         """Have a result written, behind its mark; the future says whether the claim was ours."""
@@ -64,7 +65,7 @@ class Results:
                 self._shared.tally.book(attempt)
                 self._shared.observer.attempted(tried.delivery, attempt)
         finally:
-            self.done(tried.delivery)
+            self.done(tried.delivery, _due_at(attempt) if is_written else 0.0)
 
     async def give_back(self, *deliveries: Delivery) -> None:
         """Untried: they are claimed again."""
@@ -75,12 +76,11 @@ class Results:
     async def put_off(self, delivery: Delivery, until: float) -> None:
         """Untried, and not before then (epoch seconds)."""
         await self._shared.ledger.postpone([delivery], until)
-        self.done(delivery)
+        self.done(delivery, until)
 
     async def put_behind(self, delivery: Delivery, gate: Gate) -> None:
         """Untried, and claimed again when a group's limit has time, be it for a cc of it."""
         await self._shared.ledger.put_under(gate.name, [delivery])
-        gate.asks_at = 0.0
         self.done(delivery)
 
     def ask_for_mark(self, flight: Flight) -> None:
@@ -127,6 +127,13 @@ def has_not_begun(outcome: Outcome) -> bool:
 def has_had_its_share(outcome: Outcome) -> bool:
     """Whether a server will take no more on this session, whether or not it closes it."""
     return isinstance(outcome, Failure) and outcome.blame is Blame.SESSION
+
+
+def _due_at(attempt: Attempt) -> float:
+    """From when on a delivery may be due again, by what was written; infinity: never."""
+    if attempt.due_at is not None:
+        return attempt.due_at
+    return 0.0 if attempt.state in {State.PENDING, State.DEFERRED} else math.inf
 
 
 async def come_to_its_end(future: asyncio.Future[Any]) -> None:

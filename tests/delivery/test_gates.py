@@ -73,18 +73,6 @@ def test_the_next_row_is_made_ready_a_little_before_its_turn() -> None:
     assert paced.room(100.36) == 0
 
 
-def test_nobody_to_claim_is_forgotten_when_somebody_leaves() -> None:
-    idle = gate(Rate(5, 1.0))
-    idle.enter(1)
-    idle.asks_at = 50.0
-
-    idle.leave(2)
-    assert idle.asks_at == 50.0
-
-    idle.leave(1)
-    assert idle.asks_at == 0.0
-
-
 def test_all_recipients_of_a_message_count() -> None:
     gates = Gates([gate(Rate(5, 1.0)).limit])
     (gmail,) = gates.all()

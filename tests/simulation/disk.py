@@ -40,6 +40,13 @@ def _opened(image: bytes) -> sqlite3.Connection:
     return connection
 
 
+class _Alone(Conductor):
+    """On a disk in memory there is no other process to wait for, and SQLite need not be told."""
+
+    def _wait_at_most(self, seconds: int) -> None:
+        """Nobody else begins anything meanwhile."""
+
+
 @dataclass
 class Disk:
     """A machine's disk with a ledger, and the operating system's locks on it."""
@@ -55,18 +62,23 @@ class Disk:
 
     def __post_init__(self) -> None:
         # An error of a group is its jobs' own, and none of the simulation's is a disk's.
-        self._conductor = Conductor(self.connection, None, "power")
+        self._conductor = _Alone(self.connection, None, "power")
 
     def run(self, group: list[Job]) -> None:
         """Run a group, as the writer thread does."""
+        is_written = False
         for job in group:
-            if job.kind is Kind.BULK and self._synced is None:
-                self._synced = self.connection.serialize()
-            elif job.kind in (Kind.WRITE, Kind.ALONE):
+            if job.kind is Kind.READ:
+                continue
+            is_written = True
+            if job.kind is not Kind.BULK:
                 self._synced = None
+            elif self._synced is None:
+                self._synced = self.connection.serialize()
         self._conductor.run(group)
-        self.commits += 1
-        self.committed()
+        if is_written:
+            self.commits += 1
+            self.committed()
 
     def lose_power(self) -> None:
         """What was not synced is gone. Returns whether that was anything."""
@@ -113,7 +125,12 @@ class SimDriver:
     def _commit(self) -> None:
         group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
         self._disk.run(group)
-        if not self._process.is_dead:
+        if self._process.is_dead:
+            return
+        if all(job.kind is Kind.READ for job in group):
+            # No death tells apart what was read and not heard of.
+            self._deliver(group)
+        else:
             self._later(self._deliver, group)
 
     def _deliver(self, group: list[Job]) -> None:

@@ -191,18 +191,21 @@ class SimStream:
     # What the network does.
 
     async def _wait(self, stage: Stage, deadline: float, ready: Callable[[], bool]) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                while not ready():
-                    if self._is_cut:
-                        break
+        if not ready() and not self._is_cut:
+            timer = self._loop.call_at(deadline, self._tell)
+            try:
+                while not ready() and not self._is_cut:
+                    if self._loop.time() >= deadline:
+                        where = self._books.name
+                        raise StageTimeout(
+                            f"{where} gave no answer in time ({stage.value})",
+                            host=where,
+                            stage=stage,
+                        )
                     self._news = self._loop.create_future()
                     await self._news
-        except TimeoutError as error:
-            where = self._books.name
-            raise StageTimeout(
-                f"{where} gave no answer in time ({stage.value})", host=where, stage=stage
-            ) from error
+            finally:
+                timer.cancel()
         if self._failure is not None and not self._arrived:
             raise self._failure
 

@@ -48,7 +48,7 @@ def play(seed: int, *, is_kept: bool = False) -> Verdict:
 
 def _play(seed: int, *, is_kept: bool) -> Verdict:
     story = tell(seed)
-    trace = Trace(is_kept=is_kept)
+    trace = Trace()
     world = World(story, trace)
     try:
         world.happen()
@@ -67,7 +67,7 @@ def _play(seed: int, *, is_kept: bool) -> Verdict:
             steps=world.loop.steps,
             seconds=world.loop.time(),
             states=Counter(fate.state.value for fate in rows),
-            lines=tuple(trace.lines or ()),
+            lines=tuple(trace.lines()) if is_kept else (),
         )
     finally:
         world.close()

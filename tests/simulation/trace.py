@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
+
+#: Words and numbers, and what else has the same `repr` in every process.
+Fact = object
 
 
 class Trace:
     """Takes events in their order."""
 
-    def __init__(self, *, is_kept: bool = False) -> None:
-        self._hash = hashlib.blake2b(digest_size=8)
+    def __init__(self) -> None:
         self.faults: Counter[str] = Counter()
-        #: The events as lines, where they are kept for a person to read.
-        self.lines: list[str] | None = [] if is_kept else None
+        #: Each event's instant and facts: made words of once, when all is over.
+        self._events: list[tuple[float, tuple[Fact, ...]]] = []
 
-    def note(self, at: float, *facts: object) -> None:
+    def note(self, at: float, *facts: Fact) -> None:
         """Something happened."""
-        line = f"{at:.6f} {' '.join(map(str, facts))}"
-        self._hash.update(line.encode())
-        if self.lines is not None:
-            self.lines.append(line)
+        self._events.append((at, facts))
+
+    def lines(self) -> Iterator[str]:
+        """The events, for a person to read."""
+        for at, facts in self._events:
+            yield f"{at:.6f} {' '.join(map(str, facts))}"
 
     @property
     def digest(self) -> str:
         """The hash so far."""
-        return self._hash.hexdigest()
+        return hashlib.blake2b(repr(self._events).encode(), digest_size=8).hexdigest()

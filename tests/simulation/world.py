@@ -322,7 +322,7 @@ class World:
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """The engine recorded a try."""
-        self._note("attempt", delivery.key, attempt.state, attempt.reason)
+        self._note("attempt", delivery.key, attempt.state.value, attempt.reason)
         if attempt.due_at is not None:
             self._due[delivery.address] = attempt.due_at
         retry = self.campaign_of(delivery.address).retry
