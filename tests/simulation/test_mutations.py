@@ -7,12 +7,11 @@ from simulation.mutations import MUTATIONS
 from simulation.seed import play
 from simulation.torture import mutated
 
-#: Seeds that noticed, as `make torture` looks for them. What a seed means changes with the order
-#: of the program's steps, so there are several; one that notices is enough.
+#: Seeds that noticed, as `make torture` looks for them; one that notices is enough.
 FOUND: dict[str, tuple[int, ...]] = {
     "mark_after_the_dot": (0,),
     "mark_not_awaited": (0,),
-    "mark_not_synced": (160, 167),
+    "mark_not_synced": (197, 160),
     "epoch_not_checked": (24, 137),
     "claim_ignores_lease": (34,),
     "limiter_per_worker": (7,),
@@ -25,7 +24,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "doubt_resent_twice": (48, 71),
     "doubt_taken_for_failure": (3,),
     "silence_taken_for_consent": (0,),
-    "sending_row_released": (130, 265),
+    "sending_row_released": (159, 130),
     "message_id_by_try": (0,),
     "refused_login_tried_again": (4,),
     "lock_not_taken": (23, 26),
@@ -34,13 +33,17 @@ FOUND: dict[str, tuple[int, ...]] = {
     "copies_not_counted": (45,),
     "refused_copies_forgotten": (4,),
     "rest_is_sent_to_all": (4,),
-    "over_for_who_is_shut_out": (0,),
-    "all_claims_freed_by_a_death": (29,),
-    "dead_child_not_buried": (10,),
+    "over_for_who_is_shut_out": (9, 0),
+    "all_claims_freed_by_a_death": (197, 29),
+    "dead_child_not_buried": (29, 10),
     "connections_not_divided": (7,),
     "domains_not_divided": (249,),
     "refused_login_not_passed_on": (68,),
 }
+
+#: What a seed means changes with the order of the program's steps. Where the recorded ones notice
+#: nothing any more so many are tried; beyond that it is `make torture`'s to say.
+_OTHERS = 60
 
 
 def test_every_mutation_has_seeds_that_notice_it() -> None:
@@ -50,7 +53,9 @@ def test_every_mutation_has_seeds_that_notice_it() -> None:
 
 @pytest.mark.parametrize("name", FOUND)
 def test_the_simulation_notices(name: str) -> None:
-    assert any(mutated(name, seed).broken for seed in FOUND[name]), "see: make torture"
+    seeds = dict.fromkeys((*FOUND[name], *range(_OTHERS)))
+
+    assert any(mutated(name, seed).broken for seed in seeds), "see: make torture"
 
 
 def test_without_a_mutation_they_notice_nothing() -> None:
