@@ -15,6 +15,7 @@ def main() -> int:
 
         print_version()
         return 0
+    _fill_standard_streams()
     _hurry()
     try:
         from bulkmail.cli.main import main as run  # noqa: PLC0415  # the same
@@ -28,6 +29,13 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     return code
+
+
+def _fill_standard_streams() -> None:
+    """Open what came closed: else a socket would be stdin or stderr, and uvloop ends by that."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004  # stderr
+        os.set_inheritable(number, True)  # noqa: FBT003
+    os.close(number)
 
 
 def _hurry() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bulkmail.campaign.nearest import did_you_mean
@@ -18,7 +19,7 @@ def find_campaign(text: str, cwd: Path) -> Path:
     Raises `ConfigurationError` that names the nearest campaign there is.
     """
     looks_like_path = "/" in text or text.endswith(_SUFFIXES)
-    if "\0" not in text and text and ((cwd / text).is_file() or looks_like_path):
+    if "\0" not in text and text and (_is_file(cwd / text) or looks_like_path):
         return _existing(Path(text), cwd)
     campaigns = campaigns_around(cwd)
     if text in campaigns:
@@ -44,10 +45,17 @@ def campaigns_around(cwd: Path) -> dict[str, Path]:
 
 
 def _existing(path: Path, cwd: Path) -> Path:
-    if (cwd / path).is_file():
+    if _is_file(cwd / path):
         return path if cwd == Path.cwd() else cwd / path
-    what = "is a folder" if (cwd / path).is_dir() else "does not exist"
-    raise ConfigurationError(Fault(path=str(path), message=f"this campaign file {what}"))
+    what = "is a folder" if os.path.isdir(cwd / path) else "does not exist"  # noqa: PTH112
+    whole = (f"{path}{suffix}" for suffix in _SUFFIXES)
+    meant = next((f". Did you mean `{file}`?" for file in whole if _is_file(cwd / file)), "")
+    raise ConfigurationError(Fault(path=str(path), message=f"this campaign file {what}{meant}"))
+
+
+def _is_file(path: Path) -> bool:
+    """`Path.is_file`, which raises where a name is longer than any file's."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def nearest_with_campaigns(cwd: Path) -> Path | None:

@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Halt
-from bulkmail.ledger.statements import load
+from bulkmail.ledger.statements import bindable, load
 from bulkmail.value_class import value_class
 
 
@@ -43,12 +43,13 @@ class CampaignRecord:
 
 def by_name(connection: sqlite3.Connection, name: str) -> CampaignRecord | None:
     """The campaign of that name."""
-    return _one(connection.execute(load("campaigns")["campaign by name"], {"name": name}))
+    return _one(connection.execute(load("campaigns")["campaign by name"], {"name": bindable(name)}))
 
 
 def by_path(connection: sqlite3.Connection, path: str) -> CampaignRecord | None:
     """The campaign that was last enrolled from that file, in whole."""
-    return _one(connection.execute(load("campaigns")["campaign by path"], {"path": path}))
+    sql = load("campaigns")["campaign by path"]
+    return _one(connection.execute(sql, {"path": bindable(path)}))
 
 
 def every(connection: sqlite3.Connection) -> list[CampaignRecord]:

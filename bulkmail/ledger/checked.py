@@ -120,7 +120,7 @@ class Checks:
         parameters = {
             "campaign": self._campaign,
             "at": self._clock.time(),
-            "facts": None if facts is None else json.dumps(dict(facts), ensure_ascii=False),
+            "facts": None if facts is None else json.dumps(dict(facts)),
         }
 
         def work(connection: sqlite3.Connection) -> None:

@@ -32,7 +32,7 @@ from bulkmail.ledger import campaigns, newcomers, orders, reading
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.newcomers import Series
-from bulkmail.ledger.statements import execute_for, load
+from bulkmail.ledger.statements import bindable, execute_for, load
 
 #: Columns as the ledger keeps them; one encoder for all rows.
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -190,7 +190,7 @@ class Enrolment:
             "campaign_id": self.campaign_id,
             "generation": self._generation,
             "list_sha256": list_sha256,
-            "path": self._path,
+            "path": bindable(self._path),
             "key_column": self._key_column,
             "now": now,
             "recheck": True,
@@ -245,7 +245,7 @@ async def begin(
     sql = load("enrolment")
 
     def found(connection: sqlite3.Connection) -> tuple[int, int, str, str]:
-        parameters = {"name": name, "path": path, "key_column": key_column}
+        parameters = {"name": name, "path": bindable(path), "key_column": key_column}
         parameters |= {"from_domain": from_domain}
         parameters |= {"origin": origin or campaigns.origin(connection, name)}
         connection.execute(sql["found"], parameters | {"now": clock.time()})

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bulkmail.fate import Counts, Delivery, State
-from bulkmail.ledger.statements import load
+from bulkmail.ledger.statements import bindable, load
 from bulkmail.value_class import value_class
 
 #: Rows of one page of the report: enough to be quick, few enough to keep nobody waiting.
@@ -130,7 +130,7 @@ def delivery(
     """One row of the list, by number or by address; the first, where several have it."""
     sql = load("reading")
     statement = sql["row"] if row is not None else sql["mailbox"]
-    parameters = {"row_number": row, "mailbox": (email or "").lower()}
+    parameters = {"row_number": row, "mailbox": bindable((email or "").lower())}
     found = connection.execute(statement, parameters | {"campaign_id": campaign_id}).fetchone()
     return None if found is None else read_delivery(found)
 

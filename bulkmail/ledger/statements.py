@@ -62,3 +62,11 @@ def execute_for(
 def for_rows(statement: str, count: int) -> str:
     """A statement with one row of parameters, ``(VALUES (?, ?))``, made one for `count` rows."""
     return _ROW.sub(lambda row: ", ".join([row[0]] * count), statement, count=1)
+
+
+def bindable(text: str) -> str:
+    r"""A text that may have bytes of the file system or the command line in it, as SQLite takes it.
+
+    No encoding takes those (halves of surrogate pairs): they are written out, `\udcff`.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -38,9 +38,17 @@ def test_a_name_that_is_nearly_right_is_put_right(project: Path, write: Write) -
         ("gone", "there is no campaign `gone` in campaigns/. None is there at all: go"),
         ("", "there is no campaign ``"),
         ("a\0b", "there is no campaign"),
+        ("a" * 5000, "there is no campaign `aaa"),
+        ("a" * 5000 + ".yaml", "this campaign file does not exist"),
+        ("./campaigns/near", "does not exist. Did you mean `campaigns/near.yaml`?"),
     ],
 )
-def test_what_is_not_there_is_said_so(project: Path, text: str, sentence: str) -> None:
+def test_what_is_not_there_is_said_so(
+    project: Path, write: Write, text: str, sentence: str
+) -> None:
+    if "near" in text:
+        write("campaigns/near.yaml", "")
+
     with pytest.raises(ConfigurationError) as caught:
         find_campaign(text, project)
 

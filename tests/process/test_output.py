@@ -6,9 +6,11 @@ import asyncio
 import csv
 import io
 import json
+import os
 import re
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from support.mail_project import PEOPLE, STATES, MailProject, last_json
@@ -218,6 +220,45 @@ async def test_a_terminal_in_another_encoding_is_no_obstacle(project: MailProjec
 
     assert (sent.code, told.code, shown.code) == (0, 0, 0), sent.both + told.both + shown.both
     assert json.loads(told.out)[0]["campaign"] == "录用通知书"
+
+
+async def test_a_run_that_has_no_stdin_opens_no_connection_in_its_place(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        project.save()
+        line = f"exec {sys.executable} -m bulkmail send letter --json <&- 2>&-"
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", line), cwd=project.root, env=environment()
+        )
+        code = await process.wait()
+
+    assert code == 0
+    assert len(server.accepted) == 3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others keep names to be text")
+async def test_names_that_are_no_text_are_told_or_taken_as_they_are(
+    tmp_path: Path,
+) -> None:
+    folder, file = tmp_path / "let\udcffters", "campaigns/\udcfe.yaml"
+    project = MailProject(folder)
+    async with scripted() as server:
+        project.servers(server.url())
+        os.rename(project.save(name="letter"), folder / file)  # noqa: PTH104
+        checked = await bulkmail(folder, "check", file)
+        sent = await bulkmail(folder, "send", file, "--json")
+        again = await bulkmail(folder, "send", file, "--json")
+        status = await bulkmail(folder, "status", file)
+        preview = await bulkmail(folder, "preview", file, "--email", "\udcfe@example.com")
+        unknown = await bulkmail(folder, "report", "\udcfe\udcfe")
+
+    assert (checked.code, sent.code, again.code) == (0, 0, 0), checked.both + sent.both
+    assert server.got == dict.fromkeys(PEOPLE, 1)
+    assert "3 sent" in status.out
+    assert (preview.code, unknown.code) == (2, 2), preview.both + unknown.both
+    assert "the list holds no \\udcfe@example.com" in preview.err
 
 
 async def test_replies_cannot_move_the_cursor(project: MailProject) -> None:
