@@ -209,6 +209,7 @@ def _notices(
 ) -> tuple[str, ...]:
     notices = [*key_notices(campaign, environ), *text_notices(campaign)]
     notices += filter(None, (inspection.notice, inspection.changed_files))
+    notices += [f"`send` will refuse: {fault}" for fault in inspection.repeated]
     if not has_server(campaign):
         notices.append(f"T{NO_SERVERS[1:]}")
     largest = inspection.overview.largest_bytes

@@ -18,7 +18,7 @@ from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import AnyComposer, composer_of
 from bulkmail.app.faults import FaultList
 from bulkmail.app.file_notes import FileNotes
-from bulkmail.app.identity import from_domain, ledger_name_of_file
+from bulkmail.app.identity import from_domain, ledger_name_of_file, refuse_to_mail_again
 from bulkmail.app.linting import Linting
 from bulkmail.app.listing import opened_list
 from bulkmail.app.overview import Overview
@@ -30,7 +30,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.occurrence_name import is_occurrence, series_of
 from bulkmail.campaign.recipients import RecipientList, Row
 from bulkmail.clock import Clock, moment
-from bulkmail.errors import NobodyToSendTo
+from bulkmail.errors import Fault, NobodyToSendTo
 from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import Enrolment, Ledger, NewRow, Series
 from bulkmail.message.composer import Composer
@@ -65,6 +65,8 @@ class Inspection:
     facts: dict[str, str] = field(default_factory=dict)
     #: What a user should know of the list; "" for nothing.
     notice: str = ""
+    #: Where a person checks: why a `send` would be refused, as it would mail everybody again.
+    repeated: tuple[Fault, ...] = ()
     #: Rows that an earlier occurrence of the series holds (`only_new`).
     left_out: int = 0
     #: Ledger ids of rows that cannot be rendered, with the reason.
@@ -353,7 +355,24 @@ async def inspect(
             checking.inspection.notice = recipients.notice
             if notes is not None and (made := composer) is not None:
                 checking.inspection.facts = facts(campaign, made, recipients)
+                checking.inspection.repeated = await _repeated(notes, campaign, made, recipients)
             await checking.run(recipients, listed, skip_invalid=skip_invalid)
     faults.add(checking.inspection.faults)
     checking.inspection.faults = faults
     return checking.inspection, composer
+
+
+async def _repeated(
+    ledger: Ledger, campaign: Campaign, composer: AnyComposer, recipients: RecipientList
+) -> tuple[Fault, ...]:
+    """Why nobody could be sent to but by `--as-new`."""
+    found = FaultList()
+    with found.collecting():
+        await refuse_to_mail_again(
+            ledger,
+            campaign,
+            list_sha256=recipients.sha256(),
+            key_column=recipients.key_column,
+            fingerprint=composer.fingerprint(),
+        )
+    return tuple(found)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bulkmail.address import parse_mailbox
+from bulkmail.app.faults import FaultList
 from bulkmail.app.places import ledgers_above
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.occurrence_name import series_of
@@ -68,6 +69,27 @@ def _unreadable(path: Path, error: LedgerError) -> Fault:
         message=f"the ledger {path} may hold this campaign and cannot be read ({error}): "
         "name the ledger to use with --ledger"
     )
+
+
+async def refuse_to_mail_again(
+    ledger: Ledger,
+    campaign: Campaign,
+    *,
+    list_sha256: str,
+    key_column: str | None,
+    fingerprint: str,
+) -> None:
+    """Raise `ConfigurationError` with all by which everybody would be mailed once more."""
+    faults = FaultList()
+    record = await ledger.campaign(campaign.name)
+    with faults.collecting():
+        await refuse_new_name(ledger, campaign)
+    before = record or await ledger.campaign_at(ledger_name_of_file(campaign))
+    with faults.collecting():
+        refuse_new_key(campaign, before, key_column)
+    faults.complain()
+    if record is None:
+        await refuse_moved_file(ledger, campaign, list_sha256, fingerprint)
 
 
 async def refuse_new_name(ledger: Ledger, campaign: Campaign) -> None:

@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING
 from bulkmail.app.assembly import Surroundings, engine_for, transcribing
 from bulkmail.app.channel import AnyComposer
 from bulkmail.app.enrolling import Pass, skip_again
-from bulkmail.app.identity import (
-    refuse_another_ledger,
-    refuse_moved_file,
-    refuse_new_key,
-    refuse_new_name,
-)
+from bulkmail.app.identity import refuse_another_ledger, refuse_to_mail_again
 from bulkmail.app.listing import opened_list
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
@@ -283,12 +278,13 @@ class _Job:
         record = await self._ledger.campaign(self._campaign.name)
         fingerprint = self._composer.fingerprint()
         if not self._options.as_new:
-            await refuse_new_name(self._ledger, self._campaign)
-            refuse_new_key(self._campaign, record, recipients.key_column)
-            if record is None:
-                await refuse_moved_file(
-                    self._ledger, self._campaign, recipients.sha256(), fingerprint
-                )
+            await refuse_to_mail_again(
+                self._ledger,
+                self._campaign,
+                list_sha256=recipients.sha256(),
+                key_column=recipients.key_column,
+                fingerprint=fingerprint,
+            )
         is_strict = self._options.require_check
         if is_strict:
             check = await self._ledger.checks(self._campaign.name).by_person()

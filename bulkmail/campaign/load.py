@@ -158,8 +158,8 @@ class Campaign:
 
     @cached_property
     def _allowed_folders(self) -> tuple[Path, ...]:
-        extra = (self.root / Path(folder).expanduser() for folder in self.model.allow_paths)
-        return self.root, *extra
+        written = [Path(folder).expanduser() for folder in self.model.allow_paths]
+        return self.root, *(base / path for path in written for base in (self.folder, self.root))
 
 
 class _Reading:

@@ -107,7 +107,8 @@ class SmsModel(StrictModel):
     )
     allow_paths: FileTexts = Field(
         (),
-        description="Folders outside the project's root from which files may be taken.",
+        description="Folders outside the project's root from which files may be taken. Relative "
+        "ones begin at this file or at the root, as those of files do.",
     )
 
 

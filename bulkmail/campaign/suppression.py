@@ -17,6 +17,7 @@ from bulkmail.campaign.recipients.delimited import DelimitedReader
 from bulkmail.campaign.text_file import displayed, text_lines
 from bulkmail.errors import ConfigurationError, Fault
 
+_NO_COLUMN = "no column is called email (or mail, address, mobile, …), and it is no address itself"
 _NUMBERS = Numbers(DEFAULT_REGION)
 
 
@@ -107,7 +108,7 @@ def _cells(path: Path) -> Iterator[tuple[int, str]]:
     except ValueError as error:
         raise _refused(path, reader.header_line, str(error)) from error
     if column is None:
-        raise _refused(path, reader.header_line, MAIL_ADDRESSES.no_column(reader.columns))
+        raise _refused(path, reader.header_line, _NO_COLUMN)
     for record in reader.records():
         if record.problems:
             raise _refused(path, record.line, "; ".join(record.problems))

@@ -10,6 +10,7 @@ from support.scripted_server import ScriptedServer, on, scripted
 from support.watching import Announcements
 
 from bulkmail import Campaign, SendOptions, send
+from bulkmail.app.checking import check
 from bulkmail.errors import ConfigurationError
 
 ADA, BOB, EVE = PEOPLE
@@ -171,6 +172,25 @@ async def test_a_campaign_whose_file_was_moved_is_refused_with_the_way_out(
 
     assert other.exit_code == 0, "another letter to the same people is another campaign"
     assert set(server.got.values()) == {2}
+
+
+async def test_a_new_name_and_a_new_key_are_refused_in_one_go_and_noticed_by_the_check(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        project.people(PEOPLE, id="7")
+        await project.send()
+
+        project.save(recipients={"path": "list.csv", "key": "id"}, name="another")
+        with pytest.raises(ConfigurationError) as caught:
+            await project.send()
+        checked = await check(Campaign.load(project.path))
+
+    told = [str(fault) for fault in caught.value.faults]
+    assert [fault.key for fault in caught.value.faults] == ["name", "recipients.key"]
+    assert not checked.faults
+    assert [f"`send` will refuse: {fault}" for fault in told] == list(checked.notices[:2])
 
 
 async def test_a_key_put_back_goes_on(project: MailProject) -> None:

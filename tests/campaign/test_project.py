@@ -89,12 +89,13 @@ def test_a_neighbour_whose_name_begins_like_the_root_is_outside(project: Path, l
         load().resolve("../../project-2/x.pdf")
 
 
-def test_allow_paths_opens_a_folder(project: Path, load: Load) -> None:
+@pytest.mark.parametrize("folder", ["../shared", "../../shared"], ids=["root", "campaign"])
+def test_allow_paths_opens_a_folder(project: Path, load: Load, folder: str) -> None:
     shared = project.parent / "shared"
     shared.mkdir()
     (shared / "x.pdf").write_text("x")
     (project.parent / "y.pdf").write_text("y")
-    campaign = load("recipients: [{email: a@b}]\nallow_paths: ../shared\n")
+    campaign = load(f"recipients: [{{email: a@b}}]\nallow_paths: {folder}\n")
 
     assert campaign.resolve("../../shared/x.pdf").read_text() == "x"
     with pytest.raises(ConfigurationError, match="lies outside"):
