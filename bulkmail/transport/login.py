@@ -22,6 +22,9 @@ from bulkmail.transport.conversation import Conversation
 _NEXT_MECHANISM = (504, 534)
 #: A bare AUTH LOGIN was not understood: a few servers want the user name with it.
 _SYNTAX = (500, 501, 502)
+#: Their challenges are nothing to compute with: a prompt, an error for people. Some servers send
+#: those as they are, and what becomes of the login is what is said after them.
+_UNREAD = ("LOGIN", "XOAUTH2")
 _NONCE_BYTES = 18
 
 
@@ -87,7 +90,7 @@ class Login:
             reply = await self._conversation.exchange(Auth(name, secret))
             self._was_challenged = reply.is_intermediate
             while reply.is_intermediate:
-                response = mechanism.send(self._decoded(reply))
+                response = mechanism.send(self._decoded(name, reply))
                 reply = await self._conversation.exchange(
                     AuthResponse(self._encoded(response or b""))
                 )
@@ -106,10 +109,14 @@ class Login:
         self._conversation.mask.hide(text)
         return Secret(text)
 
-    def _decoded(self, challenge: Reply) -> bytes:
+    def _decoded(self, name: str, challenge: Reply) -> bytes:
+        """What a challenge holds; padding that was left out is put back."""
+        text = challenge.text.strip()
         try:
-            return base64.b64decode(challenge.text.strip(), validate=True)
+            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except ValueError as error:
+            if name in _UNREAD:
+                return text.encode()
             host = self._conversation.host
             self._conversation.abort("a challenge was not base64")
             raise ProtocolViolation(

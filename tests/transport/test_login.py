@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 from pathlib import Path
 
 import pytest
@@ -214,13 +215,48 @@ async def test_a_login_that_cannot_be_tried_says_why(
 async def test_a_challenge_that_is_not_base64_is_a_violation(
     script: ScriptedStream, open_session: OpenSession, challenge: str
 ) -> None:
-    script.plays(offers("LOGIN")).plays(f"C: AUTH LOGIN\nS: 334 {challenge}")
+    script.plays(offers("CRAM-MD5")).plays(f"C: AUTH CRAM-MD5\nS: 334 {challenge}")
 
     with pytest.raises(ProtocolViolation, match="not base64") as caught:
         await open_session(**LOGIN)
 
     assert caught.value.stage == "auth"
     assert script.is_aborted
+
+
+async def test_prompts_in_plain_words_are_answered(
+    script: ScriptedStream, open_session: OpenSession
+) -> None:
+    script.plays(offers("LOGIN")).plays(
+        f"""
+        C: AUTH LOGIN
+        S: 334 Username:
+        C: {b64(USER)}
+        S: 334 密码:
+        C: {b64(SECRET)}
+        S: 235 welcome
+        """
+    )
+
+    assert (await open_session(**LOGIN)).mechanism == "LOGIN"
+
+
+async def test_a_challenge_without_its_padding_is_answered(
+    script: ScriptedStream, open_session: OpenSession
+) -> None:
+    challenge = b64("<1.2@here>")
+    digest = hmac.new(SECRET.encode(), b"<1.2@here>", "md5").hexdigest()
+    assert challenge.endswith("=")
+    script.plays(offers("CRAM-MD5")).plays(
+        f"""
+        C: AUTH CRAM-MD5
+        S: 334 {challenge.rstrip("=")}
+        C: {b64(f"{USER} {digest}")}
+        S: 235 welcome
+        """
+    )
+
+    assert (await open_session(**LOGIN)).mechanism == "CRAM-MD5"
 
 
 async def test_a_challenge_too_many_is_cancelled(
