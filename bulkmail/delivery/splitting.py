@@ -22,6 +22,7 @@ from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Accepted
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
 
 
@@ -46,7 +47,12 @@ class Splitting:
         refused, transactions = dict(first.refused), 1
         while left := too_many(refused):
             envelope = Envelope(mail.envelope.reverse_path, left)
-            replies = await self._transaction(delivery, replace(mail, envelope=envelope))
+            try:
+                replies = await self._transaction(delivery, replace(mail, envelope=envelope))
+            except SessionError as error:
+                if error.stage == Stage.END_OF_DATA:
+                    await self._tell_doubt(delivery, first, refused, left, error)
+                return
             if replies is None:
                 return
             transactions += 1
@@ -62,12 +68,27 @@ class Splitting:
                 # Not even one of them was taken: asking again changes nothing.
                 return
 
+    async def _tell_doubt(
+        self,
+        delivery: Delivery,
+        first: Accepted,
+        refused: Mapping[str, Reply],
+        left: tuple[str, ...],
+        error: SessionError,
+    ) -> None:
+        """They may have it: the last that was said of them, "too many", is no longer true."""
+        told = {path: str(reply) for path, reply in refused.items()}
+        told |= dict.fromkeys(first.left_out, "suppressed")
+        told |= dict.fromkeys(left, f"in doubt: {error}")
+        reason = f"accepted, but it is not known for {len(left)} of cc and bcc"
+        await self._shared.ledger.amend(delivery, reason, told)
+
     async def _transaction(
         self, delivery: Delivery, mail: MailObject
     ) -> Mapping[str, Reply] | None:
-        """What the server said to each; None: it came to no transaction, or to none that is known.
+        """What the server said to each; None: it came to no transaction.
 
-        A session that breaks is its pool's affair; the next delivery finds it out.
+        Raises `SessionError` where it broke under way.
         """
         try:
             session = await self._turns.next(delivery, mail)
@@ -89,7 +110,7 @@ class Splitting:
         except SlotMissed:
             await self._turns.missed()
             return None
-        except (SessionError, MessageRefusedLocally):
+        except MessageRefusedLocally:
             return None
         if not isinstance(result, TransactionResult):
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.mail_project import PEOPLE, MailProject
-from support.scripted_server import Answer, Rule, Turn, on, scripted
+from support.scripted_server import CUT, Answer, Rule, Turn, on, scripted
 
 ADA, *_ = PEOPLE
 COPIES = [f"c{n}@x.example" for n in range(5)]
@@ -124,3 +124,23 @@ async def test_a_lost_connection_behind_the_first_transaction_leaves_the_row_sen
     assert [arrival.recipients for arrival in server.accepted] == [(ADA, *COPIES[:2])]
     assert row["state"] == "sent"
     assert set(row["refused_recipients"]) == set(COPIES[2:])
+
+
+async def test_who_may_have_it_from_a_later_transaction_is_not_reported_as_refused(
+    project: MailProject,
+) -> None:
+    async with scripted(
+        on("dot", CUT, times=1, after=1),
+        at_most(3, "452 4.5.3 too many recipients"),
+    ) as server:
+        project.people([ADA])
+        project.servers(server.url())
+        project.save(cc=COPIES)
+
+        summary = await project.send()
+        row = (await project.report())[ADA]
+
+    assert summary.exit_code == 0
+    assert (row["state"], set(row["refused_recipients"])) == ("sent", set(COPIES[2:]))
+    assert all(word.startswith("in doubt: ") for word in row["refused_recipients"].values())
+    assert row["reason"] == "accepted, but it is not known for 3 of cc and bcc"
