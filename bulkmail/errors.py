@@ -26,6 +26,8 @@ Each class owns the exit code a command ends with when nothing answered the erro
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bulkmail.value_class import value_class
 
 #: Exit codes of the commands. They are fixed: scripts lean on them.
@@ -174,6 +176,14 @@ class MessageRefusedLocally(BulkmailError):
     """The message cannot be handed to this server; no byte of it was sent."""
 
     exit_code = EXIT_FAILED
+
+    def __init__(
+        self, message: str, *, reach: Literal["recipient", "message", "sender"] = "message"
+    ) -> None:
+        super().__init__(message)
+        #: What it is about: an address it goes to, the message, or the sender: then no message of
+        #: theirs can be handed to this server.
+        self.reach = reach
 
 
 class LedgerError(BulkmailError):

@@ -71,7 +71,8 @@ class Failure:
     overload: Overload | None = None
     #: Seconds for which the server asked to be left alone; None: it did not say.
     retry_after: float | None = None
-    #: Whether the server is of no more use in this run: our account is refused there.
+    #: Whether the server is of no more use in this run: our account is refused there, or it
+    #: cannot be told our address.
     ends_use: bool = False
 
 

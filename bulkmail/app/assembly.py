@@ -122,13 +122,20 @@ def _pool(
 
 
 @contextlib.asynccontextmanager
-async def transcribing(path: Path | None) -> AsyncIterator[Transcript | None]:
-    """A transcript appended to `path`; None where none is wanted."""
+async def transcribing(
+    path: Path | None, tell: Callable[[str], None]
+) -> AsyncIterator[Transcript | None]:
+    """A transcript appended to `path`; None where none is wanted.
+
+    `tell` is told at the end where it could not be written.
+    """
     if path is None:
         yield None
         return
     async with transcript_file(path) as transcript:
         yield transcript
+    if transcript.fault:
+        tell(transcript.fault)
 
 
 @value_class(kw_only=True)

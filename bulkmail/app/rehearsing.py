@@ -125,7 +125,7 @@ async def send_test(
     paper = MemoryLedger(clock=surroundings.clock)
     try:
         campaign_id = await _one_row(paper, campaign, delivery)
-        async with transcribing(options.transcript) as transcript:
+        async with transcribing(options.transcript, surroundings.watch.announce) as transcript:
             run, tally = engine(
                 pools(servers, surroundings.clock, transcript),
                 surroundings,

@@ -100,7 +100,9 @@ async def send_in(
         watched = Audience(surroundings.watch, LogWatch(logger))
         if paused := await if_paused(campaign, ledger):
             return paused
-        transcript = await stack.enter_async_context(transcribing(options.transcript))
+        transcript = await stack.enter_async_context(
+            transcribing(options.transcript, watched.announce)
+        )
         plain, surroundings = surroundings, replace(surroundings, watch=watched)
         record = await _begun(campaign, options, ledger)
         opened: contextlib.AbstractAsyncContextManager[RecipientList | None] = (

@@ -19,6 +19,8 @@ from bulkmail.smtp.transaction import TransactionResult
 
 #: Stages by which MAIL was accepted and RCPT sent (contract, `retry.attempts`).
 _COUNTED = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
+#: Who is to blame for what a server cannot even be asked.
+_REACH = {"recipient": Blame.RECIPIENT, "message": Blame.MESSAGE, "sender": Blame.SERVER}
 
 
 def of_result(result: TransactionResult | Outcome, left_out: tuple[str, ...] = ()) -> Outcome:
@@ -78,4 +80,10 @@ def overload_of(error: SessionError) -> Overload | None:
 
 def of_local_refusal(error: MessageRefusedLocally) -> PermanentFailure:
     """The outcome of a message that this server cannot be given."""
-    return PermanentFailure(blame=Blame.MESSAGE, stage=None, reply=None, reason=str(error))
+    return PermanentFailure(
+        blame=_REACH[error.reach],
+        stage=None,
+        reply=None,
+        reason=str(error),
+        ends_use=error.reach == "sender",
+    )

@@ -50,7 +50,7 @@ class Judging:
         match outcome:
             case PermanentFailure(ends_use=True):
                 health.stop(outcome.reason)
-            case PermanentFailure(blame=Blame.MESSAGE) if outcome.stage is not None:
+            case PermanentFailure(blame=Blame.MESSAGE):
                 health.refused_message(outcome.reason)
             case TransientFailure(blame=Blame.SERVER, retry_after=float(seconds)):
                 health.rest(self._shared.clock.time() + seconds, outcome.reason)

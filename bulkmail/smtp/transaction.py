@@ -74,9 +74,7 @@ def opening(
         )
     needs_smtputf8 = envelope.needs_smtputf8
     if needs_smtputf8 and not extensions.smtputf8:
-        raise MessageRefusedLocally(
-            "an address beyond ASCII needs a server that offers SMTPUTF8, and this one does not"
-        )
+        raise _no_smtputf8(envelope)
     if is_8bit and not extensions.eight_bit_mime:
         raise MessageRefusedLocally(
             "content beyond ASCII needs a server that offers 8BITMIME, and this one does not"
@@ -88,3 +86,16 @@ def opening(
         smtputf8=needs_smtputf8,
     )
     return mail, *map(Rcpt, dict.fromkeys(envelope.forward_paths))
+
+
+def _no_smtputf8(envelope: Envelope) -> MessageRefusedLocally:
+    if all(map(str.isascii, envelope.forward_paths)):
+        return MessageRefusedLocally(
+            f"the sender's address {envelope.reverse_path} is beyond ASCII and needs a server that "
+            "offers SMTPUTF8, and this one does not",
+            reach="sender",
+        )
+    return MessageRefusedLocally(
+        "an address beyond ASCII needs a server that offers SMTPUTF8, and this one does not",
+        reach="recipient",
+    )

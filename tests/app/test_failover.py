@@ -316,3 +316,19 @@ async def test_a_command_is_run_again_before_a_login_counts_as_refused(
     assert summary.exit_code == 0
     assert [password for _, password in server.tried][:2] == ["token1", "token2"]
     assert (project.root / "token.sh.runs").read_text().count("x") == 2
+
+
+async def test_a_server_that_cannot_be_told_the_sender_is_left_and_no_recipient_fails(
+    project: MailProject,
+) -> None:
+    project.save(**{"from": "Ü <ü@example.com>"})
+    async with scripted(extensions=()) as plain, scripted(extensions=("SMTPUTF8",)) as able:
+        project.servers(plain.url())
+        alone = await project.send()
+        project.servers(plain.url(), able.url())
+        together = await project.send()
+
+    assert (alone.exit_code, alone.counts.pending) == (3, alone.total)
+    assert "the sender's address ü@example.com is beyond ASCII" in alone.stopped
+    assert (together.exit_code, together.counts.sent) == (0, together.total)
+    assert plain.count("MAIL") == 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.mail_project import PEOPLE, MailProject
 from support.scripted_server import CUT, HANG, Drip, Rule, greylist, on, scripted, then_cut
+from support.watching import Announcements
 
 ADA, BOB, EVE = PEOPLE
 QUICK = {"backoff": "50ms"}
@@ -285,3 +288,16 @@ async def test_a_limit_leaves_the_rest_pending_with_exit_0(project: MailProject)
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert sorted(states.values()) == ["pending", "sent", "sent"]
     assert server.got == dict.fromkeys(PEOPLE, 1)
+
+
+async def test_a_transcript_that_cannot_be_written_is_told_and_stops_nobody(
+    project: MailProject,
+) -> None:
+    watch = Announcements()
+    async with scripted() as server:
+        project.servers(server.url())
+
+        summary = await project.send(watch=watch, transcript=Path("/dev/full"))
+
+    assert summary.exit_code == 0
+    assert "the transcript /dev/full is not complete: No space left on device" in watch.lines

@@ -135,3 +135,19 @@ async def test_stop_after_leaves_the_server_with_a_sentence(project: MailProject
     assert summary.exit_code == 3
     assert (summary.counts.failed, summary.counts.pending) == (3, 17)
     assert "3 messages in a row were refused (`stop_after`)" in summary.stopped
+
+
+async def test_messages_that_are_too_large_for_a_server_count_as_refused(
+    project: MailProject,
+) -> None:
+    async with scripted(extensions=("SIZE 10",)) as server:
+        project.many(20)
+        project.servers(server.url(connections=1))
+        project.save(stop_after=3)
+
+        summary = await project.send()
+
+    assert summary.exit_code == 3
+    assert (summary.counts.failed, summary.counts.pending) == (3, 17)
+    assert "the server takes 10 at most" in summary.stopped
+    assert server.count("MAIL") == 0

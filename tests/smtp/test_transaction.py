@@ -50,6 +50,19 @@ def test_an_address_beyond_ascii_is_refused_where_smtputf8_is_not_offered() -> N
         opening(ABROAD, size=10, extensions=offering("8BITMIME"))
 
 
+@pytest.mark.parametrize(
+    ("reverse_path", "forward_path", "reach"),
+    [("ü@x.example", "a@y.example", "sender"), ("ü@x.example", "ö@y.example", "recipient")],
+)
+def test_a_refusal_for_want_of_smtputf8_says_whose_address_it_is(
+    reverse_path: str, forward_path: str, reach: str
+) -> None:
+    with pytest.raises(MessageRefusedLocally) as caught:
+        opening(Envelope(reverse_path, (forward_path,)), size=10, extensions=offering())
+
+    assert caught.value.reach == reach
+
+
 def test_smtputf8_is_not_asked_for_without_need() -> None:
     mail, *_ = opening(ENVELOPE, size=10, extensions=offering("SMTPUTF8", "8BITMIME"))
 
