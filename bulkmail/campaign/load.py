@@ -20,9 +20,10 @@ from bulkmail.campaign.model import CampaignModel, DefaultsModel, ProjectModel
 from bulkmail.campaign.project import (
     PROJECT_FILE,
     TEMPLATES_FOLDER,
+    FoundFile,
     PathRefused,
+    find_file,
     project_root,
-    resolve_path,
 )
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
 from bulkmail.campaign.sms_model import (
@@ -146,13 +147,17 @@ class Campaign:
         return dataclasses.replace(fault, row=row, address=address)
 
     def resolve(self, text: str, *, loc: Loc = (), row: int | None = None) -> Path:
+        """The file that `text` means, as `find` finds it."""
+        return Path(self.find(text, loc=loc, row=row).path)
+
+    def find(self, text: str, *, loc: Loc = (), row: int | None = None) -> FoundFile:
         """The file that `text` means: beside the campaign, else below the root; absolute.
 
         Raises `ConfigurationError` with one fault at `loc` when it does not exist, is no regular
         file, or leaves the project without being allowed to.
         """
         try:
-            return resolve_path(text, (self.folder, self.root), self._allowed_folders)
+            return find_file(text, (self.folder, self.root), self._allowed_folders)
         except PathRefused as refusal:
             raise ConfigurationError(self.fault(loc, str(refusal), row=row)) from refusal
 

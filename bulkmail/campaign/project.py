@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from bulkmail.address import control_character
 
@@ -33,7 +34,21 @@ class PathRefused(ValueError):
     """A path that cannot be used; the sentence says why."""
 
 
+class FoundFile(NamedTuple):
+    """A file that was looked up."""
+
+    #: As it was found; absolute where the folders are.
+    path: str
+    #: Its one name, links and ``..`` followed.
+    real: str
+
+
 def resolve_path(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> Path:
+    """The file that `text` means, as `find_file` finds it."""
+    return Path(find_file(text, folders, allowed).path)
+
+
+def find_file(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> FoundFile:
     """The file that `text` means: looked up in `folders`, in their order.
 
     Raises `PathRefused` when it is missing, no file, or really lies outside of `allowed`
@@ -45,8 +60,9 @@ def resolve_path(text: str, folders: Iterable[Path], allowed: Iterable[Path]) ->
         raise PathRefused(f"{unsafe}, in the name of a file")
     candidates = [os.path.join(folder, text) for folder in folders]  # noqa: PTH118  # for each row
     found, mode = _first(candidates)
-    roots = [_real_root(root) for root in allowed]
-    if not any(_lies_in(at, roots, mode) for at in ([found] if found else candidates)):
+    looked_at = candidates if found is None else (found,)
+    real = next((at for path in looked_at if _lies_in(at := _real(path, mode), allowed)), None)
+    if real is None:
         raise PathRefused(
             f"{text} lies outside of the project: if it is meant, list its folder in `allow_paths`"
         )
@@ -55,16 +71,27 @@ def resolve_path(text: str, folders: Iterable[Path], allowed: Iterable[Path]) ->
     # What it is itself was seen already; a link may lead anywhere.
     if not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and os.path.isfile(found))):  # noqa: PTH113
         raise PathRefused(f"{text} is not a file")
-    return Path(found)
+    return FoundFile(found, real)
+
+
+def real_path(path: str) -> str:
+    """A file's one name, as in `FoundFile`; of one that is not there, too."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return _real(path, mode)
 
 
 @lru_cache(maxsize=64)
-def _real_root(root: Path) -> str:
-    return os.path.realpath(root)
+def _real_root(root: Path) -> tuple[str, str]:
+    """Where it really lies, and what the paths of all that is in it begin with."""
+    real = os.path.realpath(root)
+    return real, real.rstrip(os.sep) + os.sep
 
 
 def _real(path: str, mode: int) -> str:
-    """`os.path.realpath`, quick for the many files of one folder."""
+    """`os.path.realpath`, quick for the many files of one folder; `mode` as lstat says."""
     folder, name = os.path.split(path)
     if name in {os.curdir, os.pardir, ""} or stat.S_ISLNK(mode):
         return os.path.realpath(path)
@@ -92,6 +119,9 @@ def _first(paths: Iterable[str]) -> tuple[str | None, int]:
     return None, 0
 
 
-def _lies_in(path: str, roots: list[str], mode: int) -> bool:
-    real = _real(path, mode)
-    return any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+def _lies_in(real: str, allowed: Iterable[Path]) -> bool:
+    for folder in allowed:
+        root, beginning = _real_root(folder)
+        if real == root or real.startswith(beginning):
+            return True
+    return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bulkmail.address import printable
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.project import FoundFile, real_path
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import FileNote
 from bulkmail.message.file_owners import FileOwners
@@ -58,7 +59,7 @@ class FileChoice:
         #: The file, where it is the same for all rows.
         self.shared_path: Path | None = None
         if path.constant is not None:
-            self.shared_path = self._resolve(path.constant, None)
+            self.shared_path = Path(self._find(path.constant, None).path)
 
     def of(self, row: Row) -> Path | None:
         """The file for `row`; None when there is none it may have, and `row` holds the fault."""
@@ -86,7 +87,7 @@ class FileChoice:
             key,
             row,
             address,
-            self._campaign.root / os.fsdecode(path),
+            real_path(os.path.join(self._campaign.root, os.fsdecode(path))),  # noqa: PTH118  # for each row
             is_unique=self._ownership.is_unique,
         )
         return other is None
@@ -96,8 +97,8 @@ class FileChoice:
         if text is None:
             return None
         try:
-            path = self._resolve(text, row.delivery.row)
-            problem = self._problem(row, path)
+            found = self._find(text, row.delivery.row)
+            problem = self._problem(row, found.real)
         except ConfigurationError as error:
             row.add(*error.faults)
             return None
@@ -106,25 +107,25 @@ class FileChoice:
         if problem:
             row.add(self._path.fault(f"{text} {problem}"))
             return None
-        return path
+        return Path(found.path)
 
-    def _resolve(self, text: str, row: int | None) -> Path:
+    def _find(self, text: str, row: int | None) -> FoundFile:
         if self._pattern.has_wildcards:
             try:
                 text = self._pattern.find(text)
             except PatternRefused as refusal:
                 fault = self._campaign.fault(self._loc, printable(str(refusal)), row=row)
                 raise ConfigurationError(fault) from refusal
-        return self._campaign.resolve(text, loc=self._loc, row=row)
+        return self._campaign.find(text, loc=self._loc, row=row)
 
-    def _problem(self, row: Row, path: Path) -> str | None:
+    def _problem(self, row: Row, real: str) -> str | None:
         if self._ownership is None:
             return None
         return self._ownership.owners.problem(
             row.delivery.key,
             row.delivery.row,
             row.delivery.address,
-            path,
+            real,
             is_unique=self._ownership.is_unique,
         )
 

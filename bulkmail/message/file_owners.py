@@ -10,8 +10,6 @@ import hashlib
 import os
 import sqlite3
 import weakref
-from functools import lru_cache
-from pathlib import Path
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
@@ -20,6 +18,12 @@ CREATE TABLE noted (
     path BLOB, key TEXT, row INTEGER, address TEXT, is_unique INTEGER, PRIMARY KEY (path, key)
 ) WITHOUT ROWID;
 """
+
+_NOTE = "INSERT INTO noted VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
+_NOTE_FIRST = (
+    "INSERT INTO noted SELECT ?1, ?2, ?3, ?4, ?5 "
+    "WHERE NOT EXISTS (SELECT 1 FROM noted WHERE path = ?1)"
+)
 
 
 class FileOwners:
@@ -34,14 +38,13 @@ class FileOwners:
         weakref.finalize(self, self._notes.close)
 
     def problem(
-        self, key: str, row: int, address: str, path: Path, *, is_unique: bool
+        self, key: str, row: int, address: str, real: str, *, is_unique: bool
     ) -> str | None:
-        """What keeps the row from having `path`; None: it may have it, and it is noted.
+        """What keeps the row from having a file; None: it may have it, and it is noted.
 
-        Raises `OSError` when there is no such file.
+        `real` is the file's one name, links followed.
         """
-        path.stat()
-        other = self.other(key, row, address, path, is_unique=is_unique)
+        other = self.other(key, row, address, real, is_unique=is_unique)
         if other is None:
             return None
         return (
@@ -50,10 +53,15 @@ class FileOwners:
         )
 
     def other(
-        self, key: str, row: int, address: str, path: Path, *, is_unique: bool
+        self, key: str, row: int, address: str, real: str, *, is_unique: bool
     ) -> tuple[int, str] | None:
-        """Note that the row has `path`; the row and address that keep it from having it."""
-        digest = self.note(key, row, address, path, is_unique=is_unique)
+        """Note that the row has the file; the row and address that keep it from having it."""
+        digest = hashlib.blake2b(os.fsencode(real), digest_size=16).digest()
+        facts = digest, key, row, address.lower(), is_unique
+        # Nearly always it is nobody's yet, and one statement says so.
+        if self._notes.execute(_NOTE_FIRST, facts).rowcount:
+            return None
+        self._notes.execute(_NOTE, facts)
         if not is_unique:
             return None
         found: tuple[int, str] | None = self._notes.execute(
@@ -62,25 +70,3 @@ class FileOwners:
             (digest, key, address.lower()),
         ).fetchone()
         return found
-
-    def note(self, key: str, row: int, address: str, path: Path, *, is_unique: bool) -> bytes:
-        """Note that the row has `path`; what stands for the file."""
-        digest = hashlib.blake2b(os.fsencode(_real(path)), digest_size=16).digest()
-        self._notes.execute(
-            "INSERT INTO noted (path, key, row, address, is_unique) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
-            (digest, key, row, address.lower(), is_unique),
-        )
-        return digest
-
-
-def _real(path: Path) -> str:
-    """The file's one name, links followed; quick for the many files of one folder."""
-    if path.is_symlink():
-        return os.path.realpath(path)
-    return os.path.join(_real_folder(os.path.dirname(path)), path.name)  # noqa: PTH118, PTH120  # for each row
-
-
-@lru_cache(maxsize=256)
-def _real_folder(folder: str) -> str:
-    return os.path.realpath(folder)

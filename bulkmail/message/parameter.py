@@ -21,11 +21,10 @@ _MAX_PLAIN = 60
 
 def media_type_field(media_type: str, filename: str) -> bytes:
     """``Content-Type: TYPE; name=…``."""
+    if _is_plain(filename):
+        return _plain_field("Content-Type", media_type, f"name={_quoted(filename)}")
     field = FoldedField("Content-Type")
     field.add(f"{media_type};")
-    if _is_plain(filename):
-        field.add(f"name={_quoted(filename)}")
-        return field.encode()
     prefix = 'name="'
     words = encoded_words(filename, min(LINE - 1 - len(prefix) - 1, MAX_WORD))
     words[0] = prefix + words[0]
@@ -37,11 +36,10 @@ def media_type_field(media_type: str, filename: str) -> bytes:
 
 def disposition_field(disposition: str, filename: str) -> bytes:
     """``Content-Disposition: attachment; filename=…``; `disposition` may be ``inline``."""
+    if _is_plain(filename):
+        return _plain_field("Content-Disposition", disposition, f"filename={_quoted(filename)}")
     field = FoldedField("Content-Disposition")
     field.add(f"{disposition};")
-    if _is_plain(filename):
-        field.add(f"filename={_quoted(filename)}")
-        return field.encode()
     whole = f"filename*=utf-8''{quote(filename, safe=_SAFE)}"
     if len(whole) < LINE:
         field.add(whole)
@@ -51,6 +49,16 @@ def disposition_field(disposition: str, filename: str) -> bytes:
         charset = "" if number else "utf-8''"
         semicolon = ";" if number < len(sections) - 1 else ""
         field.add(f"filename*{number}*={charset}{section}{semicolon}")
+    return field.encode()
+
+
+def _plain_field(name: str, value: str, parameter: str) -> bytes:
+    line = f"{name}: {value}; {parameter}"
+    if len(line) <= LINE:
+        return f"{line}\r\n".encode()
+    field = FoldedField(name)
+    field.add(f"{value};")
+    field.add(parameter)
     return field.encode()
 
 

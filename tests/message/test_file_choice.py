@@ -312,6 +312,8 @@ def test_a_hundred_thousand_owners_take_no_memory(tmp_path: Path) -> None:
     owners = FileOwners()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for row in range(100_000):
-        assert owners.problem(str(row), row, f"r{row}@example.com", path, is_unique=False) is None
+        assert (
+            owners.problem(str(row), row, f"r{row}@example.com", str(path), is_unique=False) is None
+        )
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib < 8_000
