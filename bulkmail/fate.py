@@ -105,6 +105,11 @@ class Delivery:
         return self.first_attempt_at if self.attempts else None
 
 
+def state_before(delivery: Delivery) -> State:
+    """Where it is counted until what a try came to is known."""
+    return State.PENDING if delivery.first_attempt_at is None else State.DEFERRED
+
+
 @value_class(kw_only=True)
 class Attempt:
     """What one try came to: written to the ledger under the claim's epoch."""

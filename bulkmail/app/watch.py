@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bulkmail.delivery.ports import Observer
-from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.fate import Attempt, Counts, Delivery, State
 from bulkmail.report.least_time import Limits
 
 
@@ -25,6 +25,18 @@ class Watch(Observer, Protocol):
 
         `limits` are the rates of the servers it may use.
         """
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A watch that only counts tries: it can be told of many at once, and asks not whose they are.
+
+    What `attempted` would have told it so often.
+    """
+
+    def counted(self, before: State, after: State, times: int) -> None:
+        """So many tries led from one state to another."""
         ...
 
 

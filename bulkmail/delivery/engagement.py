@@ -36,9 +36,13 @@ class Tally:
 
     def book(self, attempt: Attempt) -> None:
         """Count one recorded attempt."""
-        self.results[attempt.state] = self.results.get(attempt.state, 0) + 1
+        self.count(attempt.state, 1)
         if self.tried is not None and attempt.state is not State.PENDING:
             self.tried[attempt.delivery_id] = attempt.due_at
+
+    def count(self, state: State, times: int) -> None:
+        """So many attempts led to this state; whose they are, nobody asks."""
+        self.results[state] = self.results.get(state, 0) + times
 
     def due(self) -> dict[int, float]:
         """Those of the tried that wait, and since or until when."""

@@ -32,10 +32,10 @@ class Refusals:
         #: Whether each of the last messages was refused for good.
         self._last: deque[bool] = deque(maxlen=REMEMBERED)
 
-    def accepted(self) -> None:
-        """It took a message."""
+    def accepted(self, times: int = 1) -> None:
+        """It took a message, or so many in a row."""
         self._in_a_row = 0
-        self._last.append(False)
+        self._last.extend([False] * min(times, REMEMBERED))
 
     def refused(self, sentence: str) -> str:
         """It refused one for good, not for its recipient; why its use is to end, or ""."""

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulkmail.clock import Clock
-from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.fate import Attempt, Counts, Delivery, State, state_before
 from bulkmail.report.least_time import Limits
 from bulkmail.report.tally import Tally
 from bulkmail.report.terminal import visible
@@ -70,8 +70,12 @@ class BarDisplay:
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Count; the next redraw shows it."""
+        self.counted(state_before(delivery), attempt.state, 1)
+
+    def counted(self, before: State, after: State, times: int) -> None:
+        """The same for so many tries."""
         if self._tally is not None:
-            self._tally.add(delivery, attempt)
+            self._tally.move(before, after, times)
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Show what the run waits for, until it is told that it does not."""

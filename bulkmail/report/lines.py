@@ -6,7 +6,7 @@ import asyncio
 from typing import Self, TextIO
 
 from bulkmail.clock import Clock
-from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.fate import Attempt, Counts, Delivery, State, state_before
 from bulkmail.report.least_time import Limits
 from bulkmail.report.tally import Tally
 from bulkmail.report.terminal import visible
@@ -65,10 +65,14 @@ class LineDisplay:
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Count, and say now and then how far the run is."""
+        self.counted(state_before(delivery), attempt.state, 1)
+
+    def counted(self, before: State, after: State, times: int) -> None:
+        """The same for so many tries."""
         if self._tally is None:
             return
-        self._tally.add(delivery, attempt)
-        self._untold += 1
+        self._tally.move(before, after, times)
+        self._untold += times
         if self._is_due():
             self._tell_progress()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.fate import Attempt, Counts, Delivery, State
 from bulkmail.report.least_time import Limits
 
 
@@ -27,6 +27,9 @@ class Silence:
         """Say nothing."""
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        """Say nothing."""
+
+    def counted(self, before: State, after: State, times: int) -> None:
         """Say nothing."""
 
     def waiting(self, sentence: str, until: float | None) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import asdict
 
 from bulkmail.clock import Clock
-from bulkmail.fate import Attempt, Counts, Delivery, State
+from bulkmail.fate import Attempt, Counts, Delivery, State, state_before
 from bulkmail.report.least_time import Limits, least_seconds
 from bulkmail.report.wording import number, rate, span
 
@@ -41,11 +41,14 @@ class Tally:
 
     def add(self, delivery: Delivery, attempt: Attempt) -> None:
         """Count one attempt."""
-        before = State.PENDING if delivery.first_attempt_at is None else State.DEFERRED
-        self._counts[before] = max(0, self._counts[before] - 1)
-        self._counts[attempt.state] += 1
-        if attempt.state not in {State.PENDING, State.DEFERRED}:
-            self.done += 1
+        self.move(state_before(delivery), attempt.state, 1)
+
+    def move(self, before: State, after: State, times: int) -> None:
+        """Count so many attempts that led from one state to another."""
+        self._counts[before] = max(0, self._counts[before] - times)
+        self._counts[after] += times
+        if after is not State.PENDING and after is not State.DEFERRED:
+            self.done += times
         self._sample()
 
     def count(self, state: State) -> int:

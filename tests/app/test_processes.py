@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from support.mail_project import MailProject
 from support.scripted_server import scripted
-from support.watching import attempt, delivery
+from support.watching import Announcements, attempt, delivery
 
 from bulkmail.app.loop import loop_factory, loop_name
 from bulkmail.app.processes.channel import Channel
@@ -32,7 +33,7 @@ from bulkmail.app.watch import Chorus
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.engine import Ending, RunResult
 from bulkmail.errors import AuthenticationFailed, ConnectFailed
-from bulkmail.fate import FileNote, State
+from bulkmail.fate import Attempt, Delivery, FileNote, State
 from bulkmail.report.silence import Silence
 from bulkmail.secret import Secret
 from bulkmail.settings import DomainLimit, Security, ServerSettings
@@ -45,6 +46,20 @@ def server(connections: int, **more: Any) -> ServerSettings:
 
 def limit(connections: int | None) -> DomainLimit:
     return DomainLimit(name="big", domains=frozenset({"big.example"}), connections=connections)
+
+
+class Sums(Announcements):
+    """A watch that counts tries, and is told of none by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved = Counter[tuple[State, State]]()
+
+    def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        raise AssertionError("it asks not whose they are")
+
+    def counted(self, before: State, after: State, times: int) -> None:
+        self.moved[before, after] += times
 
 
 @pytest.mark.parametrize("whole", [0, 1, 2, 3, 7, 8, 100])
@@ -289,12 +304,27 @@ async def test_words_arrive_in_their_order_and_a_secret_only_here() -> None:
         channel = Channel(reader, writer)
         channel.mention("first", 1)
         channel.mention("second", *second)
+        channel.count("taken", "primary")
+        channel.count("tried", State.PENDING, State.SENT)
+        channel.count("taken", "primary")
         channel.say("third", Secret("hunter2"))
         await channel.close()
-        words = [await heard.get() for _ in range(4)]
+        words = [await heard.get() for _ in range(5)]
 
-    assert words[:2] == [("first", 1), ("second", *second)]
-    assert (words[2][0], words[2][1].reveal(), words[3]) == ("third", "hunter2", None)
+    taken, tried = ("taken", "primary"), ("tried", State.PENDING, State.SENT)
+    assert words[0] == ("counted", [(taken, 2), (tried, 1)])
+    assert words[1:3] == [("first", 1), ("second", *second)]
+    assert (words[3][0], words[3][1].reveal(), words[4]) == ("third", "hunter2", None)
+
+
+async def test_who_only_counts_is_told_sums(project: MailProject) -> None:
+    display = Sums()
+    project.many(30)
+    async with scripted() as there:
+        project.servers(there.url(connections=2))
+        await project.send(watch=display, processes=2)
+
+    assert display.moved == {(State.PENDING, State.SENT): 30}
 
 
 async def test_a_caller_of_the_library_has_processes_too(project: MailProject) -> None:

@@ -11,6 +11,7 @@ import copyreg
 import io
 import pickle
 import struct
+from collections import Counter
 from typing import Any
 
 from bulkmail.app.processes.words import Word
@@ -28,6 +29,8 @@ class Channel:
         self._reader = reader
         self._writer = writer
         self._unsaid: list[Any] = []
+        #: What is said soon and has only to be counted, and how often.
+        self._counted: Counter[Word] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
     def say(self, *words: Any) -> None:
@@ -38,6 +41,14 @@ class Channel:
     def mention(self, *words: Any) -> None:
         """Say this soon, together with what else there is to say."""
         self._unsaid.append(words)
+        self._soon()
+
+    def count(self, *words: Any) -> None:
+        """Say soon, before anything else that is said then, how often this happened."""
+        self._counted[words] += 1
+        self._soon()
+
+    def _soon(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self._flush)
 
@@ -66,6 +77,9 @@ class Channel:
             self._timer.cancel()
             self._timer = None
         words, self._unsaid = self._unsaid, []
+        if self._counted:
+            words.insert(0, ("counted", list(self._counted.items())))
+            self._counted = Counter()
         if words and not self._writer.is_closing():
             text = _pickled(words)
             self._writer.write(_LENGTH.pack(len(text)) + text)

@@ -120,7 +120,9 @@ class _Child:
             )
             stack.push_async_callback(ledger.close)
             logger = stack.enter_context(configure_log(begin.ledger.parent, begin.log_format))
-            watch = TellingWatch(self._channel, LogWatch(logger, self._campaign.name))
+            watch = TellingWatch(
+                self._channel, LogWatch(logger, self._campaign.name), is_summed=begin.is_summed
+            )
             self._engine = self._engine_of(begin, composer, ledger, watch)
             self._has_engine.set()
             return await self._engine.run()

@@ -21,7 +21,7 @@ from bulkmail.app.processes.member import PATIENCE, Member
 from bulkmail.app.processes.sharing import share
 from bulkmail.app.processes.task import Task
 from bulkmail.app.processes.words import Begin, Outfit, Word
-from bulkmail.app.watch import Chorus
+from bulkmail.app.watch import Chorus, Counting
 from bulkmail.campaign.load import Campaign
 from bulkmail.delivery.engine import Ending, RunResult
 from bulkmail.delivery.refusals import Refusals
@@ -224,6 +224,7 @@ class Crew:
             campaign_id=task.campaign_id,
             owner=seat.owner,
             limit=None if seat.limit is None else seat.left,
+            is_summed=seat.limit is None and isinstance(task.display, Counting),
             is_waiting=task.settings.is_waiting,
             ignore_window=task.ignore_window,
             listed=task.listed,
@@ -246,6 +247,9 @@ class Crew:
                     seat.tried.add(delivery.id)
                 self.tally.book(attempt)
                 task.display.attempted(delivery, attempt)
+            case ("counted", counted):
+                for event, times in counted:
+                    self._count(seat, event, times, task)
             case ("waiting", sentence, until):
                 self._chorus.waiting(seat.number, sentence, until)
             case ("server", server, sentence):
@@ -261,16 +265,24 @@ class Crew:
     def _judge(self, seat: Seat, word: Word, task: Task) -> None:
         """What one child learns of a server and all have to heed."""
         match word:
-            case ("taken", server):
-                self._count(server, task).accepted()
             case ("refused", server, sentence):
-                if end := self._count(server, task).refused(sentence):
+                if end := self._refusals_of(server, task).refused(sentence):
                     self._retired[server] = end
                     self._tell_all("retire", server, end)
             case _ if self._porter.answer(seat.number, word) and word[0] == "login refused":
                 self._tell_all(*word, but=seat.number)
 
-    def _count(self, server: str, task: Task) -> Refusals:
+    def _count(self, seat: Seat, event: Word, times: int, task: Task) -> None:
+        """Something happened so often."""
+        match event:
+            case ("tried", before, after) if isinstance(task.display, Counting):
+                seat.deaths = 0
+                self.tally.count(after, times)
+                task.display.counted(before, after, times)
+            case ("taken", server):
+                self._refusals_of(server, task).accepted(times)
+
+    def _refusals_of(self, server: str, task: Task) -> Refusals:
         return self._refusals.setdefault(server, Refusals(stop_settings(task.campaign)))
 
     def _tell(self, number: int, *words: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulkmail.app.processes.channel import Channel
 from bulkmail.delivery.refusals import Refusals
-from bulkmail.fate import Attempt, Counts, Delivery
+from bulkmail.fate import Attempt, Counts, Delivery, state_before
 from bulkmail.report.least_time import Limits
 from bulkmail.report.log import LogWatch
 from bulkmail.settings import StopSettings
@@ -14,9 +14,11 @@ from bulkmail.transport.transcript import Transcript
 class TellingWatch:
     """Tells the parent what a watch is told. The log's line of each try is written here."""
 
-    def __init__(self, channel: Channel, log: LogWatch) -> None:
+    def __init__(self, channel: Channel, log: LogWatch, *, is_summed: bool) -> None:
+        """`is_summed`: of tries the parent wants to know how many led from where to where."""
         self._channel = channel
         self._log = log
+        self._is_summed = is_summed
         self._told: tuple[str, float | None] = ("", None)
 
     def announce(self, sentence: str) -> None:
@@ -32,7 +34,10 @@ class TellingWatch:
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Log it, and tell it soon: there are thousands."""
         self._log.attempted(delivery, attempt)
-        self._channel.mention("attempted", delivery, attempt)
+        if self._is_summed:
+            self._channel.count("tried", state_before(delivery), attempt.state)
+        else:
+            self._channel.mention("attempted", delivery, attempt)
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Tell it where it is news."""
@@ -59,7 +64,7 @@ class TellingVerdicts:
     def accepted(self) -> None:
         """Tell it soon."""
         self._own.accepted()
-        self._channel.mention("taken", self._server)
+        self._channel.count("taken", self._server)
 
     def refused(self, sentence: str) -> str:
         """Tell it; the end of the server's use comes back, if it does not come from here."""

@@ -3,11 +3,13 @@
 What a child tells of its run in the order it happens are tuples, a word and its facts:
 
     ("attempted", delivery, attempt)        one try, and its result is in the ledger
+    ("counted", [(word, times), …])         what happened so often: of tries, which led from one
+                                            state to another, ("tried", before, after)
     ("waiting", sentence, until)
     ("server", name, sentence)              it became unusable, or usable again ("")
     ("line", connection, text)              of the transcript
     ("told", sentence)                      for a person who wants to know more
-    ("taken", server)                       it took a message
+    ("taken", server)                       it took a message; counted
     ("refused", server, sentence)           it refused one for good: see `stop_after`
     ("knock", server)                       may a first session be opened?
     ("opened", server) ("not opened", server) ("login refused", server, error)
@@ -62,6 +64,8 @@ class Begin:
     owner: str
     #: At most so many recipients; None is all.
     limit: int | None
+    #: Whether tries are told by their sums: nobody asks whose they are.
+    is_summed: bool
     is_waiting: bool
     ignore_window: bool
     #: Addresses of the campaign's own suppression files.
