@@ -166,7 +166,7 @@ async def _counted(
         reading = Pass(campaign, None, ledger=scratch, surroundings=surroundings)
         listed = [
             *suppressed_by(campaign),
-            *((entry.address, entry.reason) for entry in await real.suppressed()),
+            *((entry.address, entry.reason) for entry in await real.suppression().all()),
         ]
         async with opened_list(campaign, surroundings, environ) as recipients:
             await reading.run(recipients, listed, skip_invalid=True)

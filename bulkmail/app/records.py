@@ -122,21 +122,22 @@ async def suppress_add(where: Path, addresses: Iterable[str], ledger: Path | Non
     """
     addresses = _insist_on_addresses(addresses)
     async with writable(where, ledger) as opened:
-        return await opened.suppress_add(addresses, "added by hand")
+        return await opened.suppression().add(addresses, "added by hand")
 
 
 async def suppress_remove(where: Path, addresses: Iterable[str], ledger: Path | None = None) -> int:
     """Take addresses off the list; how many were on it."""
     addresses = [_as_kept(address) for address in addresses]
     async with writable(where, ledger) as opened:
-        return await opened.suppress_remove(addresses)
+        return await opened.suppression().remove(addresses)
 
 
 async def suppress_list(where: Path, ledger: Path | None = None) -> list[tuple[str, str, float]]:
     """The list: address, reason, and when it was added (epoch seconds)."""
     async with readable(where, None, ledger) as (opened, _):
         return [
-            (entry.address, entry.reason, entry.added_at) for entry in await opened.suppressed()
+            (entry.address, entry.reason, entry.added_at)
+            for entry in await opened.suppression().all()
         ]
 
 
@@ -147,7 +148,7 @@ async def suppress_import(where: Path, files: Sequence[Path], ledger: Path | Non
     """
     addresses = [address for file in files for address in read_suppressions(file)]
     async with writable(where, ledger) as opened:
-        return await opened.suppress_add(addresses, "imported")
+        return await opened.suppression().add(addresses, "imported")
 
 
 async def _status(ledger: Ledger, record: CampaignRecord) -> CampaignStatus:

@@ -203,7 +203,7 @@ async def _enrolled(
         real_ledger(campaign, options.ledger, surroundings.clock) as ledger,
     ):
         await suppressions.learn(campaign, recipients, listed, ledger)
-        for entry in await ledger.suppressed():
+        for entry in await ledger.suppression().all():
             listed.append((entry.address, "on the suppression list"))
         known = await ledger.campaign(campaign.name)
         checking = Pass(

@@ -57,4 +57,4 @@ class Suppressions:
         columns = {column.strip().lower() for column in names}
         if campaign.model.cc or campaign.model.bcc or not columns or columns & _COPIES:
             self.add(address for address, _ in listed)
-            self.add(entry.address for entry in await ledger.suppressed())
+            self.add(entry.address for entry in await ledger.suppression().all())

@@ -58,7 +58,7 @@ async def suppress_tokens(
             for campaign, address in found.values():
                 leaving[campaign].append(address)
             for campaign, addresses in leaving.items():
-                result.added += await opened.suppress_add(
+                result.added += await opened.suppression().add(
                     addresses, f"unsubscribed from {campaign}"
                 )
         result.recognised = len(found)

@@ -11,7 +11,7 @@ from bulkmail.ledger.orders import CampaignOrders, PutBack
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.series import OccurrenceRecord, SeriesBook
-from bulkmail.ledger.suppression import Suppressed
+from bulkmail.ledger.suppression import Suppressed, SuppressionList
 
 __all__ = [
     "CampaignLock",
@@ -34,4 +34,5 @@ __all__ = [
     "Series",
     "SeriesBook",
     "Suppressed",
+    "SuppressionList",
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from bulkmail.clock import Clock, SystemClock
@@ -21,7 +20,6 @@ from bulkmail.ledger import (
     reading,
     run,
     slowdown,
-    suppression,
     warm_up,
 )
 from bulkmail.ledger.campaigns import CampaignRecord
@@ -39,11 +37,8 @@ from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.series import SeriesBook
 from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.statements import load
-from bulkmail.ledger.suppression import Suppressed
+from bulkmail.ledger.suppression import SuppressionList
 from bulkmail.ledger.warm_up import Warming
-
-#: Addresses of the suppression list in one commit.
-_SUPPRESSION_BATCH = 5000
 
 
 class Ledger:
@@ -285,31 +280,9 @@ class Ledger:
         now = self._clock.time()
         return await self._driver.submit(lambda db: run.cut_off(db, campaign_id, None, now))
 
-    async def suppress_add(self, addresses: Iterable[str], reason: str) -> int:
-        """Put addresses on the suppression list; how many were new.
-
-        Who waits in any campaign, and is not claimed, is suppressed at once; who is claimed, when
-        that try did not send.
-        """
-        now = self._clock.time()
-        added = 0
-        for batch in _batches(addresses):
-            added += await self._driver.submit(
-                partial(suppression.add, addresses=batch, reason=reason, now=now)
-            )
-        return added
-
-    async def suppress_remove(self, addresses: Iterable[str]) -> int:
-        """Take addresses off the list; how many were on it. They are pending in the next run."""
-        return await self._driver.submit(lambda db: suppression.remove(db, addresses))
-
-    async def suppressed(self) -> list[Suppressed]:
-        """The suppression list, in the order of the alphabet."""
-        return await self._driver.submit(suppression.every, Kind.READ)
-
-    async def suppressed_among(self, addresses: Iterable[str]) -> set[str]:
-        """Those of `addresses` that are on the list, as they were given: for cc and bcc."""
-        return await self._driver.submit(lambda db: suppression.among(db, addresses), Kind.READ)
+    def suppression(self) -> SuppressionList:
+        """Who gets nothing, from any campaign."""
+        return SuppressionList(self._driver, self._clock)
 
     async def counts(self, campaign_id: int) -> Counts:
         """Deliveries by state, and duplicates."""
@@ -409,9 +382,3 @@ class ScratchLedger(Ledger):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(ScratchDriver(now=clock.time()), clock)
-
-
-def _batches(addresses: Iterable[str]) -> Iterable[list[str]]:
-    iterator = iter(addresses)
-    while batch := list(islice(iterator, _SUPPRESSION_BATCH)):
-        yield batch

@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from functools import partial
+from itertools import islice
 
+from bulkmail.clock import Clock
+from bulkmail.ledger.driver import Driver
+from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.statements import load
 from bulkmail.value_class import value_class
+
+#: Addresses in one commit.
+_BATCH = 5000
 
 
 @value_class
@@ -24,8 +32,42 @@ class Suppressed:
     added_at: float
 
 
+class SuppressionList:
+    """The list of one ledger. Every method raises `LedgerError`."""
+
+    def __init__(self, driver: Driver, clock: Clock) -> None:
+        self._driver = driver
+        self._clock = clock
+
+    async def add(self, addresses: Iterable[str], reason: str) -> int:
+        """Put addresses on it; how many were new.
+
+        Who waits in any campaign, and is not claimed, is suppressed at once; who is claimed, when
+        that try did not send.
+        """
+        now = self._clock.time()
+        added, left = 0, iter(addresses)
+        while batch := list(islice(left, _BATCH)):
+            added += await self._driver.submit(
+                partial(add, addresses=batch, reason=reason, now=now)
+            )
+        return added
+
+    async def remove(self, addresses: Iterable[str]) -> int:
+        """Take addresses off it; how many were on it. They are pending in the next run."""
+        return await self._driver.submit(lambda db: _remove(db, addresses))
+
+    async def all(self) -> list[Suppressed]:
+        """The whole list, in the order of the alphabet."""
+        return await self._driver.submit(_all, Kind.READ)
+
+    async def among(self, addresses: Iterable[str]) -> set[str]:
+        """Those of `addresses` that are on it, as they were given: for cc and bcc."""
+        return await self._driver.submit(lambda db: _among(db, addresses), Kind.READ)
+
+
 def add(connection: sqlite3.Connection, addresses: Iterable[str], reason: str, now: float) -> int:
-    """Put addresses on the list; how many were new to it."""
+    """As `SuppressionList.add`, in one transaction of the caller's."""
     sql = load("suppression")
     mailboxes = [{"mailbox": _mailbox(address)} for address in addresses]
     entries = [mailbox | {"reason": reason, "now": now} for mailbox in mailboxes]
@@ -34,20 +76,17 @@ def add(connection: sqlite3.Connection, addresses: Iterable[str], reason: str, n
     return new
 
 
-def remove(connection: sqlite3.Connection, addresses: Iterable[str]) -> int:
-    """Take addresses off the list; how many were on it."""
+def _remove(connection: sqlite3.Connection, addresses: Iterable[str]) -> int:
     mailboxes = [{"mailbox": _mailbox(address)} for address in addresses]
     statement = load("suppression")["remove"]
     return connection.executemany(statement, mailboxes).rowcount if mailboxes else 0
 
 
-def every(connection: sqlite3.Connection) -> list[Suppressed]:
-    """The whole list, in the order of the alphabet."""
+def _all(connection: sqlite3.Connection) -> list[Suppressed]:
     return [Suppressed(*columns) for columns in connection.execute(load("suppression")["all"])]
 
 
-def among(connection: sqlite3.Connection, addresses: Iterable[str]) -> set[str]:
-    """Those of `addresses` that are on the list, as they were given."""
+def _among(connection: sqlite3.Connection, addresses: Iterable[str]) -> set[str]:
     statement = load("suppression")["is listed"]
     return {
         address

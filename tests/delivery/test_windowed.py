@@ -280,7 +280,7 @@ async def test_who_is_suppressed_meanwhile_is_not_handed_over(
         nonlocal suppressed
         if not suppressed:
             suppressed = True
-            await bench.ledger.suppress_add(["u10@x.example"], "asked")
+            await bench.ledger.suppression().add(["u10@x.example"], "asked")
         return accepted(mail)
 
     transport.answer = suppresses

@@ -140,12 +140,12 @@ async def test_later_passes_are_cancelled_too(book: Book) -> None:
 
 
 async def test_who_is_taken_off_a_list_is_cancelled_instead(book: Book) -> None:
-    await book.ledger.suppress_add(["ann@x.example"], "asked")
+    await book.ledger.suppression().add(["ann@x.example"], "asked")
     await book.enrol("ann")
     await book.ledger.orders(book.id).cancel()
     listed = await book.states()
 
-    await book.ledger.suppress_remove(["ann@x.example"])
+    await book.ledger.suppression().remove(["ann@x.example"])
     await book.ledger.rejudge(book.id)
 
     assert listed == {"ann": "suppressed: on the suppression list"}
@@ -296,7 +296,7 @@ async def test_who_was_put_back_and_is_on_a_list_by_now_is_suppressed(book: Book
     await book.enrol("ann", "bob", "cat")
     for name in ("ann", "bob", "cat"):
         await book.end(name, State.FAILED)
-    await book.ledger.suppress_add(["ann@x.example"], "asked")
+    await book.ledger.suppression().add(["ann@x.example"], "asked")
     await book.ledger.orders(book.id).retry(State.FAILED)
 
     listed = [("bob@x.example", "in the campaign's file")]
@@ -345,7 +345,7 @@ async def test_doubts_are_forgotten_only_where_they_were_chosen(
 async def test_a_doubt_of_who_is_suppressed_is_not_resent(book: Book) -> None:
     await book.enrol("ann", "bob")
     await book.end("ann", State.IN_DOUBT, is_doubt=True)
-    await book.ledger.suppress_add(["ann@x.example"], "asked")
+    await book.ledger.suppression().add(["ann@x.example"], "asked")
 
     assert await book.ledger.orders(book.id).resend() == orders.PutBack(0, 1)
 

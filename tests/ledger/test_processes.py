@@ -60,7 +60,7 @@ from bulkmail.ledger import Ledger
 async def main():
     sys.stdin.read()
     ledger = await Ledger.open(Path(sys.argv[1]), clock=SystemClock())
-    await ledger.suppress_add([sys.argv[2]], "here")
+    await ledger.suppression().add([sys.argv[2]], "here")
     await ledger.close()
 
 asyncio.run(main())
@@ -76,7 +76,7 @@ from bulkmail.ledger import Ledger
 
 async def main():
     ledger = await Ledger.open(Path(sys.argv[1]), clock=SystemClock())
-    print(*(entry.address for entry in await ledger.suppressed()))
+    print(*(entry.address for entry in await ledger.suppression().all()))
     await ledger.close()
 
 asyncio.run(main())
@@ -144,7 +144,7 @@ async def test_processes_that_make_a_ledger_at_once_make_one(
         opener.communicate()
 
     ledger = await Ledger.open(path, clock=clock, read_only=True)
-    assert len(await ledger.suppressed()) == 4
+    assert len(await ledger.suppression().all()) == 4
     await ledger.close()
 
 
@@ -161,7 +161,7 @@ async def test_a_ledger_opened_twice_in_one_process_is_no_less_held(
     other = started(OPEN, str(path), "ann@x.example")
     other.communicate("")
     assert other.returncode == 0
-    await first.suppress_add(["bob@x.example"], "here")
+    await first.suppression().add(["bob@x.example"], "here")
 
     asked = started(LIST, str(path))
     told, _ = asked.communicate("")

@@ -14,7 +14,7 @@ async def test_counts_are_by_state(book: Book) -> None:
     await book.end("b", State.FAILED)
     await book.end("c", State.DEFERRED, due_at=9e9)
     await book.end("d", State.IN_DOUBT)
-    await book.ledger.suppress_add(["e@x.example"], "asked to")
+    await book.ledger.suppression().add(["e@x.example"], "asked to")
 
     assert await book.ledger.counts(book.id) == Counts(
         sent=1, failed=2, deferred=1, in_doubt=1, suppressed=1, pending=1, duplicates=1

@@ -16,7 +16,7 @@ async def test_who_is_suppressed_while_claimed_is_not_marked_and_gets_nothing(
     if tried:
         await book.end("ann", State.DEFERRED, due_at=book.clock.now)
     delivery = await book.claim("ann")
-    await book.ledger.suppress_add(["ann@x.example"], "asked for it")
+    await book.ledger.suppression().add(["ann@x.example"], "asked for it")
 
     assert not await book.run().mark(delivery, book.clock.now)
 
@@ -28,7 +28,7 @@ async def test_a_doubt_that_is_suppressed_while_claimed_is_held(book: Book) -> N
     await book.enrol("ann")
     await book.end("ann", State.IN_DOUBT, is_doubt=True, due_at=book.clock.now)
     delivery = await book.claim("ann")
-    await book.ledger.suppress_add(["ann@x.example"], "asked for it")
+    await book.ledger.suppression().add(["ann@x.example"], "asked for it")
 
     assert not await book.run().mark(delivery, book.clock.now)
 
@@ -43,7 +43,7 @@ async def test_a_doubt_that_is_suppressed_while_claimed_is_held_when_it_is_given
     await book.enrol("ann")
     await book.end("ann", State.IN_DOUBT, is_doubt=True, due_at=book.clock.now)
     delivery = await book.claim("ann")
-    await book.ledger.suppress_add(["ann@x.example"], "asked for it")
+    await book.ledger.suppression().add(["ann@x.example"], "asked for it")
 
     await book.run().release([delivery])
 

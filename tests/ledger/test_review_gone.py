@@ -17,12 +17,12 @@ async def test_nothing_is_written_to_a_file_that_nobody_would_find(
 ) -> None:
     path = tmp_path / "ledger.db"
     ledger = await Ledger.open(path, clock=SystemClock())
-    await ledger.suppress_add(["ann@x.example"], "asked for it")
+    await ledger.suppression().add(["ann@x.example"], "asked for it")
     path.unlink()
     if is_replaced:
         path.touch()
 
     with pytest.raises(LedgerError, match="removed or replaced"):
-        await ledger.suppress_add(["bob@x.example"], "asked for it")
+        await ledger.suppression().add(["bob@x.example"], "asked for it")
 
     await ledger.close()

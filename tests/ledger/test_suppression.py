@@ -10,7 +10,7 @@ async def test_adding_applies_to_who_waits_in_all_campaigns(book: Book) -> None:
     one = book.id
     await book.enrol(new_row(1, "ann", key="4711"), campaign="two")
 
-    assert await book.ledger.suppress_add([" ANN@x.example "], "asked to") == 1
+    assert await book.ledger.suppression().add([" ANN@x.example "], "asked to") == 1
 
     assert await book.states() == {"ann": "suppressed: on the suppression list"}
     book.id = one
@@ -22,7 +22,7 @@ async def test_adding_changes_nobody_who_is_sent_or_failed(book: Book) -> None:
     await book.end("ann", State.SENT)
     await book.end("bob", State.FAILED)
 
-    await book.ledger.suppress_add(["ann@x.example", "bob@x.example"], "asked to")
+    await book.ledger.suppression().add(["ann@x.example", "bob@x.example"], "asked to")
 
     assert await book.states() == {"ann": "sent: so it went", "bob": "failed: so it went"}
 
@@ -31,7 +31,7 @@ async def test_claimed_row_is_suppressed_when_its_try_did_not_send(book: Book) -
     await book.enrol("ann", "bob", "cat")
     ann, bob, cat = await book.run().claim(3)
     everybody = [f"{name}@x.example" for name in ("ann", "bob", "cat")]
-    await book.ledger.suppress_add(everybody, "asked to")
+    await book.ledger.suppression().add(everybody, "asked to")
     assert (await book.ledger.counts(book.id)).pending == 3
 
     await book.run().release([ann])
@@ -49,7 +49,7 @@ async def test_doubt_of_a_listed_address_is_not_resent(book: Book) -> None:
     await book.enrol("ann")
     await book.end("ann", State.IN_DOUBT, is_doubt=True, due_at=book.clock.now)
 
-    await book.ledger.suppress_add(["ann@x.example"], "asked to")
+    await book.ledger.suppression().add(["ann@x.example"], "asked to")
 
     assert await book.states() == {"ann": "in_doubt: so it went"}
     assert await book.run().claim(1) == []
@@ -57,7 +57,7 @@ async def test_doubt_of_a_listed_address_is_not_resent(book: Book) -> None:
 
 
 async def test_list_applies_at_enrolment(book: Book) -> None:
-    await book.ledger.suppress_add(["ann@x.example"], "asked to")
+    await book.ledger.suppression().add(["ann@x.example"], "asked to")
 
     await book.enrol(new_row(1, "ann", address="Ann@X.example"), "bob")
 
@@ -65,9 +65,9 @@ async def test_list_applies_at_enrolment(book: Book) -> None:
 
 
 async def test_who_is_removed_is_pending_in_the_next_run(book: Book) -> None:
-    await book.ledger.suppress_add(["ann@x.example"], "asked to")
+    await book.ledger.suppression().add(["ann@x.example"], "asked to")
     await book.enrol("ann")
-    assert await book.ledger.suppress_remove(["Ann@x.example", "nobody@x.example"]) == 1
+    assert await book.ledger.suppression().remove(["Ann@x.example", "nobody@x.example"]) == 1
     assert (await book.ledger.counts(book.id)).suppressed == 1
 
     await book.ledger.rejudge(book.id)
@@ -76,10 +76,10 @@ async def test_who_is_removed_is_pending_in_the_next_run(book: Book) -> None:
 
 
 async def test_list_is_read_in_order_and_keeps_first_reasons(book: Book) -> None:
-    await book.ledger.suppress_add(["b@x.example", "a@x.example"], "first")
-    assert await book.ledger.suppress_add(["A@x.example", "c@x.example"], "second") == 1
+    await book.ledger.suppression().add(["b@x.example", "a@x.example"], "first")
+    assert await book.ledger.suppression().add(["A@x.example", "c@x.example"], "second") == 1
 
-    found = await book.ledger.suppressed()
+    found = await book.ledger.suppression().all()
     assert [(entry.address, entry.reason) for entry in found] == [
         ("a@x.example", "first"),
         ("b@x.example", "first"),
@@ -89,11 +89,13 @@ async def test_list_is_read_in_order_and_keeps_first_reasons(book: Book) -> None
 
 
 async def test_carbon_copies_are_looked_up_as_they_are_written(book: Book) -> None:
-    await book.ledger.suppress_add(["ann@x.example"], "asked to")
+    await book.ledger.suppression().add(["ann@x.example"], "asked to")
 
-    assert await book.ledger.suppressed_among(["Ann@x.example", "b@x.example"]) == {"Ann@x.example"}
+    assert await book.ledger.suppression().among(["Ann@x.example", "b@x.example"]) == {
+        "Ann@x.example"
+    }
 
 
 async def test_nothing_to_add_is_nothing_added(book: Book) -> None:
-    assert await book.ledger.suppress_add([], "asked to") == 0
-    assert await book.ledger.suppress_remove([]) == 0
+    assert await book.ledger.suppression().add([], "asked to") == 0
+    assert await book.ledger.suppression().remove([]) == 0

@@ -54,7 +54,7 @@ async def test_one_whose_claim_is_lost_is_told_so_and_the_rest_are_written(book:
 
 async def test_who_was_listed_meanwhile_is_suppressed_among_others(book: Book) -> None:
     deliveries = await claimed(book, 5)
-    await book.ledger.suppress_add([deliveries[2].address], "asked")
+    await book.ledger.suppression().add([deliveries[2].address], "asked")
 
     marked = await asyncio.gather(*(book.run().mark(delivery, 5.0) for delivery in deliveries))
 
@@ -75,7 +75,7 @@ async def test_a_result_may_be_asked_for_before_its_mark_is_durable(book: Book) 
 
 async def test_of_a_mark_that_is_refused_no_result_is_written(book: Book) -> None:
     deliveries = await claimed(book, 2)
-    await book.ledger.suppress_add([deliveries[0].address], "asked")
+    await book.ledger.suppression().add([deliveries[0].address], "asked")
     run = book.run()
     asked = []
     for delivery in deliveries:

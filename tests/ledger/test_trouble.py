@@ -134,7 +134,7 @@ async def test_reading_leaves_no_trace(tmp_path: Path, clock: StoppedClock) -> N
     ledger = await Ledger.open(path, clock=clock, read_only=True)
     assert len(await ledger.campaigns()) == 1
     with pytest.raises(LedgerError, match="read-only"):
-        await ledger.suppress_add(["a@x.example"], "x")
+        await ledger.suppression().add(["a@x.example"], "x")
     await ledger.close()
 
     assert (path.read_bytes(), tree(tmp_path)) == before
@@ -170,9 +170,9 @@ async def test_locked_ledger_is_a_sentence(
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(LedgerError, match="another process has kept it locked"):
-        await ledger.suppress_add(["a@x.example"], "x")
+        await ledger.suppression().add(["a@x.example"], "x")
 
     other.execute("ROLLBACK")
     other.close()
-    assert await ledger.suppress_add(["a@x.example"], "x") == 1
+    assert await ledger.suppression().add(["a@x.example"], "x") == 1
     await ledger.close()

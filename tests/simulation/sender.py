@@ -272,7 +272,7 @@ class Sender:
             return record.id
         if plan.suppressed:
             listed = [address(plan, n) for n in range(1, plan.suppressed + 1)]
-            await ledger.suppress_add(listed, "listed")
+            await ledger.suppression().add(listed, "listed")
         path = f"{plan.name}.yaml"
         enrolment = await ledger.begin(
             plan.name, path=path, key_column="email", from_domain="x.example"
