@@ -19,11 +19,9 @@ CREATE TABLE noted (
 ) WITHOUT ROWID;
 """
 
-_NOTE = "INSERT INTO noted VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
-_NOTE_FIRST = (
-    "INSERT INTO noted SELECT ?1, ?2, ?3, ?4, ?5 "
-    "WHERE NOT EXISTS (SELECT 1 FROM noted WHERE path = ?1)"
-)
+_NOTE = "INSERT INTO noted VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+#: Notes in one go: one by one they take as long as it takes to make a message.
+_BATCH = 500
 
 
 class FileOwners:
@@ -35,6 +33,10 @@ class FileOwners:
         self._notes = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._notes.executescript(_SCHEMA)
         self._notes.execute("BEGIN")
+        #: What is not written yet.
+        self._waiting: list[tuple[bytes, str, int, str, bool]] = []
+        #: A bit for the first 24 of each digest: where it is not set, nobody has the file.
+        self._seen = bytearray(1 << 21)
         weakref.finalize(self, self._notes.close)
 
     def problem(
@@ -57,12 +59,15 @@ class FileOwners:
     ) -> tuple[int, str] | None:
         """Note that the row has the file; the row and address that keep it from having it."""
         digest = hashlib.blake2b(os.fsencode(real), digest_size=16).digest()
-        facts = digest, key, row, address.lower(), is_unique
-        # Nearly always it is nobody's yet, and one statement says so.
-        if self._notes.execute(_NOTE_FIRST, facts).rowcount:
-            return None
-        self._notes.execute(_NOTE, facts)
-        if not is_unique:
+        self._waiting.append((digest, key, row, address.lower(), is_unique))
+        place, bit = divmod(int.from_bytes(digest[:3], "big"), 8)
+        # Nearly always it is nobody's yet, and one bit says so.
+        may_be_known = self._seen[place] >> bit & 1
+        self._seen[place] |= 1 << bit
+        if len(self._waiting) >= _BATCH or (may_be_known and is_unique):
+            self._notes.executemany(_NOTE, self._waiting)
+            self._waiting.clear()
+        if not (may_be_known and is_unique):
             return None
         found: tuple[int, str] | None = self._notes.execute(
             "SELECT row, address FROM noted WHERE path = ? AND key <> ? AND address <> ? "
