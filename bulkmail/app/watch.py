@@ -17,7 +17,7 @@ class Watch(Observer, Protocol):
         ...
 
     def checking(self, done: int, total: int | None) -> None:
-        """`done` rows of `total` were read or checked."""
+        """`done` rows of `total` were checked; of None: they were read."""
         ...
 
     def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -153,12 +153,16 @@ def parse_moment(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        moment.timestamp()  # some calendars' ends are no moments everywhere
-    except (ValueError, OverflowError, OSError) as error:
-        raise wrong_usage(
-            f"--date {text} is not a moment such as 2026-12-01T09:00:00+08:00."
-        ) from error
+    except ValueError as error:
+        raise wrong_usage(_no_moment(text)) from error
+    # The calendar's first and last year begin and end elsewhere than it does.
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise wrong_usage(_no_moment(text))
     return moment
+
+
+def _no_moment(text: str) -> str:
+    return f"--date {text} is not a moment such as 2026-12-01T09:00:00+08:00."
 
 
 def in_zone(moment: datetime, campaign: Campaign) -> datetime:

@@ -121,8 +121,9 @@ class BarDisplay:
         return Constrain(Group(*lines), self._width)
 
     def _render_check(self, done: int, total: int | None) -> RenderableType:
-        figures = number(done) if total is None else f"{number(done)} / {number(total)}"
-        return self._row("checking", done, total, figures)
+        if total is None:
+            return self._row("reading", done, None, number(done))
+        return self._row("checking", done, total, f"{number(done)} / {number(total)}")
 
     def _render_bar(self, tally: Tally) -> RenderableType:
         figures = f"{number(tally.done)} / {number(tally.limit)}"

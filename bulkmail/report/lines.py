@@ -54,7 +54,8 @@ class LineDisplay:
         """Say now and then how far the check is."""
         if self._is_due():
             of = "" if total is None else f" of {number(total)}"
-            self._line(f"{self._name}checked {number(done)}{of} rows")
+            what = "read" if total is None else "checked"
+            self._line(f"{self._name}{what} {number(done)}{of} rows")
 
     def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
         """Say how many this run has before it."""

@@ -99,6 +99,7 @@ def test_a_date_without_offset_or_zone_is_in_the_machines(cli: Cli, send: Record
         (["--date", "2026-12-01"], "--dry-run"),
         (["--dry-run", "--date", "soon"], "not a moment"),
         (["--dry-run", "--date", "0001-01-01"], "not a moment"),
+        (["--dry-run", "--date", "9999-12-31T23:59:59-12:00"], "not a moment"),
         (["--row", "1"], "--test-to"),
         (["--email", "a@example.com"], "--test-to"),
         (["--test-to", "a@example.com", "--row", "1", "--email", "b@example.com"], "--row"),

@@ -106,7 +106,7 @@ def test_a_long_check_says_how_far_it_is() -> None:
     clock.now += INTERVAL
     display.checking(13_000, None)
 
-    assert undated(out) == ["checked 12,000 of 50,000 rows", "checked 13,000 rows"]
+    assert undated(out) == ["checked 12,000 of 50,000 rows", "read 13,000 rows"]
 
 
 def test_what_it_waits_for_is_said_once() -> None:
