@@ -93,15 +93,20 @@ def composer_of(
     return Composer(campaign, is_suppressed=is_suppressed, keyring=keyring)
 
 
-def ways_of(campaign: Campaign, environ: Mapping[str, str]) -> tuple[Way, ...]:
+def ways_of(
+    campaign: Campaign, environ: Mapping[str, str], *, has_login: bool = True
+) -> tuple[Way, ...]:
     """The settings of what the campaign is sent by: its servers, or its gateway.
+
+    Where `has_login` is not, they are no good to send by, and need no password.
 
     Raises `ConfigurationError` with all that is wrong with them, and where a package is missing.
     """
     if campaign.sms is None:
-        return server_settings(campaign, environ)
-    _insist_on_client()
-    return (gateway_settings(campaign, environ),)
+        return server_settings(campaign, environ, has_login=has_login)
+    if has_login:
+        _insist_on_client()
+    return (gateway_settings(campaign, environ, has_login=has_login),)
 
 
 def ways_as_written(campaign: Campaign) -> tuple[Fault, ...]:

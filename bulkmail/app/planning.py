@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
+from bulkmail.app.channel import ways_of
 from bulkmail.app.enrolling import Pass, domain_of, enrolled_id
 from bulkmail.app.listing import opened_list
 from bulkmail.app.scratch import real_ledger, scratch_ledger
@@ -20,7 +21,7 @@ from bulkmail.ledger.limits import BUCKETS, STRETCH
 from bulkmail.report.silence import Silence
 from bulkmail.schedule.estimate import Estimate, Outlet, Quota, estimate
 from bulkmail.schedule.timetable import timetable, window_in
-from bulkmail.settings import Way, domain_limits, server_settings
+from bulkmail.settings import Way, domain_limits
 from bulkmail.value_class import value_class
 
 #: Seconds of one message on one connection, where no limit says more: an ordinary submission
@@ -59,7 +60,7 @@ async def plan(campaign: Campaign, environ: Mapping[str, str], ledger: Path | No
     """
     surroundings = Surroundings.ordinary(Silence())
     now = surroundings.clock.time()
-    ways = server_settings(campaign, environ)
+    ways = ways_of(campaign, environ, has_login=False)
     table = timetable(campaign.model.schedule)
     async with real_ledger(campaign, ledger, surroundings.clock) as real:
         handled = await real.series().handled(campaign.name, None if table is None else table.at)

@@ -162,8 +162,15 @@ async def chosen(
         first = await ledger.rows(campaign_id, limit=1, states=[State.PENDING])
         if first:
             return first[0]
+        counts = await ledger.counts(campaign_id)
+        if not counts.failed:
+            why = "all are suppressed"
+        elif counts.suppressed:
+            why = "all are suppressed, or bad rows"
+        else:
+            why = "all are bad rows"
         raise ConfigurationError(
-            campaign.fault(("recipients",), "nobody on the list gets a message: all are suppressed")
+            campaign.fault(("recipients",), f"nobody on the list gets a message: {why}")
         )
     email = as_listed(campaign, email)
     delivery = await ledger.delivery(campaign_id, row=row, email=email)

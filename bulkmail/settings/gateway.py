@@ -23,6 +23,15 @@ from bulkmail.settings.values import PasswordSource, ServerSettings
 from bulkmail.value_class import value_class
 
 IHUYI_ENDPOINT = "https://106.ihuyi.com/webservice/sms.php?method=Submit"
+#: The keys in which an account's secrets may stand, as if they were not written.
+_WITHOUT_SECRETS: dict[str, object] = {
+    "account": None,
+    "password": None,
+    "query": {},
+    "headers": {},
+    "form": {},
+    "json_": None,
+}
 #: Where a gateway stands that is written in the campaign itself.
 _INLINE: Loc = ("gateway",)
 _PORTS = {"https": 443, "http": 80}
@@ -81,8 +90,10 @@ class GatewaySettings:
 Way: TypeAlias = ServerSettings | GatewaySettings
 
 
-def gateway_settings(campaign: Campaign, environ: Mapping[str, str]) -> GatewaySettings:
-    """The campaign's gateway.
+def gateway_settings(
+    campaign: Campaign, environ: Mapping[str, str], *, has_login: bool = True
+) -> GatewaySettings:
+    """The campaign's gateway; without what is secret of it where `has_login` is not.
 
     Raises `ConfigurationError` with all the faults: no gateway, a variable that is not set, an
     address to which nothing is sent without TLS.
@@ -93,6 +104,8 @@ def gateway_settings(campaign: Campaign, environ: Mapping[str, str]) -> GatewayS
     model, loc = chosen_gateway(sms, campaign.project)
     if model is None:
         raise ConfigurationError(campaign.fault(("gateway",), _none(sms, campaign)))
+    if not has_login:
+        model = model.model_copy(update=_WITHOUT_SECRETS)
     return _Maker(campaign, environ, model, loc).settings()
 
 

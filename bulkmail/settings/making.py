@@ -72,8 +72,10 @@ def retry_settings(campaign: Campaign) -> RetrySettings:
     )
 
 
-def server_settings(campaign: Campaign, environ: Mapping[str, str]) -> tuple[ServerSettings, ...]:
-    """The campaign's servers, in its order, complete.
+def server_settings(
+    campaign: Campaign, environ: Mapping[str, str], *, has_login: bool = True
+) -> tuple[ServerSettings, ...]:
+    """The campaign's servers, in its order, complete; but for passwords where `has_login` is not.
 
     The campaign's own `servers`; else those of the defaults; else all of bulkmail.yaml's. Raises
     `ConfigurationError` with all the faults: no server at all, a variable that is not set, a file
@@ -82,7 +84,7 @@ def server_settings(campaign: Campaign, environ: Mapping[str, str]) -> tuple[Ser
     written = list(_written_servers(campaign))
     if not written:
         raise ConfigurationError(campaign.fault(("servers",), NO_SERVERS))
-    makers = [_Maker(campaign, environ, server) for server in written]
+    makers = [_Maker(campaign, environ, server, has_login=has_login) for server in written]
     made = [maker.settings() for maker in makers]
     faults = [fault for maker in makers for fault in maker.faults]
     names = [settings.name for settings in made]
@@ -195,8 +197,16 @@ def _rates(model: ServerModel, provider: Provider | None) -> tuple[Rate, ...]:
 class _Maker:
     """Makes one server's settings, and notes what is wrong on the way."""
 
-    def __init__(self, places: Places, environ: Mapping[str, str], written: _WrittenServer) -> None:
+    def __init__(
+        self,
+        places: Places,
+        environ: Mapping[str, str],
+        written: _WrittenServer,
+        *,
+        has_login: bool = True,
+    ) -> None:
         self._written = written
+        self._has_login = has_login
         self._look_up = Lookup(places, environ, written.loc, written.folders)
 
     @property
@@ -220,7 +230,7 @@ class _Maker:
             ca_file=self._look_up.ca_file(model.ca_file),
             verify=model.verify,
             username=self._look_up.text("username", model.username),
-            password=self._look_up.password(model.password),
+            password=self._look_up.password(model.password) if self._has_login else None,
             auth=model.auth,
             rates=_rates(model, provider),
             connections=model.connections,

@@ -50,6 +50,41 @@ def test_who_is_suppressed_or_at_fault_is_not_counted(project: MailProject, cli:
     assert foreseen(cli)["recipients"] == 1
 
 
+def test_a_password_is_not_needed(project: MailProject, cli: Cli) -> None:
+    login = {"username": "me", "password": "${UNSET_PASSWORD}"}
+    project.servers({**NOWHERE, "rate": "60/min", **login})
+    project.many(60)
+    project.save()
+
+    assert seconds(foreseen(cli)) == pytest.approx(60, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        {"provider": "ihuyi", "account": "${UNSET}", "password": "${UNSET}"},
+        {
+            "url": "https://sms.example/send",
+            "headers": {"Authorization": "Bearer ${UNSET}"},
+            "json": {"to": "{{ mobile }}", "key": "${UNSET}"},
+            "success": {"status": 200},
+        },
+    ],
+    ids=["ihuyi", "http"],
+)
+def test_text_messages_are_foreseen_without_their_secrets(
+    project: MailProject, cli: Cli, gateway: dict[str, object]
+) -> None:
+    project.write("campaigns/list.csv", "mobile\n13800138000\n13800138001\n")
+    project.keys = {"channel": "sms", "content": "Hello.", "recipients": "list.csv"}
+    project.save(gateway={**gateway, "rate": "60/min"})
+
+    found = foreseen(cli)
+
+    assert found["recipients"] == 2
+    assert list(dict(found["servers"]).values()) == [2]  # type: ignore[call-overload]
+
+
 async def test_only_who_is_new_is_counted(project: MailProject, cli: Cli) -> None:
     async with scripted() as server:
         project.servers(server.url())

@@ -295,3 +295,23 @@ async def test_a_preview_is_what_the_recipient_gets(project: MailProject) -> Non
     assert without_date(by_address.content) == without_date(bob.content)
     assert by_row.envelope.forward_paths == bob.recipients
     assert b"Hello Ada" in first.content
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ("bad\n", "all are bad rows"),
+        ("a@example.com\n", "all are suppressed"),
+        ("a@example.com\nbad\n", "all are suppressed, or bad rows"),
+    ],
+)
+async def test_why_nobody_on_the_list_can_be_shown(
+    project: MailProject, rows: str, why: str
+) -> None:
+    project.write("campaigns/list.csv", "email,name\n" + rows.replace("\n", ",N\n"))
+    project.write("campaigns/gone.txt", "a@example.com\n")
+    project.save(suppress="gone.txt")
+    project.servers({"host": "127.0.0.1", "port": 9, "security": "none"})
+
+    with pytest.raises(ConfigurationError, match=f"gets a message: {why}$"):
+        await project.send(test_to="me@example.com", skip_invalid=True)
