@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from bulkmail.fate import FileNote
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.value_class import value_class
 
 
@@ -20,6 +21,8 @@ class Enclosure:
     sha256: str
     #: As it is encoded in the message: one of the message's chunks, the very same object.
     body: bytes = field(repr=False)
+    #: The same for the system to send; None: nobody else has it.
+    shared: SharedFile | None = field(default=None, repr=False, compare=False)
     #: Whose it is, where it is one row's own file.
     note: FileNote | None = None
     #: What a person should know of it; "": nothing.

@@ -36,6 +36,7 @@ def file_part(
         size=file.size,
         sha256=file.sha256,
         body=file.body.content,
+        shared=file.shared,
         note=note,
         remark=remark,
     )

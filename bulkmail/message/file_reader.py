@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
+from dataclasses import field
 from pathlib import Path
 
 from aiofiles.os import wrap
 
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.message.transfer_encoding import Encoded, base64_lines, is_plain_content, plain
 from bulkmail.value_class import value_class
 
@@ -35,12 +37,15 @@ class FileBody:
     sha256: str
     #: ``utf-8`` for text beyond ASCII: a reader has to be told. Else nothing.
     charset: str = ""
+    #: The body again, for whoever sends it.
+    shared: SharedFile | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, content: bytes, body: Encoded | None = None, charset: str = "") -> FileBody:
         """The body of a file with this content; base64, unless it is encoded already."""
         digest = hashlib.sha256(content).hexdigest()
-        return cls(body or base64_lines(content), len(content), digest, charset)
+        body = body or base64_lines(content)
+        return cls(body, len(content), digest, charset, SharedFile(body.content))
 
 
 class FileReader:

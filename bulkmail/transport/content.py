@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bulkmail.errors import ConnectionLost
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.smtp.commands import Command
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport.blocks import blocks
+from bulkmail.transport.blocks import Piece, blocks
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.stream import Bytes
 
@@ -33,7 +34,7 @@ def _nothing() -> Group | None:
 
 async def pour(
     conversation: Conversation,
-    chunks: Iterable[bytes],
+    pieces: Iterable[Piece],
     size_bytes: int,
     behind: Callable[[], Group | None] = _nothing,
 ) -> Reply:
@@ -50,13 +51,16 @@ async def pour(
     conversation.start_clock()
     ridden = 0
     is_begun = False
-    for block, is_last in blocks(chunks):
+    for block, is_last in blocks(pieces):
         if (refusal := _interruption(conversation, is_begun=is_begun)) is not None:
             return refusal
-        if is_last:
-            block.append(conversation.close_content(size_bytes))
-            ridden = _ride(conversation, block, behind())
-        conversation.write(block)
+        if isinstance(block, SharedFile):
+            conversation.send_file(block)
+        else:
+            if is_last:
+                block.append(conversation.close_content(size_bytes))
+                ridden = _ride(conversation, block, behind())
+            conversation.write(block)
         is_begun = True
         await conversation.ease()
     conversation.start_clock()
@@ -110,7 +114,7 @@ class Parcel:
     #: The last of them is a BDAT.
     commands: Sequence[Command]
     #: The commands as bytes, and the content.
-    pieces: Sequence[bytes]
+    pieces: Sequence[Piece]
     size: int
     #: Called just before its end is handed over, with where that is in all that is `written`.
     open: Callable[[int], None]
@@ -138,5 +142,8 @@ async def post(conversation: Conversation, parcels: Sequence[Parcel]) -> None:
             for parcel in parcels:
                 end += parcel.size
                 parcel.open(end)
-        conversation.write(block)
+        if isinstance(block, SharedFile):
+            conversation.send_file(block)
+        else:
+            conversation.write(block)
         await conversation.ease(is_ahead=True)

@@ -19,6 +19,7 @@ from ssl import SSLContext
 from typing import NoReturn
 
 from bulkmail.errors import ConnectionLost, PlaintextInjected, ProtocolViolation, SessionError
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.smtp.commands import Auth, AuthResponse, Command, EndOfData, Quit
 from bulkmail.smtp.dialogue import Dialogue, Exchange
 from bulkmail.smtp.reply import Reply
@@ -132,6 +133,11 @@ class Conversation:
         """Hand bytes over, whatever they are."""
         self.written += sum(map(len, pieces))
         self.stream.write(pieces)
+
+    def send_file(self, file: SharedFile) -> None:
+        """Hand a file over. Nothing else may be until `ease` has come back."""
+        self.written += len(file)
+        self.stream.send_file(file)
 
     def start_clock(self) -> None:
         """A step begins, and with it the time it may take."""

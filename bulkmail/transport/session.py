@@ -22,6 +22,7 @@ from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.states import State
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.smtp.transparency import stuff
+from bulkmail.transport.blocks import Piece, with_files
 from bulkmail.transport.content import Group, pour
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.opening import Connect, Facts, Opening
@@ -355,8 +356,11 @@ class Session:
         chunks: Iterable[bytes] = mail.chunks
         if mail.has_dot_line is not False:
             chunks = stuff(chunks)
+        pieces: Iterable[Piece] = chunks
+        if self._conversation.stream.sends_files:
+            pieces = with_files(chunks, mail.files)
         transaction.is_open = True
-        return await pour(self._conversation, chunks, mail.size, behind)
+        return await pour(self._conversation, pieces, mail.size, behind)
 
     async def _take_back(self, transaction: Transaction) -> None:
         """Leave a transaction that is not to be completed, so that the next one may begin."""

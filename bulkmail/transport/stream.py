@@ -24,8 +24,10 @@ from bulkmail.errors import (
     StageTimeout,
     TlsFailed,
 )
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.dialling import dial
+from bulkmail.transport.file_sending import IS_ABLE, FileSending
 from bulkmail.transport.inbox import Inbox, InboxProtocol
 from bulkmail.transport.outbox import outbox_of
 
@@ -70,6 +72,15 @@ class Stream(Protocol):
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
         """TLS's facts; None in plaintext."""
+        ...
+
+    @property
+    def sends_files(self) -> bool:
+        """Whether there is a `send_file`: in plaintext, where the system can."""
+        ...
+
+    def send_file(self, file: SharedFile) -> None:
+        """Hand a file over, which is open. Returns at once; it is congested until that has left."""
         ...
 
     def write(self, chunks: Sequence[Bytes]) -> None:
@@ -123,6 +134,8 @@ class SmtpStream:
         #: What was written and waits for the outbox.
         self._held: list[Bytes] = []
         self._held_size = 0
+        #: The file that is on its way: all that is written meanwhile is held.
+        self._sending: FileSending | None = None
         self._is_open = True
 
     @classmethod
@@ -151,12 +164,15 @@ class SmtpStream:
     @property
     def is_congested(self) -> bool:
         """Whether more content should wait."""
-        return self._writer.transport.get_write_buffer_size() > HIGH_WATER
+        return (
+            self._sending is not None or self._writer.transport.get_write_buffer_size() > HIGH_WATER
+        )
 
     @property
     def unsent(self) -> int:
         """Octets that were written and have not left this process."""
-        return self._held_size + self._writer.transport.get_write_buffer_size()
+        left = 0 if self._sending is None else self._sending.left
+        return self._held_size + left + self._writer.transport.get_write_buffer_size()
 
     @property
     def has_ended(self) -> bool:
@@ -190,6 +206,25 @@ class SmtpStream:
         elif is_first:
             self._outbox.put(self._send)
 
+    @property
+    def sends_files(self) -> bool:
+        """Whether there is a `send_file`."""
+        return IS_ABLE and self._inbox.socket is not None
+
+    def send_file(self, file: SharedFile) -> None:
+        """Hand a file over."""
+        if self._inbox.socket is None or self._sending is not None:
+            raise RuntimeError("one file at a time, and in plaintext")
+        self._send()
+        if self._writer.is_closing():
+            self.write([file.content])
+            return
+        transport, (descriptor, _) = self._writer.transport, self._inbox.socket
+        try:
+            self._sending = FileSending(file, transport, descriptor, self._file_ended)
+        except OSError:
+            self.write([file.content])
+
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""
         return self._inbox.take()
@@ -209,7 +244,7 @@ class SmtpStream:
         inbox = self._inbox
         try:
             while inbox.is_empty and not inbox.has_ended:
-                if not self._protocol.is_congested:
+                if self._sending is None and not self._protocol.is_congested:
                     return None
                 await inbox.news(deadline)
         except TimeoutError as error:
@@ -258,11 +293,13 @@ class SmtpStream:
         if self._is_open:
             self._is_open = False
             self._outbox.connections -= 1
+        if self._sending is not None:
+            self._sending.stop()
         self._writer.transport.abort()
 
     def _send(self) -> None:
         """Give what is held to the transport, which sends as much as the system takes at once."""
-        if not self._held or self._writer.is_closing():
+        if not self._held or self._sending is not None or self._writer.is_closing():
             # What is held when a connection is lost stays unsent.
             return
         chunks, self._held, self._held_size = self._held, [], 0
@@ -271,6 +308,17 @@ class SmtpStream:
             self._writer.write(chunks[0])
         else:
             self._writer.writelines(chunks)
+
+    def _file_ended(self, failure: OSError | None) -> None:
+        if failure is None:
+            self._sending = None
+            self._send()
+            self._inbox.wake()
+        else:
+            # Nothing can be sent any more. What the server said before is read; the file stays
+            # unsent, and so does all behind it.
+            self._inbox.set_exception(failure)
+            self._writer.transport.abort()
 
     def _given(self, stage: Stage) -> bytes:
         data, failure = self._inbox.take(), self._inbox.failure

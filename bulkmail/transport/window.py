@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import copy
 from collections import deque
+from collections.abc import Iterable
 
 from bulkmail.errors import ProtocolViolation, SessionError
 from bulkmail.smtp.commands import Bdat
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
-from bulkmail.transport.blocks import BLOCK_SIZE
+from bulkmail.transport.blocks import BLOCK_SIZE, Piece, with_files
 from bulkmail.transport.content import Parcel, post
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.transaction import Transaction
@@ -81,7 +82,10 @@ class Window:
         """
         mail = transaction.mail
         commands = (*transaction.envelope, Bdat(mail.size))
-        pieces = [*[command.encode() for command in commands], *mail.chunks]
+        content: Iterable[Piece] = mail.chunks
+        if self._conversation.stream.sends_files:
+            content = with_files(mail.chunks, mail.files)
+        pieces = [*[command.encode() for command in commands], *content]
         parcel = Parcel(commands, pieces, sum(map(len, pieces)), transaction.open)
         if self._waiting_size + parcel.size > BLOCK_SIZE:
             await self.flush()

@@ -16,6 +16,7 @@ from simulation.temper import Act
 from simulation.wiretap import Wiretap
 
 from bulkmail.errors import ConnectFailed, ConnectionLost, StageTimeout, TlsFailed
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.opening import Connect
 from bulkmail.transport.stream import HIGH_WATER, Bytes
@@ -102,6 +103,7 @@ class SimStream:
     local_address = "192.0.2.7"
     peer_address = "192.0.2.25"
     ssl_object: ssl.SSLObject | None = None
+    sends_files = False
 
     def __init__(self, network: Network, books: Books, process: Process) -> None:
         self._network = network
@@ -153,6 +155,9 @@ class SimStream:
             self._under_way += len(piece)
             self._out_at = max(self._out_at, self._loop.time() + self._network.delay(self._books))
             self._later(self._out_at, self._reach_server, piece)
+
+    def send_file(self, file: SharedFile) -> None:
+        raise AssertionError("this stream sends no files")
 
     def peek(self) -> bytes:
         octets = bytes(self._arrived)

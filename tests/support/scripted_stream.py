@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from bulkmail.errors import ConnectionLost, StageTimeout
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.session import Session
 from bulkmail.transport.stream import Bytes
@@ -53,6 +54,7 @@ class ScriptedStream:
         self.is_tls = False
         self._hangs = asyncio.Event()
         self.is_congested = False
+        self.sends_files = False
         self.unsent = 0
         self.has_ended = False
         self.local_address = "192.0.2.7"
@@ -114,6 +116,9 @@ class ScriptedStream:
         data = b"".join(chunks)
         self.writes.append(data)
         self._written += data
+
+    def send_file(self, file: SharedFile) -> None:
+        raise AssertionError("this stream sends no files")
 
     def peek(self) -> bytes:
         if self._steps and self._steps[0][0] == "blurts":

@@ -15,6 +15,9 @@ from support.real_server import LOOPBACK, Peer, serving
 
 from bulkmail.clock import SystemClock
 from bulkmail.errors import ConnectionLost, PlaintextInjected, SessionError, StageTimeout, TlsFailed
+from bulkmail.message.enclosure import Enclosure
+from bulkmail.message.mail_object import MailObject
+from bulkmail.message.shared_file import SharedFile
 from bulkmail.settings import Security, ServerSettings
 from bulkmail.transport.certificate import parse_certificate
 from bulkmail.transport.session import Session
@@ -244,7 +247,7 @@ async def test_a_cancelled_handshake_leaves_nothing_open(settings: ServerSetting
 
 
 async def test_big_content_goes_out_under_tls(
-    settings: ServerSettings, server_context: Contexts, mail_object: Callable[..., object]
+    settings: ServerSettings, server_context: Contexts, mail_object: Callable[..., MailObject]
 ) -> None:
     received = bytearray()
 
@@ -260,10 +263,15 @@ async def test_big_content_goes_out_under_tls(
         return
 
     content = (b"y" * 70 + b"\r\n") * 50_000
+    # In plaintext the system would send it.
+    shared = SharedFile(content)
+    assert [shared.opens(), shared.opens()] == [False, True]
+    file = Enclosure(name="a", size=1, sha256="", body=content, shared=shared)
+    mail = replace(mail_object(content=content), files=(file,))
     async with serving(behave, server_context()) as port:
         session = await open_at(settings, port)
         async with asyncio.timeout(PATIENCE):
-            result = await session.send(mail_object(content=content), unmarked)  # type: ignore[arg-type]  # a fixture's factory
+            result = await session.send(mail, unmarked)
         session.abort()
 
     assert result.is_accepted
