@@ -39,12 +39,16 @@ def test_the_file_is_closed_with_its_owner(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_where_nothing_can_be_written_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
     def full(*rest: object, **more: object) -> None:
+        tries.append(rest)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     file = SharedFile(CONTENT)
 
-    assert [file.opens() for _ in range(3)] == [False] * 3
+    assert [file.opens() for _ in range(4)] == [False] * 4
+    assert len(tries) == 1
     with pytest.raises(ValueError, match="not opened"):
         assert file.descriptor
