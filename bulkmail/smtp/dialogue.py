@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from bulkmail.errors import (
@@ -25,7 +24,8 @@ from bulkmail.smtp.commands import Auth, AuthResponse, Bdat, Command, Ehlo, Gree
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import CLOSING, Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
-from bulkmail.smtp.states import HOPED, STRAGGLERS, TRANSITIONS, State
+from bulkmail.smtp.states import HOPED, LEADS, State
+from bulkmail.value_class import value_class
 
 # Members by these names: through their class, each look is a call in Python.
 _READY = State.READY
@@ -35,7 +35,7 @@ _CLOSED = State.CLOSED
 _END_OF_DATA = Stage.END_OF_DATA
 
 
-@dataclass(slots=True)
+@value_class
 class Exchange:
     """A command and the reply to it."""
 
@@ -129,7 +129,14 @@ class Dialogue:
                     self._take_unasked(reply)
                     continue
                 command = outstanding[0]
-                self._move(command, reply)
+                leads = LEADS[self.state].get(command.stage)
+                if leads is None or reply.code == CLOSING or reply.code // 100 not in leads:
+                    self._take_odd(command, reply)
+                else:
+                    self.state = leads[reply.code // 100]
+                    # What says something of the session ends its group.
+                    if command.ends_group and reply.is_positive:
+                        self._note(command, reply)
                 outstanding.popleft()
                 exchanges.append(Exchange(command, reply))
         except ProtocolViolation as violation:
@@ -201,26 +208,13 @@ class Dialogue:
             raise _violation(f"a reply nobody asked for: {reply}", reply)
         self._close(reply)
 
-    def _move(self, command: Command, reply: Reply) -> None:
-        """Go where `reply` to `command` leads."""
+    def _take_odd(self, command: Command, reply: Reply) -> None:
+        """A reply that is not in the table."""
         if reply.code == CLOSING:
             self._close(reply)
-            return
-        state, stage = self.state, command.stage
-        if state is _CLOSED:
-            # What was pipelined before a 421 arrived is answered.
-            return
-        replies = TRANSITIONS[state].get(stage) or STRAGGLERS.get(state, {}).get(stage, {})
-        self.state = replies.get(reply.severity) or self._unmoved(command, reply)
-        # What says something of the session ends its group.
-        if command.ends_group and reply.is_positive:
-            self._note(command, reply)
-
-    def _unmoved(self, command: Command, reply: Reply) -> State:
-        """Where a reply leads that is not in the table."""
-        if reply.is_transient or reply.is_permanent:
-            return self.state
-        raise _violation(f"{reply} in reply to {command.stage} in {self.state.value}", reply)
+        elif self.state is not _CLOSED and not (reply.is_transient or reply.is_permanent):
+            # CLOSED: replies to what was pipelined before a 421 arrived.
+            raise _violation(f"{reply} in reply to {command.stage} in {self.state.value}", reply)
 
     def _note(self, command: Command, reply: Reply) -> None:
         """Keep what a positive reply says of the session."""

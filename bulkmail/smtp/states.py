@@ -124,6 +124,17 @@ STRAGGLERS: dict[State, dict[Stage, dict[Severity, State]]] = {
 }
 
 
+#: Where a reply leads in each state, whether its command may be sent there or was sent ahead; by
+#: the first digit.
+LEADS: dict[State, dict[Stage, dict[int, State]]] = {
+    state: {
+        stage: {int(severity): target for severity, target in replies.items()}
+        for stage, replies in (stages | STRAGGLERS.get(state, {})).items()
+    }
+    for state, stages in TRANSITIONS.items()
+}
+
+
 def _hoped(replies: dict[Severity, State], state: State) -> State:
     return replies.get(COMPLETION) or replies.get(INTERMEDIATE) or state
 

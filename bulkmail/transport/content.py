@@ -15,7 +15,7 @@ from bulkmail.message.shared_file import SharedFile
 from bulkmail.smtp.commands import Command
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport.blocks import Piece, blocks
+from bulkmail.transport.blocks import Piece, blocks_of
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.stream import Bytes
 
@@ -51,7 +51,7 @@ async def pour(
     conversation.start_clock()
     ridden = 0
     is_begun = False
-    for block, is_last in blocks(pieces):
+    for block, is_last in blocks_of(pieces, size_bytes):
         if (refusal := _interruption(conversation, is_begun=is_begun)) is not None:
             return refusal
         if isinstance(block, SharedFile):
@@ -62,7 +62,8 @@ async def pour(
                 ridden = _ride(conversation, block, behind())
             conversation.write(block)
         is_begun = True
-        await conversation.ease()
+        if conversation.stream.is_congested:
+            await conversation.ease()
     conversation.start_clock()
     reply = (await conversation.hear()).reply
     _weigh(conversation, reply, ridden)
@@ -137,7 +138,8 @@ async def post(conversation: Conversation, parcels: Sequence[Parcel]) -> None:
     for parcel in parcels:
         conversation.expect(parcel.commands)
     end = conversation.written
-    for block, is_last in blocks(piece for parcel in parcels for piece in parcel.pieces):
+    pieces = [piece for parcel in parcels for piece in parcel.pieces]
+    for block, is_last in blocks_of(pieces, sum(parcel.size for parcel in parcels)):
         if is_last:
             for parcel in parcels:
                 end += parcel.size
@@ -146,4 +148,5 @@ async def post(conversation: Conversation, parcels: Sequence[Parcel]) -> None:
             conversation.send_file(block)
         else:
             conversation.write(block)
-        await conversation.ease(is_ahead=True)
+        if conversation.stream.is_congested:
+            await conversation.ease(is_ahead=True)

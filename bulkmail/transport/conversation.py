@@ -150,10 +150,10 @@ class Conversation:
         cancellation.
         """
         while not self.heard:
-            stage = self.stage
+            stage, deadline = self._wait()
             self.insist(stage)
             try:
-                self._take(await self.stream.read(stage, self._deadline))
+                self._take(await self.stream.read(stage, deadline))
             except BaseException as error:
                 self._fall(error, stage)
                 raise
@@ -183,9 +183,9 @@ class Conversation:
         Unless it is written ahead of replies, one that comes ends the waiting.
         """
         while self.stream.is_congested and (is_ahead or not self.heard):
-            stage = self.stage
+            stage, deadline = self._wait()
             try:
-                data = await self.stream.drain_or_read(stage, self._deadline)
+                data = await self.stream.drain_or_read(stage, deadline)
                 if data is None:
                     return
                 self._take(data)
@@ -274,9 +274,10 @@ class Conversation:
         if self._scribe is not None:
             self._scribe.note(text)
 
-    @property
-    def _deadline(self) -> float:
-        return self._since + self._timeout_of(self.dialogue.oldest_stage or _IDLE)
+    def _wait(self) -> tuple[Stage, float]:
+        """The step we are in, and until when the server may take its time."""
+        oldest = self.dialogue.oldest_stage or _IDLE
+        return _DATA if self._dot else oldest, self._since + self._timeout_of(oldest)
 
     def insist(self, stage: Stage) -> None:
         """Raise where nothing more can come of this conversation."""

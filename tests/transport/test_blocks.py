@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from bulkmail.message.enclosure import Enclosure
 from bulkmail.message.shared_file import SharedFile
 from bulkmail.transport import blocks as module
-from bulkmail.transport.blocks import BLOCK_SIZE, Piece, blocks, with_files
+from bulkmail.transport.blocks import BLOCK_SIZE, Piece, blocks, blocks_of, with_files
 from bulkmail.transport.stream import Bytes
 
 
@@ -82,3 +82,13 @@ def test_a_small_file_is_written_in_every_message() -> None:
     found = [list(with_files([file.body], [file])) for _ in range(3)]
 
     assert found == [[file.body]] * 3
+
+
+@pytest.mark.parametrize("size", [0, BLOCK_SIZE, BLOCK_SIZE + 1])
+def test_content_of_about_a_block_s_size_is_cut_or_not_and_is_the_same(size: int) -> None:
+    chunks = [b"a", b"b" * (size - 1)] if size else []
+
+    found = list(blocks_of(chunks, size))
+
+    assert b"".join(piece for block, _ in found for piece in octets(block)) == b"".join(chunks)
+    assert [is_last for _, is_last in found] == ([False, True] if size > BLOCK_SIZE else [True])
