@@ -6,6 +6,7 @@ campaigns ask for (`pdf:`, `must_contain:`) is imported for those alone.
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,8 @@ class Attachment:
         self._content_id = content_id
         self._must_contain = must_contain
         self._shared: dict[str, FileBody] = {}
+        #: Rows that are composed at once wait for the first one's reading of a shared file.
+        self._reading = asyncio.Lock()
 
     @property
     def shared_path(self) -> Path | None:
@@ -122,19 +125,24 @@ class Attachment:
 
     async def _body(self, row: Row, path: Path, kind: str, reader: FileReader) -> FileBody | None:
         """The file's body; a shared one is read by the first row and kept."""
-        if kind in self._shared:
-            return self._shared[kind]
+        if self.shared_path is None:
+            return await self._read(row, path, kind, reader)
+        if (kept := self._shared.get(kind)) is not None:
+            return kept
+        async with self._reading:
+            file = self._shared.get(kind) or await self._read(row, path, kind, reader)
+            if file is not None:
+                self._shared[kind] = file
+            return file
+
+    async def _read(self, row: Row, path: Path, kind: str, reader: FileReader) -> FileBody | None:
         try:
-            file = await reader.read(path, kind, at_once=row.is_alone)
+            return await reader.read(path, kind, at_once=row.is_alone)
         except OSError as error:
             row.add(self._path.fault(f"{path.name} cannot be read: {error.strerror or error}"))
-            return None
         except ValueError as error:
             row.add(self._path.fault(f"{path.name} {error}"))
-            return None
-        if self.shared_path is not None:
-            self._shared[kind] = file
-        return file
+        return None
 
 
 def inline_images(campaign: Campaign, templates: Templates) -> list[Attachment]:

@@ -1,5 +1,6 @@
 """Files that go with a message: right bytes, right name, right row."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from message.sample_project import INSTANT, Project, delivery
 
+from bulkmail.message import file_reader
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults
+from bulkmail.message.transfer_encoding import Encoded, base64_lines
 
 
 async def test_shared_and_personal_files_arrive_byte_for_byte(project: Project) -> None:
@@ -46,6 +49,30 @@ async def test_a_shared_file_is_encoded_once_for_all_rows(project: Project) -> N
     assert [part.get_filename() for part in project.parsed(mails[1]).iter_attachments()] == [
         "n2.bin"
     ]
+
+
+async def test_20_mb_for_many_who_are_composed_at_once_are_encoded_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = []
+
+    def counted(content: bytes) -> Encoded:
+        encoded.append(len(content))
+        return base64_lines(content)
+
+    monkeypatch.setattr(file_reader, "base64_lines", counted)
+    project.file("big.bin", bytes(20_000_000))
+    composer = project.composer(attachments=["big.bin"])
+
+    mails = await asyncio.gather(
+        *(composer.compose(delivery(row=n, name=f"n{n}"), INSTANT) for n in range(200))
+    )
+
+    assert encoded == [20_000_000]
+    # All of them at once take little more than one: what is shared is there once.
+    octets = {id(chunk): len(chunk) for mail in mails for chunk in mail.chunks}
+    assert sum(octets.values()) < 28_500_000
+    assert len({id(mail.files[0].shared) for mail in mails}) == 1
 
 
 async def test_an_inline_image_is_what_the_html_shows(project: Project) -> None:
