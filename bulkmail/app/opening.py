@@ -18,7 +18,7 @@ from bulkmail.campaign.occurrence_name import series_of
 from bulkmail.campaign.project import nearest_project
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, Fault
-from bulkmail.ledger import CampaignRecord, Ledger
+from bulkmail.ledger import CampaignRecord, Ledger, MemoryLedger
 from bulkmail.value_class import value_class
 
 #: Campaigns that are named where another one is asked for.
@@ -39,11 +39,17 @@ async def readable(
 ) -> AsyncIterator[tuple[Ledger, str | None]]:
     """The ledger to read, and the campaign's name in it. Nothing is made or changed.
 
-    Raises `ConfigurationError` where there is none.
+    Raises `ConfigurationError` where there is none: but a project's own, as long as nothing was
+    sent, is an empty one to who asks for no campaign.
     """
     place, name = _find(where, campaign, given)
-    _insist_on(place.path)
-    ledger = await Ledger.open(place.path, clock=SystemClock(), read_only=True)
+    clock = SystemClock()
+    ledger: Ledger
+    if campaign is None and given is None and not place.path.exists():
+        ledger = MemoryLedger(clock=clock)
+    else:
+        _insist_on(place.path)
+        ledger = await Ledger.open(place.path, clock=clock, read_only=True)
     try:
         yield ledger, name
     finally:

@@ -48,7 +48,9 @@ def remove(addresses: _Addresses, *, ledger: LedgerOption = None) -> None:
     from bulkmail.app import records
 
     count = run(records.suppress_remove(Path.cwd(), addresses, ledger_path(ledger)))
-    say(f"{counted(count, 'address', 'addresses')} removed.")
+    others = len({address.lower() for address in addresses}) - count
+    unknown = f" {others} {'was' if others == 1 else 'were'} not on the list." if others > 0 else ""
+    say(f"{counted(count, 'address', 'addresses')} removed.{unknown}")
     _tell_next(ledger)
 
 

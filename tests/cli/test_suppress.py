@@ -33,6 +33,27 @@ def test_addresses_are_put_on_the_list_and_taken_off(
     ]
 
 
+def test_who_was_not_on_the_list_is_told(cli: Cli, fake: Fake) -> None:
+    fake("records", suppress_remove=Recorder(1))
+
+    result = cli("suppress", "remove", "a@example.com", "A@example.com", "typo@example.com")
+
+    assert result.out.startswith("1 address removed. 1 was not on the list.\n")
+
+
+def test_in_a_project_that_sent_nothing_the_lists_are_empty(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "templates").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    listed, stands = cli("suppress", "list", "--json"), cli("status", "--json")
+
+    assert (listed.code, json.loads(listed.out)) == (0, [])
+    assert (stands.code, json.loads(stands.out)) == (0, [])
+    assert not (tmp_path / ".bulkmail").exists()
+
+
 def test_files_are_imported(cli: Cli, fake: Fake) -> None:
     recorder = Recorder(1)
     fake("records", suppress_import=recorder)
