@@ -114,8 +114,9 @@ class Composer:
         if addressees is None:
             raise AssertionError("a row without addressees holds a fault")
         chunks, has_dot_line = frame.content(header, parts, delivery.message_id)
+        files = tuple([part.file for part in parts if part.file is not None])
         if is_signed:
-            chunks = self._signer.signed(chunks, instant)
+            chunks = self._signer.signed(chunks, instant, files)
         return MailObject(
             envelope=addressees.envelope,
             chunks=chunks,
@@ -124,7 +125,7 @@ class Composer:
             left_out=addressees.left_out,
             row=delivery.row,
             address=delivery.address,
-            files=tuple([part.file for part in parts if part.file is not None]),
+            files=files,
         )
 
     def fingerprint(self) -> str:

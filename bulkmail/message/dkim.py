@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bulkmail.message.dkim_canonical import BodyHash, relaxed_fields, relaxed_value
+from bulkmail.message.enclosure import Enclosure
 
 if TYPE_CHECKING:  # cryptography is slow to import: only for who has keys
     from bulkmail.message.dkim_key import DkimKey
@@ -47,17 +48,21 @@ class DkimSigner:
         #: Whether anything is signed at all.
         self.has_keys = bool(self._signatures)
 
-    def signed(self, chunks: tuple[bytes, ...], instant: datetime) -> tuple[bytes, ...]:
+    def signed(
+        self, chunks: tuple[bytes, ...], instant: datetime, files: Iterable[Enclosure] = ()
+    ) -> tuple[bytes, ...]:
         """The content with its signatures in front.
 
-        The whole header section is in the first chunk. Chunks but the first stay the same objects.
+        The whole header section is in the first chunk. Chunks but the first stay the same objects;
+        `files` are the bodies among them.
         """
+        base64_bodies = {id(file.body) for file in files if file.is_base64}
         first = chunks[0]
         end = first.index(_END_OF_HEADER)
         body = BodyHash()
         body.feed(first[end + len(_END_OF_HEADER) :])
         for chunk in chunks[1:]:
-            body.feed(chunk)
+            body.feed(chunk, is_base64=id(chunk) in base64_bodies)
         names, fields = _signed_fields(first[:end])
         tags = _tags(int(instant.timestamp()), names, body.digest())
         relaxed = relaxed_value(tags)

@@ -23,6 +23,8 @@ class Enclosure:
     body: bytes = field(repr=False)
     #: The same for the system to send; None: nobody else has it.
     shared: SharedFile | None = field(default=None, repr=False, compare=False)
+    #: Whether its body is base64: no space is in it but line ends.
+    is_base64: bool = False
     #: Whose it is, where it is one row's own file.
     note: FileNote | None = None
     #: What a person should know of it; "": nothing.

@@ -37,6 +37,7 @@ def file_part(
         sha256=file.sha256,
         body=file.body.content,
         shared=file.shared,
+        is_base64=file.body.encoding == "base64",
         note=note,
         remark=remark,
     )

@@ -130,10 +130,11 @@ def test_signatures_are_folded_and_the_same_for_the_same_instant() -> None:
 async def test_a_whole_letter_is_signed_with_both_keys(project: Project) -> None:
     project.template("a.html", "<p>录用  通知书</p>\n\n\n" * 40)
     project.file("handbook.pdf", b"%PDF" * 5000)
+    project.file("former.eml", b"Subject: two  spaces \r\n\r\nand  more\t\r\n")
     campaign = project.campaign(
         html="a.html",
         reply_to="hr@example.com",
-        attachments=["handbook.pdf"],
+        attachments=["handbook.pdf", "former.eml"],
         headers={"Feedback-ID": "1:offer:example", "List-Id": "<news.example.com>"},
         unsubscribe={"url": "https://example.com/u?t={token}", "secret": "0123456789abcdef"},
     )
