@@ -32,8 +32,11 @@ def encoded_words(text: str, room: int = MAX_WORD) -> list[str]:
     raw = text.encode()
     budget = (room if _LEAST <= room <= MAX_WORD else MAX_WORD) - _OVERHEAD
     octets = len(raw)
-    q_size = octets + 2 * len(raw.translate(None, _Q_SINGLE))
-    if q_size <= (octets + 2) // 3 * 4:
+    b_size = (octets + 2) // 3 * 4
+    # As in a body (`encode_text`): what is mostly beyond ASCII is B, and that is known at once.
+    if octets + 8 * (octets - len(text)) // 3 <= b_size and (
+        (q_size := octets + 2 * len(raw.translate(None, _Q_SINGLE))) <= b_size
+    ):
         if q_size <= budget:
             return [f"=?utf-8?q?{_q(raw)}?="]
         costs = (len(_q(character.encode())) for character in text)
