@@ -216,6 +216,7 @@ class Pass:
                     self._looked_at_one()
         else:
             await self._check_together(enrolment, self._composer, crew)
+        self._watch.checking(self.inspection.rows, self.inspection.rows)
         await self._files.end()
         self.inspection.changed_files = self._files.notice()
 

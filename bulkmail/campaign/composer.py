@@ -273,17 +273,21 @@ class EventComposer:
         )
 
     def _syntax_fault(self, error: yaml.MarkedYAMLError) -> Fault:
-        mark = error.problem_mark or error.context_mark
+        context, problem = error.context or "", error.problem or ""
+        is_unclosed = "quoted scalar" in context and "end of stream" in problem
+        mark = (None if is_unclosed else error.problem_mark) or error.context_mark
         place = None if mark is None else Place(mark.line + 1, mark.column + 1)
-        if error.problem == "found character that cannot start any token":
+        if is_unclosed:
+            sentence = "a quote is opened here and never closed"
+        elif problem == "found character that cannot start any token":
             sentence = "a tab, @, ` or % that begins a value; indent by spaces, quote text"
-        elif "tab character" in (error.problem or ""):
+        elif "tab character" in problem:
             sentence = "a tab where YAML is indented; indent by spaces"
-        elif "nesting depth" in (error.problem or ""):
+        elif "nesting depth" in problem:
             # libyaml reads ahead, and newer ones have a bound of their own, beyond ours.
             return self._fault((), place, _TOO_DEEP)
         else:
-            sentence = ", ".join(part for part in (error.context, error.problem) if part)
+            sentence = ", ".join(part for part in (context, problem) if part)
         return self._fault((), place, f"not YAML: {sentence}")
 
 
