@@ -62,8 +62,14 @@ class FileSending:
             count = os.sendfile(self._socket, self._file.descriptor, offset, self.left)
         except BlockingIOError:
             return
-        except OSError as error:
+        except ConnectionError as error:
             self._end(error)
+            return
+        except OSError:
+            # Where the file lies, or what guards this process, does not let the system send it.
+            self._transport.write(memoryview(self._file.content)[offset:])
+            self.left = 0
+            self._end()
             return
         self.left -= count
         if not count:
