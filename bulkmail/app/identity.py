@@ -93,10 +93,14 @@ async def refuse_to_mail_again(
 
 
 async def refuse_new_name(ledger: Ledger, campaign: Campaign) -> None:
-    """Raise `ConfigurationError` when this file was sent under another name."""
-    known = await ledger.campaign_at(ledger_name_of_file(campaign))
+    """Raise `ConfigurationError` when this file was sent under another name, and not this one."""
+    path = ledger_name_of_file(campaign)
+    known = await ledger.campaign_at(path)
     if known is None or not known.generation or known.name == campaign.name:
         return
+    before = await ledger.campaign(campaign.name)
+    if before is not None and before.generation and before.path == path:
+        return  # It had this name already: who has a message by it is known.
     series, own = series_of(known.name), series_of(campaign.name)
     if series == own:
         return

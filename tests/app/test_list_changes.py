@@ -193,6 +193,37 @@ async def test_a_new_name_and_a_new_key_are_refused_in_one_go_and_noticed_by_the
     assert [f"`send` will refuse: {fault}" for fault in told] == list(checked.notices[:2])
 
 
+async def test_a_file_that_takes_a_former_name_of_its_own_back_goes_on_under_it(
+    project: MailProject,
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        project.save(name="first")
+        await project.send(limit=1)
+        project.save(name="second")
+        await project.send(as_new=True)
+
+        project.save(name="first")
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent_in_run) == (0, 2)
+    assert set(server.got.values()) == {2}
+
+
+async def test_a_file_that_takes_the_name_of_another_file_is_refused(project: MailProject) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send()
+        other = project.write("campaigns/other.yaml", project.path.read_bytes())
+        await send(Campaign.load(other), SendOptions(as_new=True))
+
+        project.save(name="other")
+        with pytest.raises(ConfigurationError, match="this file was sent as letter"):
+            await project.send()
+
+    assert set(server.got.values()) == {2}
+
+
 async def test_a_key_put_back_goes_on(project: MailProject) -> None:
     async with scripted() as server:
         project.servers(server.url())
