@@ -7,6 +7,7 @@ import contextlib
 import sys
 
 from bulkmail import SMTPClient
+from bulkmail.transport.client import Letter
 
 _HEAD = "From: people@example.com\r\nTo: reader{n}@example.com\r\nSubject: hello\r\n\r\n"
 _LINE = "Nothing to see in this line of a message of two kilobytes.\r\n"
@@ -17,8 +18,11 @@ def _content(n: int) -> bytes:
     return (head + _LINE * ((2048 - len(head)) // len(_LINE))).encode()
 
 
-async def _worker(port: int, numbers: range) -> None:
-    letters = [("people@example.com", [f"reader{n}@example.com"], _content(n)) for n in numbers]
+def _letters(numbers: range) -> list[Letter]:
+    return [("people@example.com", [f"reader{n}@example.com"], _content(n)) for n in numbers]
+
+
+async def _worker(port: int, letters: list[Letter]) -> None:
     async with (
         SMTPClient("127.0.0.1", port, security="none") as client,
         contextlib.aclosing(client.send_all(letters)) as all_sent,
@@ -29,9 +33,10 @@ async def _worker(port: int, numbers: range) -> None:
 
 
 async def _main(port: int, messages: int, connections: int) -> None:
+    made = [_letters(range(first, messages, connections)) for first in range(connections)]
     async with asyncio.TaskGroup() as tasks:
-        for first in range(connections):
-            tasks.create_task(_worker(port, range(first, messages, connections)))
+        for letters in made:
+            tasks.create_task(_worker(port, letters))
 
 
 if __name__ == "__main__":

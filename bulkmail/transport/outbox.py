@@ -9,6 +9,7 @@ microseconds by it.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
@@ -22,15 +23,22 @@ class Outbox:
         self.connections = 0
 
     def put(self, send: Callable[[], None]) -> None:
-        """Have `send` called in the loop's next round, with the others'. It must not raise."""
+        """Have `send` called in the loop's next round, with the others'.
+
+        What it raises is for the loop's exception handler, and the others are called all the same.
+        """
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._send)
         self._waiting.append(send)
 
     def _send(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for send in waiting:
-            send()
+        waiting, self._waiting = deque(self._waiting), []
+        try:
+            while waiting:
+                waiting.popleft()()
+        finally:
+            for send in waiting:
+                self.put(send)
 
 
 _outboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = WeakKeyDictionary()

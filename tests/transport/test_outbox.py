@@ -53,6 +53,24 @@ async def test_what_is_put_while_others_are_sent_is_sent_in_the_round_behind() -
     assert sent == ["late"]
 
 
+async def test_who_fails_keeps_nobody_from_sending() -> None:
+    outbox, sent, told = Outbox(), list[str](), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what["exception"]))
+
+    def fail() -> None:
+        raise failure
+
+    failure = RuntimeError("the handle is closed")
+    outbox.put(lambda: sent.append("one"))
+    outbox.put(fail)
+    outbox.put(lambda: sent.append("two"))
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+    assert sent == ["one", "two"]
+    assert told == [failure]
+
+
 async def test_a_loop_has_one_outbox() -> None:
     loop = asyncio.get_running_loop()
 
