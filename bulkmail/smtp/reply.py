@@ -24,8 +24,6 @@ from bulkmail.value_class import value_class
 MAX_LINE_BYTES = 4096
 #: Longest reply we accept, all lines together. Real EHLO replies stay far below 4 kB.
 MAX_REPLY_BYTES = 65536
-#: The one code that RFC 5321 gives to it.
-CLOSING = 421
 #: The one code that RFC 5321, 3.8 gives to a server that closes.
 CLOSING = 421
 #: Replies of one line that are remembered; with one more all are forgotten.

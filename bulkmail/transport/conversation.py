@@ -357,7 +357,9 @@ class Conversation:
             self.abort("it was cut off in the middle")
             return
         if not error.host:
-            error.args = (f"{self.host}: {error} ({stage.value})",)
+            # It may quote what answers nothing, which no mask has seen yet.
+            error.args = (f"{self.host}: {self.mask.text(str(error))} ({stage.value})",)
+            error.reply = self.mask.text(error.reply)
             error.host = self.host
         error.stage = stage
         self.note(str(error))

@@ -51,6 +51,10 @@ class Mask:
         long = [text for text in self._hidden if len(text) >= _LONG]
         return replace(reply, lines=tuple(_without(long, line) for line in reply.lines))
 
+    def text(self, text: str) -> str:
+        """`text`, which quotes what answers no command, without what is hidden."""
+        return self._line(text)
+
     def reply(self, reply: Reply) -> Reply:
         """`reply`, to AUTH, without what is hidden."""
         if self.hides_challenges and reply.is_intermediate:

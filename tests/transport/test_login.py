@@ -304,6 +304,24 @@ async def test_a_password_that_the_server_repeats_is_shown_nowhere(
     assert "******** is wrong" in shown
 
 
+@pytest.mark.parametrize(
+    "broken", [f"S: 250 nobody asked for {SECRET}", f"S: I am no reply, {PLAIN}, {SECRET}"]
+)
+async def test_a_password_in_what_breaks_the_rules_is_shown_nowhere(
+    broken: str, script: ScriptedStream, open_session: OpenSession, lines: list[str]
+) -> None:
+    script.plays(offers("PLAIN")).plays(f"C: AUTH PLAIN {PLAIN}\nS: 235 ok\n{broken}")
+
+    session = await open_session(**LOGIN)
+    with pytest.raises(ProtocolViolation) as caught:
+        await session.noop()
+
+    told = repr((caught.value, caught.value.reply, lines))
+    assert "********" in str(caught.value)
+    assert SECRET not in told
+    assert PLAIN not in told
+
+
 @pytest.mark.parametrize("step", ["first", "second"])
 async def test_a_cancelled_login_leaves_nothing_open(
     script: ScriptedStream, open_session: OpenSession, step: str
