@@ -46,6 +46,9 @@ class _Alone(Conductor):
     def _wait_at_most(self, seconds: int) -> None:
         """Nobody else begins anything meanwhile."""
 
+    def _patiently(self, statement: str) -> None:
+        self._connection.execute(statement)
+
 
 @dataclass
 class Disk:

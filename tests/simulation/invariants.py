@@ -77,6 +77,7 @@ def broken(world: World) -> Iterator[Broken]:
     yield from _hammered(world)
     yield from _two_at_once(world)
     yield from _too_many_doubts(world)
+    yield from _beyond_number(world)
     yield from _against_their_will(world, taken)
 
 
@@ -234,6 +235,24 @@ def _most_doubts(world: World, of: int) -> int:
         share(settings.connections, 0, of) * (settings.window if temper.chunking else 1)
         for settings, temper in zip(story.settings, story.tempers, strict=True)
     )
+
+
+def _beyond_number(world: World) -> Iterator[Broken]:
+    """`--limit` counts whom servers took, and who was tried for good or for bad otherwise."""
+    campaign = world.story.campaign
+    rows = {address(campaign, number) for number in range(1, campaign.rows + 1)}
+    for sender in world.senders:
+        if sender.plan.limit is None:
+            continue
+        name = sender.process.name
+        taken = {
+            r for books in world.books for t in books.taken if t.by == name for r in t.recipients
+        }
+        tried = (taken & rows) | world.tried[name]
+        if len(tried) > sender.plan.limit:
+            yield Broken(
+                "no more recipients than wanted", f"{name}: {len(tried)} of {sender.plan.limit}"
+            )
 
 
 def _against_their_will(world: World, taken: dict[str, list[Taken]]) -> Iterator[Broken]:

@@ -73,7 +73,7 @@ def _refuses_for_now(made: Temper, dice: Random) -> None:
 def _refuses_for_good(made: Temper, dice: Random) -> None:
     made.unknown = dice.choice((0.02, 0.1, 0.3))
     strike = Strike(fault="5xx at end of data", reply=b"554 5.7.1 looks like spam")
-    _strike(made, "end of data", dice.choice((0.0, 0.03, 0.1)), strike)
+    _strike(made, "end of data", dice.choice((0.03, 0.1)), strike)
 
 
 def _greylists(made: Temper, dice: Random) -> None:
@@ -86,7 +86,7 @@ def _storms(made: Temper, dice: Random) -> None:
 
 
 def _has_quota(made: Temper, dice: Random) -> None:
-    made.quota = dice.randint(8, 40)
+    made.quota = dice.randint(5, 30)
     made.quota_reply = dice.choice(
         (b"452 4.2.2 daily sending quota exceeded", b"550 5.4.5 daily user sending limit exceeded")
     )

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from bulkmail.app.processes import child
+from bulkmail.app.processes import child, crew
 from bulkmail.app.processes.crew import Crew
 from bulkmail.app.processes.door import Door
 from bulkmail.campaign.units import Demand
@@ -24,6 +24,7 @@ from bulkmail.delivery.limiter import Limiter, Slot
 from bulkmail.delivery.results import Results
 from bulkmail.delivery.retry import Decision, RetryAt, RetryPolicy
 from bulkmail.delivery.splitting import Splitting
+from bulkmail.delivery.turns import Turns
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import Ledger, limits
@@ -429,6 +430,31 @@ def refused_login_not_passed_on() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def number_not_divided() -> Iterator[None]:
+    """Every child may try as many recipients as the whole run."""
+    with patch.object(crew, "share", lambda whole, *_: whole):
+        yield
+
+
+@contextlib.contextmanager
+def window_beyond_limits() -> Iterator[None]:
+    """Messages go ahead of their replies whatever limit holds them back."""
+
+    def is_free(self: Turns, delivery: Delivery, mail: MailObject) -> bool:
+        return self._may_begin(delivery)
+
+    with patch.object(Turns, "is_free", is_free), patch.object(Turns, "check_free", lambda _: None):
+        yield
+
+
+@contextlib.contextmanager
+def followers_take_no_turn() -> Iterator[None]:
+    """Who rides behind a final dot goes without a slot."""
+    with patch.object(Turns, "take_now", lambda self, delivery, _: self._may_begin(delivery)):
+        yield
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -462,5 +488,8 @@ MUTATIONS: dict[str, Mutation] = {
         connections_not_divided,
         domains_not_divided,
         refused_login_not_passed_on,
+        number_not_divided,
+        window_beyond_limits,
+        followers_take_no_turn,
     )
 }

@@ -37,7 +37,7 @@ class Verdict:
 
 #: Seconds between two looks at the switches of a run. A run takes one each second, and a wait of
 #: hours would be little else.
-_ATTENTION = 60.0
+_ATTENTION = 300.0
 
 
 def play(seed: int, *, is_kept: bool = False) -> Verdict:

@@ -29,6 +29,8 @@ class Taken:
     server: str
     message_id: str
     recipients: tuple[str, ...]
+    #: The run that handed it over.
+    by: str
 
 
 @dataclass
@@ -240,6 +242,7 @@ class ServerSide:
                     server=self._books.name,
                     message_id=found[1].decode() if found else "",
                     recipients=tuple(self._recipients),
+                    by=self._client,
                 )
             )
         self._forget()

@@ -129,13 +129,14 @@ def copies(campaign: CampaignPlan, number: int) -> tuple[str, ...]:
     )
 
 
-#: From so many rows to so many, and how often.
-_LISTS = ((20, 49), (50, 64), (65, 160))
-_LISTS_OFTEN = (42, 50, 8)
+#: From so many rows to so many, and how often: half of them 50 and more, and some next to nothing.
+_LISTS = ((1, 30), (50, 56), (57, 130))
+_LISTS_OFTEN = (42, 52, 6)
 
-
+#: Share of the runs of several processes that something befalls: what can befall those alone.
+_OF_FAMILIES = 0.65
 #: Share of the stories whose campaign is sent by several processes.
-_SIBLINGS = 0.25
+_SIBLINGS = 0.27
 
 
 def tell(seed: int) -> Story:
@@ -182,6 +183,7 @@ def _with_siblings(story: Story, dice: Random) -> Story:
     if dice.random() >= _SIBLINGS:
         return story
     of = dice.choice((2, 2, 3))
+    runs = story.runs if len(story.runs) > 1 else (_run(dice, story.campaign.rows), *story.runs)
     # Each has to have a connection of its own, or it is not started.
     return replace(
         story,
@@ -190,12 +192,18 @@ def _with_siblings(story: Story, dice: Random) -> Story:
             replace(limit, connections=limit.connections and max(of, limit.connections))
             for limit in story.limits
         ),
-        runs=tuple(_of_siblings(run, of, story.campaign.rows, dice) for run in story.runs),
+        runs=tuple(_of_siblings(run, of, story.campaign.rows, dice) for run in runs),
     )
 
 
 def _of_siblings(run: RunPlan, of: int, rows: int, dice: Random) -> RunPlan:
-    whom = dice.choice((Whom.CHILD, Whom.PARENT, Whom.PARENT, Whom.ALL))
+    whom = dice.choice((Whom.CHILD, Whom.PARENT, Whom.ALL))
+    if run.befalls is not Befalls.NOTHING and dice.random() < _OF_FAMILIES:
+        # What befalls families alone, of many other things that befall them as well.
+        befalls = dice.choice((Befalls.KILL, Befalls.PAUSE, Befalls.TAKEOVER))
+        whom = Whom.PARENT if befalls is Befalls.KILL else Whom.CHILD
+        seconds = 61 + dice.choice((1.0, 30.0)) if befalls is Befalls.TAKEOVER else run.seconds
+        run = replace(run, befalls=befalls, seconds=seconds)
     if run.befalls in (Befalls.PAUSE, Befalls.TAKEOVER) and whom is Whom.PARENT:
         whom = Whom.CHILD
     count = dice.choice((0, 1, 2))
@@ -267,7 +275,7 @@ def _settings(dice: Random, number: int, temper: Temper, *, weighted: bool) -> S
         auth="plain",
         rates=_rates(dice),
         connections=dice.choice((1, 2, 4, 4, 8)),
-        messages_per_connection=dice.choice((0, 3, 10, 100)),
+        messages_per_connection=dice.choice((0, 4, 20, 100)),
         connection_lifetime=dice.choice((20.0, 300.0)),
         timeout=30.0,
         data_timeout=dice.choice((60.0, 600.0)),

@@ -11,7 +11,7 @@ from random import Random
 from simulation.disk import Disk, SimDriver
 from simulation.loop import NeverEnds, VirtualLoop
 from simulation.network import Line, Network
-from simulation.process import Process
+from simulation.process import PROCESS, Process
 from simulation.sender import Machine, Sender, VirtualClock
 from simulation.smtp_server import Books
 from simulation.story import Befalls, CampaignPlan, RunPlan, Story, Whom, address
@@ -86,6 +86,8 @@ class World:
         self.to_domains: dict[str, list[HandedOver]] = defaultdict(list)
         #: Of each run and domain, the connections that had a message for it.
         self.busy: dict[tuple[str, str], list[Busy]] = defaultdict(list)
+        #: Of each run, whom it tried, as its own report has it.
+        self.tried: dict[str, set[str]] = defaultdict(set)
         self.senders: list[Sender] = []
         #: What broke while the story happened.
         self.broken: list[Broken] = []
@@ -323,6 +325,8 @@ class World:
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """The engine recorded a try."""
         self._note("attempt", delivery.key, attempt.state.value, attempt.reason)
+        if (process := PROCESS.get()) is not None and attempt.state is not State.PENDING:
+            self.tried[process.run].add(delivery.address)
         if attempt.due_at is not None:
             self._due[delivery.address] = attempt.due_at
         retry = self.campaign_of(delivery.address).retry
