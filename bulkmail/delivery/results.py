@@ -64,6 +64,9 @@ class Results:
             if is_written and writing.result():
                 self._shared.tally.book(attempt)
                 self._shared.observer.attempted(tried.delivery, attempt)
+            elif is_written and attempt.state is not State.PENDING:
+                # Another run has the row by now: under this one's limit it was tried all the same.
+                self._shared.tally.settle([tried.delivery.id])
         finally:
             self.done(tried.delivery, _due_at(attempt) if is_written else 0.0)
 

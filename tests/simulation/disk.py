@@ -9,6 +9,7 @@ has written, and does not know.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import sqlite3
 from collections.abc import Callable
@@ -26,11 +27,14 @@ from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
 @functools.cache
 def _blank() -> bytes:
     """A ledger with its schema, and nothing in it: made once for all seeds."""
-    connection = open_memory(0.0)
-    try:
-        return connection.serialize()
-    finally:
-        connection.close()
+    with (
+        contextlib.closing(open_memory(0.0)) as made,
+        contextlib.closing(sqlite3.connect(":memory:")) as small,
+    ):
+        # A statement touches a few pages, and each is copied before it is written to.
+        small.execute("PRAGMA page_size = 1024")
+        small.executescript("\n".join(made.iterdump()))
+        return small.serialize()
 
 
 def _opened(image: bytes) -> sqlite3.Connection:

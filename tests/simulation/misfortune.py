@@ -42,7 +42,7 @@ def _strike(made: Temper, stage: str, share: float, strike: Strike) -> None:
 
 
 def _splits(made: Temper, dice: Random) -> None:
-    made.splitting = dice.choice((0.05, 0.3, 0.9))
+    made.splitting = dice.choice((0.05, 0.2, 0.6))
 
 
 def _stalls(made: Temper, dice: Random) -> None:
@@ -54,7 +54,7 @@ def _stalls(made: Temper, dice: Random) -> None:
 def _drops(made: Temper, dice: Random) -> None:
     made.content_loss = dice.choice((0.1, 0.3))
     made.splitting = max(made.splitting, 0.2)
-    share = dice.choice((0.03, 0.1, 0.2))
+    share = dice.choice((0.03, 0.08, 0.15))
     for stage in dice.sample((*_OPENING, *_COMMANDS, *_COMMANDS), 5):
         act = dice.choice((Act.RESET, Act.CLOSE))
         _strike(made, stage, share, Strike(fault=f"drop at {_class(stage)}", act=act))
@@ -67,7 +67,7 @@ def _class(stage: str) -> str:
 def _refuses_for_now(made: Temper, dice: Random) -> None:
     for stage in dice.sample(_COMMANDS, 3):
         strike = Strike(fault=f"4xx at {stage}", reply=dice.choice(_REFUSALS[stage]))
-        _strike(made, stage, dice.choice((0.03, 0.1, 0.3)), strike)
+        _strike(made, stage, dice.choice((0.03, 0.1, 0.2)), strike)
 
 
 def _refuses_for_good(made: Temper, dice: Random) -> None:

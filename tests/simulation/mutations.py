@@ -442,7 +442,8 @@ def window_beyond_limits() -> Iterator[None]:
     """Messages go ahead of their replies whatever limit holds them back."""
 
     def is_free(self: Turns, delivery: Delivery, mail: MailObject) -> bool:
-        return self._may_begin(delivery)
+        is_plain = len(mail.envelope.forward_paths) == 1 and delivery.doubts == 0
+        return is_plain and self._may_begin(delivery)
 
     with patch.object(Turns, "is_free", is_free), patch.object(Turns, "check_free", lambda _: None):
         yield

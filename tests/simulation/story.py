@@ -130,8 +130,8 @@ def copies(campaign: CampaignPlan, number: int) -> tuple[str, ...]:
 
 
 #: From so many rows to so many, and how often: half of them 50 and more, and some next to nothing.
-_LISTS = ((1, 30), (50, 56), (57, 130))
-_LISTS_OFTEN = (42, 52, 6)
+_LISTS = ((1, 24), (50, 54), (55, 120))
+_LISTS_OFTEN = (43, 52, 5)
 
 #: Share of the runs of several processes that something befalls: what can befall those alone.
 _OF_FAMILIES = 0.65
