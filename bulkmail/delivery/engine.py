@@ -83,6 +83,8 @@ class Engine:
         self._limit = settings.limit
         self._deferred = _DEFERRED if shared.shut_for is None else _BY_READER
         self._outlook = Outlook(shared.ledger)
+        #: Whether something was in hand when the present look began.
+        self._had_in_hand = False
         if self._limit is not None:
             shared.tally.tried = {}
 
@@ -134,6 +136,8 @@ class Engine:
         result = None
         while result is None:
             self._outlook.look(self._shared.control.listen())
+            # Whoever is given back while the ledger is asked may not be in its answers.
+            self._had_in_hand = self._in_hand > 0
             result = await self._step()
         self._shared.observer.waiting("", None)
         await self._finish()
@@ -252,8 +256,6 @@ class Engine:
 
     async def _nobody_due(self) -> RunResult | None:
         now = self._shared.clock.time()
-        # Whoever is given back while the ledger is asked is not in its answer.
-        had_in_hand = self._in_hand > 0
         gates = self._shared.gates.all()
         shut = [gate for gate in gates if gate.opens_at > now]
         # A full group is no reason to look again: whoever leaves it is.
@@ -272,7 +274,7 @@ class Engine:
                 next_gate = gate
         if next_gate is not None and (due_at is None or next_gate.opens_at < due_at):
             return await self._wait_for(next_gate, now)
-        if had_in_hand or self._in_hand:
+        if self._had_in_hand or self._in_hand:
             await self._shared.control.news(due_at)
             return None
         if due_at is None and self._outlook.is_fresh(scopes):

@@ -86,8 +86,10 @@ def _faults_of_ours(world: World) -> Iterator[Broken]:
         task = sender.task
         if task is not None and task.done() and not task.cancelled():
             error = task.exception()
-            # A takeover begins the pass over the list anew: the former one is over, and says so.
-            is_fenced = isinstance(error, LedgerError) and world.is_fenced(sender)
+            # Of a run that was taken over in its pass over the list and who took over, one begins
+            # the pass anew: that of the other is over, and it says so.
+            is_one_of_two = world.is_fenced(sender) or sender.takes_over is not None
+            is_fenced = isinstance(error, LedgerError) and is_one_of_two
             if error is not None and not is_fenced:
                 yield Broken("no fault of ours", f"{sender.process.name}: {error!r}")
 

@@ -11,7 +11,7 @@ from simulation.torture import mutated
 FOUND: dict[str, tuple[int, ...]] = {
     "mark_after_the_dot": (0,),
     "mark_not_awaited": (0,),
-    "mark_not_synced": (197, 160),
+    "mark_not_synced": (21, 197),
     "epoch_not_checked": (24, 137),
     "claim_ignores_lease": (20, 34),
     "limiter_per_worker": (7,),
@@ -34,13 +34,13 @@ FOUND: dict[str, tuple[int, ...]] = {
     "refused_copies_forgotten": (4,),
     "rest_is_sent_to_all": (4,),
     "over_for_who_is_shut_out": (9, 0),
-    "all_claims_freed_by_a_death": (197, 29),
-    "dead_child_not_buried": (29, 10),
-    "connections_not_divided": (7,),
+    "all_claims_freed_by_a_death": (21, 197),
+    "dead_child_not_buried": (3, 29),
+    "connections_not_divided": (3, 7),
     "domains_not_divided": (249,),
     "refused_login_not_passed_on": (68,),
     "number_not_divided": (3,),
-    "window_beyond_limits": (4,),
+    "window_beyond_limits": (21, 4),
     "followers_take_no_turn": (13,),
 }
 
