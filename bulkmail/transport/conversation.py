@@ -166,7 +166,12 @@ class Conversation:
 
     def open_content(self) -> None:
         """Begin the content, after 354. What comes from here on answers the end of data."""
-        self._dot = self.dialogue.send(EndOfData())
+        try:
+            self._dot = self.dialogue.send(EndOfData())
+        except BaseException as error:
+            # A 421, or what nobody asked for, came in one read with the 354.
+            self._fall(error, _DATA)
+            raise
 
     def close_content(self, size_bytes: int) -> bytes:
         """The final dot, which is to be written now, behind so much content."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.scripted_stream import Marks, OpenSession, ScriptedStream
+from support.scripted_stream import WHERE, Marks, OpenSession, ScriptedStream
 
 from bulkmail.delivery.ports import Session as SessionPort
 from bulkmail.errors import (
@@ -708,3 +708,27 @@ async def test_the_transcript_shows_both_sides_and_content_as_one_line(
         "C: .",
         "S: 250 queued",
     ]
+
+
+@pytest.mark.parametrize("behind", ["250 nobody asked for it", "421 going down"])
+async def test_what_comes_with_the_354_and_ends_the_session_names_host_and_stage(
+    behind: str, script: ScriptedStream, pipelined: Opened, mail_object: Make, mark: Marks
+) -> None:
+    session = await pipelined()
+    script.plays(
+        f"""
+        C: MAIL FROM:<a@x.example>
+        C: RCPT TO:<b@y.example>
+        C: DATA
+        S: 250 ok
+        S: 250 ok
+        S: 354 go on
+        S: {behind}
+        """
+    )
+
+    with pytest.raises(SessionError, match=behind) as caught:
+        await session.send(mail_object(), mark)
+
+    assert (caught.value.host, caught.value.stage) == (WHERE, Stage.DATA)
+    assert script.is_aborted
