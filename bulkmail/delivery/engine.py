@@ -188,13 +188,10 @@ class Engine:
             if len(claimed) == want or (among is None and self._outlook.is_quiet(gate.name, now)):
                 continue
             room = min(want - len(claimed), gate.room(now))
-            with gate.asking(room):
-                found = await self._shared.ledger.claim(room, among, gate.name)
-                for delivery in found:
-                    gate.enter(delivery.id)
+            found = await self._shared.ledger.claim(room, among, gate.name)
             if not found:
                 empty.append(gate.name)
-            claimed += found
+            claimed += await self._entered(gate, found)
         if len(claimed) < want and not (among is None and self._outlook.is_quiet("", now)):
             found = await self._shared.ledger.claim(want - len(claimed), among)
             if not found:
@@ -202,6 +199,22 @@ class Engine:
             claimed += found
         await self._outlook.found_nobody(empty, now)
         return claimed
+
+    async def _entered(self, gate: Gate, found: Sequence[Delivery]) -> list[Delivery]:
+        """Those that are still let through: others' cc may have come in while they were claimed.
+
+        The rest is given back.
+        """
+        entered: list[Delivery] = []
+        rest: list[Delivery] = []
+        for delivery in found:
+            is_let_through = gate.admits(delivery.id)
+            (entered if is_let_through else rest).append(delivery)
+            if is_let_through:
+                gate.enter(delivery.id)
+        if rest:
+            await self._shared.ledger.release(rest)
+        return entered
 
     async def _stand_still(self) -> RunResult | None:
         """Somebody stopped, cancelled or paused the run."""

@@ -8,8 +8,7 @@ server's, when the message and all its recipients are known.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bulkmail.campaign.limit_model import limit_domains
 from bulkmail.campaign.mail_domains import provider_of
@@ -37,8 +36,6 @@ class Gate:
         #: A pace that was learned.
         self.learned: Slowdown | None = None
         self._inside: set[int] = set()
-        #: How many of its rows are being claimed: their places are taken.
-        self._asked = 0
 
     @property
     def name(self) -> str:
@@ -65,17 +62,7 @@ class Gate:
     def admits(self, delivery_id: int) -> bool:
         """Whether one more message may be on its way to it: cc and bcc count, too."""
         most = self.limit.connections
-        taken = len(self._inside) + self._asked
-        return most is None or delivery_id in self._inside or taken < most
-
-    @contextmanager
-    def asking(self, rows: int) -> Iterator[None]:
-        """While so many of its rows are claimed, no cc of others takes their places."""
-        self._asked = rows
-        try:
-            yield
-        finally:
-            self._asked = 0
+        return most is None or delivery_id in self._inside or len(self._inside) < most
 
     def enter(self, delivery_id: int) -> None:
         """A delivery is on its way to it."""

@@ -62,6 +62,8 @@ class Turns:
         behind = self._shared.gates.of(dict.fromkeys(mail.envelope.forward_paths))
         for gate in behind:
             if not gate.admits(delivery.id):
+                # At once: of two that are in one another's way, one has to go.
+                self._shared.gates.leave(delivery.id)
                 return Behind(gate)
         for gate in behind:
             gate.enter(delivery.id)

@@ -153,8 +153,8 @@ async def test_who_waits_for_the_turn_of_a_cc_is_not_claimed_again_and_again(
     bench_for: BenchFor,
 ) -> None:
     """With each turn of the slow group, all whose cc is there were claimed and put off anew."""
-    bench = await bench_for(*people(60, "quick.example"))
-    bench.limits = (limited(Rate(60, 60.0)),)
+    bench = await bench_for(*people(20, "quick.example"))
+    bench.limits = (limited(Rate(15, 1.0)),)
     compose, composed = bench.compose, 0
 
     async def with_copy(delivery: Delivery, instant: datetime) -> MailObject:
@@ -169,8 +169,33 @@ async def test_who_waits_for_the_turn_of_a_cc_is_not_claimed_again_and_again(
     result = await bench.send(Timed(), is_waiting=False)
 
     assert result.ending is Ending.DONE
-    assert await bench.states() == {"sent": 60}
-    assert composed < 3 * 60
+    assert await bench.states() == {"sent": 20}
+    assert composed < 3 * 20
+
+
+async def test_who_are_in_one_anothers_way_are_all_sent(bench_for: BenchFor) -> None:
+    """Each has the other's group as its cc's, and either group takes one at a time."""
+    bench = await bench_for(*people(10, "slow.example"), *people(10, "quick.example"))
+    bench.limits = (
+        limited(connections=1),
+        DomainLimit(name="quick", domains=frozenset({"quick.example"}), connections=1),
+    )
+    compose, composed = bench.compose, 0
+
+    async def with_copy(delivery: Delivery, instant: datetime) -> MailObject:
+        nonlocal composed
+        composed += 1
+        mail = await compose(delivery, instant)
+        paths = (*mail.envelope.forward_paths, "cc@slow.example", "cc@quick.example")
+        return MailObject(Envelope("from@x.example", paths), mail.chunks, mail.message_id)
+
+    bench.compose = with_copy
+
+    result = await bench.send(Timed(), connections=4)
+
+    assert result.ending is Ending.DONE
+    assert await bench.states() == {"sent": 20}
+    assert composed < 100
 
 
 async def test_who_comes_back_behind_a_limit_is_sent_in_the_end(bench_for: BenchFor) -> None:

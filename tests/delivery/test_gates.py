@@ -38,22 +38,6 @@ def test_whoever_is_inside_takes_room() -> None:
     assert narrow.admits(3)
 
 
-def test_places_of_rows_that_are_being_claimed_are_taken() -> None:
-    narrow = gate(connections=1)
-    with narrow.asking(1):
-        assert not narrow.admits(3)
-        narrow.enter(1)
-
-    assert narrow.admits(1)
-    assert not narrow.admits(3)
-
-    narrow.leave(1)
-    with narrow.asking(1):
-        pass
-
-    assert narrow.admits(3)
-
-
 def test_a_shut_gate_opens_by_itself() -> None:
     hourly = Rate(5, 3600.0)
     shut = gate(hourly)
