@@ -1,7 +1,9 @@
 """How well a server does in this run: a pure state machine that says how much it may be given.
 
 Slow start: one connection first, and twice as many with each good reply, so that a wrong password
-is tried once and not by every connection, and a server far away is not waited for long. After
+is tried once and not by every connection, and a server far away is not waited for long. Where it
+takes fewer connections than it may be given, and says so to one that comes beside others at work,
+it is left with those, and has one more when these have done well for a while. After
 failures in a row the server rests, longer each time, and comes back half-open: one delivery is its
 probe. What ends its use for the run: a refused login, TLS that cannot be trusted, too many rests
 without a good reply between, too many messages that it refused, in a row or of the last hundred (a
@@ -24,6 +26,9 @@ RESTS_AFTER_SUCCESS = 20
 #: doubles up to the cap.
 FIRST_RESPITE = 5.0
 LONGEST_RESPITE = 300.0
+#: Good replies after which a server that was given too many connections is tried with one more;
+#: twice as many each time that it still is one too many.
+GOOD_REPLIES = 200
 
 
 class Health:
@@ -38,7 +43,11 @@ class Health:
         verdicts: Verdicts | None = None,
     ) -> None:
         """`verdicts` counts refused messages, where others send to this server as well."""
-        self._connections = connections
+        #: At most so many connections: as many as are allowed, or as it takes.
+        self.connections = connections
+        self._allowed = connections
+        self._good_replies = 0
+        self._wanted_replies = GOOD_REPLIES
         self._verdicts = verdicts or Refusals(stop_after)
         self._is_patient = is_patient
         self._allowance = 1
@@ -78,7 +87,9 @@ class Health:
         self.rests_until = 0.0
         self.is_out_of_quota = False
         self.sentence = ""
-        self._allowance = min(self._connections, 2 * self._allowance)
+        if self.connections < self._allowed:
+            self._consider_one_more()
+        self._allowance = min(self.connections, 2 * self._allowance)
 
     def accepted(self) -> None:
         """It took a message."""
@@ -113,6 +124,14 @@ class Health:
         if at_once or self._failures >= max(3, self._allowance):
             self._rest(now, is_busy=is_busy)
 
+    def crowded(self, beside: int) -> None:
+        """It turned a connection away, and has so many others of ours."""
+        if self.connections < self._allowed:
+            self._wanted_replies *= 2
+        self.connections = min(self.connections, beside)
+        self._allowance = min(self._allowance, beside)
+        self._good_replies = 0
+
     def rest(self, until: float, sentence: str) -> None:
         """Leave it alone until then for a reason that is no failure: a quota is spent, it asks."""
         self.is_out_of_quota = True
@@ -125,6 +144,12 @@ class Health:
         self.sentence = sentence
         self.hint = hint
 
+    def _consider_one_more(self) -> None:
+        self._good_replies += 1
+        if self._good_replies >= self._wanted_replies:
+            self.connections += 1
+            self._good_replies = 0
+
     def _rest(self, now: float, *, is_busy: bool) -> None:
         self._rests += 1
         self.round += 1
@@ -136,6 +161,8 @@ class Health:
         else:
             self.is_out_of_quota = False
             first, longest = FIRST_REST, LONGEST_REST
-            if is_busy and self._has_worked:
+            # Of a server that counts connections, one of ours that it still closes is soon gone.
+            is_crowded = self.connections < self._allowed
+            if is_busy and self._has_worked and not is_crowded:
                 first, longest = FIRST_RESPITE, LONGEST_RESPITE
             self.rests_until = now + min(longest, first * 2.0 ** (self._rests - 1))

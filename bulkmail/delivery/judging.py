@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bulkmail.delivery.classify import overload_of
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import PREFIX
@@ -21,6 +23,8 @@ from bulkmail.outcome import (
 )
 from bulkmail.smtp.stage import Stage
 
+#: What is said to one connection too many.
+_CONNECTIONS = re.compile(r"connections|sessions|concurren", re.IGNORECASE)
 #: Login wanted, refused or too weak (RFC 4954, 6): the account's, and the same for everybody.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
 
@@ -71,12 +75,27 @@ class Judging:
             self._lane.health.stop(str(error), error.hint)
         elif isinstance(error, TlsFailed):
             self._lane.health.stop(str(error))
+        elif began_in == self._lane.health.round and self._is_crowded(error):
+            self._lane.health.crowded(self._lane.at_work - 1)
         else:
-            if overload_of(error) is Overload.SERVER:
+            # Fewer connections are not fewer messages.
+            is_of_pace = overload_of(error) is Overload.SERVER
+            if is_of_pace and not _CONNECTIONS.search(error.reply):
                 await self._slow(self._lane.name, str(error))
             is_busy = error.stage == Stage.GREETING and error.code is not None
             self._failed(str(error), began_in, at_once=True, is_busy=is_busy)
         await self._after_failure()
+
+    def _is_crowded(self, error: SessionError) -> bool:
+        """Whether a connection was turned away for being one too many beside others of ours.
+
+        Any "later" may be that, but where it speaks of a pace.
+        """
+        if self._lane.at_work <= 1 or error.code is None:
+            return False
+        if _CONNECTIONS.search(error.reply):
+            return True
+        return error.code < 500 and overload_of(error) is None  # noqa: PLR2004  # 4yz, RFC 5321
 
     async def quota_spent(self, spent: QuotaSpent) -> None:
         """The server's quota is used up."""

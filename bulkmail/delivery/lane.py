@@ -47,6 +47,8 @@ class Lane:
             self._ahead += 2 * transport.depth
         self._backlog: deque[Delivery] = deque()
         self._arrival = asyncio.Event()
+        #: Workers that hold a delivery, and a connection or the wish for one.
+        self.at_work = 0
         #: Deliveries in its hands: in the backlog or with a worker.
         self.in_hand = 0
         #: What was told of it last: why it is not used; "" while it is.
@@ -70,7 +72,7 @@ class Lane:
         """How many more deliveries it may be given at `now`."""
         allowance = self.health.allowance(now)
         # Half-open or just started: one delivery a connection, nothing piled up behind.
-        ahead = self._ahead if allowance == self.settings.connections else 1
+        ahead = self._ahead if allowance == self.health.connections else 1
         room = allowance * ahead - self.in_hand
         # A claim for each that leaves would be as much work as sending it.
         is_worth_it = room >= allowance * ahead // SHARE
@@ -83,11 +85,21 @@ class Lane:
         self._arrival.set()
 
     async def next(self) -> Delivery:
-        """The next delivery of the backlog; whoever takes it calls `done` for it."""
-        while not self._backlog:
+        """The next delivery of the backlog, once the server has a connection to spare.
+
+        Whoever takes it calls `done` for it, and `leave` when it has no more to do.
+        """
+        while not self._backlog or self.at_work >= self.health.connections:
             self._arrival.clear()
             await self._arrival.wait()
+        self.at_work += 1
         return self._backlog.popleft()
+
+    def leave(self) -> None:
+        """A worker's connection is free for another."""
+        self.at_work -= 1
+        if self._backlog:
+            self._arrival.set()
 
     def next_now(self) -> Delivery | None:
         """The next delivery, as `next` gives it; None where there is none at the moment."""

@@ -64,9 +64,13 @@ class Worker:
             while True:
                 if self._lane.is_idle:
                     await self._results.written()
-                flight = await self._ready(await self._lane.next())
-                while flight is not None:
-                    flight = await self._course(flight)
+                delivery = await self._lane.next()
+                try:
+                    flight = await self._ready(delivery)
+                    while flight is not None:
+                        flight = await self._course(flight)
+                finally:
+                    self._lane.leave()
                 await self._results.written(all_but=1)
         except asyncio.CancelledError:
             # A cut may come while the next one is made ready, behind whom nothing is on the wire.

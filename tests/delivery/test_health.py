@@ -2,6 +2,8 @@ import pytest
 
 from bulkmail.delivery.health import (
     FIRST_RESPITE,
+    FIRST_REST,
+    GOOD_REPLIES,
     LONGEST_RESPITE,
     LONGEST_REST,
     RESTS_AFTER_SUCCESS,
@@ -196,3 +198,42 @@ def test_what_was_on_the_wire_when_a_server_was_stopped_does_not_hide_why() -> N
 
     assert health.is_stopped
     assert health.sentence.startswith("2 messages in a row were refused")
+
+
+def test_a_server_that_takes_fewer_connections_is_left_with_those(health: Health) -> None:
+    for _ in range(3):
+        health.accepted()
+    health.crowded(5)
+    health.crowded(2)
+
+    assert health.allowance(0) == health.connections == 2
+    assert health.is_well
+
+
+def test_it_is_tried_with_one_more_when_it_did_well_and_less_often_each_time(
+    health: Health,
+) -> None:
+    health.crowded(2)
+    for _ in range(GOOD_REPLIES):
+        health.accepted()
+    assert health.connections == 3
+
+    health.crowded(2)
+    for _ in range(GOOD_REPLIES):
+        health.accepted()
+    assert health.connections == 2
+
+    for _ in range(GOOD_REPLIES):
+        health.accepted()
+    assert health.connections == 3
+
+
+def test_of_a_crowded_server_a_connection_that_is_turned_away_is_soon_tried_again(
+    health: Health,
+) -> None:
+    health.accepted()
+    health.crowded(2)
+    health.failed("too many", now=100, began_in=0, at_once=True, is_busy=True)
+
+    assert health.rests_until == 100 + FIRST_REST
+    assert health.connections == 2

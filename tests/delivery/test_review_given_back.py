@@ -35,7 +35,7 @@ async def test_a_run_whose_only_connection_is_refused_goes_on_with_what_was_give
 
     def busy_at_first() -> None:
         if server.opened == 1:
-            reply = "4.7.0 too many connections from you"
+            reply = "4.7.0 too many messages from you, slow down"
             raise ConnectionLost("421 busy", stage=Stage.GREETING.value, code=421, reply=reply)
 
     server.opening = busy_at_first
