@@ -113,7 +113,7 @@ async def test_a_busy_greeting_is_left_alone_and_the_server_slowed(
     project: MailProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "FIRST_RESPITE", 0.05)
-    busy = "421 4.3.2 too many connections, try again later"
+    busy = "421 4.7.0 rate limited, try again later"
     async with scripted(on("connect", busy, times=2, after=1)) as server:
         project.many(6)
         project.servers(server.url(connections=4, messages_per_connection=3))
@@ -122,6 +122,22 @@ async def test_a_busy_greeting_is_left_alone_and_the_server_slowed(
 
     assert summary.exit_code == 0
     assert len(await slowdowns(project)) == 1
+
+
+async def test_one_connection_too_many_slows_no_server(
+    project: MailProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "FIRST_RESPITE", 0.05)
+    monkeypatch.setattr(health, "FIRST_REST", 0.05)
+    busy = "421 4.3.2 too many connections, try again later"
+    async with scripted(on("connect", busy, times=2, after=1)) as server:
+        project.many(6)
+        project.servers(server.url(connections=4, messages_per_connection=3))
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert await slowdowns(project) == {}
 
 
 async def test_stop_after_leaves_the_server_with_a_sentence(project: MailProject) -> None:
