@@ -132,7 +132,7 @@ async def test_one_connection_too_many_slows_no_server(
     busy = "421 4.3.2 too many connections, try again later"
     async with scripted(on("connect", busy, times=2, after=1)) as server:
         project.many(6)
-        project.servers(server.url(connections=4, messages_per_connection=3))
+        project.servers(server.url(connections=1, messages_per_connection=3))
 
         summary = await project.send()
 
