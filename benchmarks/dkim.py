@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bulkmail.message.dkim import DkimSigner
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.key import DkimKey
+from bulkmail.message.dkim.signing import DkimSigner
 from bulkmail.message.transfer_encoding import base64_lines
 
 INSTANT = datetime(2026, 1, 5, tzinfo=UTC)

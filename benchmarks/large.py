@@ -108,7 +108,7 @@ def passes(rows: int) -> None:
 def _be_pass(name: str) -> None:
     """Check a campaign, and tell how long each half of it took."""
     from bulkmail import Campaign  # noqa: PLC0415  # in this process alone
-    from bulkmail.app.checking import check  # noqa: PLC0415
+    from bulkmail.app.check.checking import check  # noqa: PLC0415
 
     times: dict[str, tuple[float, float]] = {}
 

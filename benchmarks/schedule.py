@@ -11,7 +11,7 @@ import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bulkmail.campaign.schedule_model import ScheduleModel
+from bulkmail.campaign.models.schedule import ScheduleModel
 from bulkmail.schedule.timetable import timetable
 
 ZONE = ZoneInfo("Europe/Berlin")

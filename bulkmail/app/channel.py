@@ -85,7 +85,7 @@ def composer_of(
 ) -> AnyComposer:
     """What makes the campaign's messages. Raises `ConfigurationError`."""
     if campaign.sms is not None:
-        from bulkmail.message.text_composer import TextComposer  # noqa: PLC0415  # for few
+        from bulkmail.message.sms.composer import TextComposer  # noqa: PLC0415  # for few
 
         return TextComposer(campaign, campaign.sms)
     if is_suppressed is None:

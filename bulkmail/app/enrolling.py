@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import AnyComposer, composer_of
+from bulkmail.app.check.file_notes import FileNotes
+from bulkmail.app.check.linting import Linting
+from bulkmail.app.check.overview import Overview
+from bulkmail.app.check.personal import facts
+from bulkmail.app.check.rest import composer_of_the_rest
+from bulkmail.app.check.row import Answer, Skipped, Sound
 from bulkmail.app.faults import FaultList
-from bulkmail.app.file_notes import FileNotes
 from bulkmail.app.identity import from_domain, ledger_name_of_file, refuse_to_mail_again
-from bulkmail.app.linting import Linting
 from bulkmail.app.listing import opened_list
-from bulkmail.app.overview import Overview
-from bulkmail.app.personal_check import facts
-from bulkmail.app.rest import composer_of_the_rest
-from bulkmail.app.row_check import Answer, Skipped, Sound
 from bulkmail.app.suppressing import Listed, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.occurrence_name import is_occurrence, series_of
@@ -35,12 +35,12 @@ from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import Enrolment, Ledger, NewRow, Series
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults, RowSkipped
-from bulkmail.message.language import language_column
 from bulkmail.message.message_id import message_id
+from bulkmail.message.templates.language import language_column
 from bulkmail.report.wording import counted
 
 if TYPE_CHECKING:
-    from bulkmail.app.crew import Crew
+    from bulkmail.app.check.crew import Crew
 
 #: Rows read, enrolled or checked at a time: enough to make a commit worth while, few enough that
 #: other campaigns on the ledger are not held up.
@@ -228,7 +228,7 @@ class Pass:
         if self.inspection.rows < FEW:
             return None
         # Of no use to who sends to few, and not free to import.
-        from bulkmail.app.crew import Crew, cores  # noqa: PLC0415
+        from bulkmail.app.check.crew import Crew, cores  # noqa: PLC0415
 
         if (count := cores()) == 1:
             return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bulkmail.campaign.dkim_model import dkim_domain, dkim_selector
+from bulkmail.campaign.models.dkim import dkim_domain, dkim_selector
 from bulkmail.errors import ConfigurationError, Fault
-from bulkmail.message.dkim_key import DkimKey, KeyType
+from bulkmail.message.dkim.key import DkimKey, KeyType
 from bulkmail.value_class import value_class
 
 

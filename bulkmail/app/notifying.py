@@ -15,7 +15,7 @@ from bulkmail.address import parse_mailbox
 from bulkmail.app.assembly import Surroundings
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.notification_model import NotificationModel
+from bulkmail.campaign.models.notification import NotificationModel
 from bulkmail.campaign.secret_reference import SecretReference
 from bulkmail.campaign.values import is_template
 from bulkmail.clock import Clock, rfc3339

@@ -13,7 +13,7 @@ from pathlib import Path
 from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger
 from bulkmail.campaign.find import CAMPAIGNS_FOLDER, find_campaign, nearest_with_campaigns
 from bulkmail.campaign.load import Campaign, load_project
-from bulkmail.campaign.model import LedgerModel
+from bulkmail.campaign.models.campaign import LedgerModel
 from bulkmail.campaign.occurrence_name import series_of
 from bulkmail.campaign.project import nearest_project
 from bulkmail.clock import Clock, SystemClock

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import composer_of
+from bulkmail.app.check.texting import estimate
 from bulkmail.app.enrolling import Pass, enrolled_id
 from bulkmail.app.listing import opened_list
 from bulkmail.app.rehearsing import chosen
 from bulkmail.app.scratch import scratch_ledger
-from bulkmail.app.texting import estimate
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.sms_model import chosen_gateway
+from bulkmail.campaign.models.sms import chosen_gateway
 from bulkmail.clock import moment
 from bulkmail.fate import Delivery
 from bulkmail.message.keyring import Keyring
-from bulkmail.message.text_message import TextMessage
+from bulkmail.message.sms.text_message import TextMessage
 from bulkmail.report.silence import Silence
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.value_class import value_class

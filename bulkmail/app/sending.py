@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from bulkmail.app.assembly import Surroundings, engine_for, transcribing
 from bulkmail.app.channel import AnyComposer
+from bulkmail.app.check.personal import facts, insist
 from bulkmail.app.enrolling import Pass, skip_again
 from bulkmail.app.identity import refuse_another_ledger, refuse_to_mail_again
 from bulkmail.app.listing import opened_list
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
-from bulkmail.app.personal_check import facts, insist
 from bulkmail.app.places import ledger_path
 from bulkmail.app.preparing import if_paused, prepared
 from bulkmail.app.processes.hiring import Hiring

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bulkmail.campaign.document import Loc
+from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.nearest import did_you_mean
-from bulkmail.campaign.strict_model import StrictModel
 
 _SENTENCES = {
     "missing": "is needed, and is not there",

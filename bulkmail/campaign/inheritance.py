@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bulkmail.campaign.unsubscribe_model import with_unsubscribe
+from bulkmail.campaign.models.unsubscribe import with_unsubscribe
 
 
 def with_shared(written: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:

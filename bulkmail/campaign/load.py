@@ -16,7 +16,15 @@ from bulkmail.campaign.document import Document, Loc
 from bulkmail.campaign.explain import explained
 from bulkmail.campaign.gateway_rules import broken_gateway_rules, broken_sms_rules
 from bulkmail.campaign.inheritance import with_shared
-from bulkmail.campaign.model import CampaignModel, DefaultsModel, ProjectModel
+from bulkmail.campaign.models.campaign import CampaignModel, DefaultsModel, ProjectModel
+from bulkmail.campaign.models.sms import (
+    SmsModel,
+    defaults_for_sms,
+    foreign_keys,
+    is_sms,
+    shared_with_mail,
+)
+from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.project import (
     PROJECT_FILE,
     TEMPLATES_FOLDER,
@@ -26,14 +34,6 @@ from bulkmail.campaign.project import (
     project_root,
 )
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
-from bulkmail.campaign.sms_model import (
-    SmsModel,
-    defaults_for_sms,
-    foreign_keys,
-    is_sms,
-    shared_with_mail,
-)
-from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.errors import ConfigurationError, Fault
 
 Model = TypeVar("Model", bound=StrictModel)

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bulkmail.campaign.gateway_model import AnswerModel, GatewayModel
 from bulkmail.campaign.mail_domains import MAIL_DOMAINS
-from bulkmail.campaign.model import (
+from bulkmail.campaign.models.campaign import (
     AttachmentModel,
     CampaignModel,
     DefaultsModel,
@@ -30,9 +29,10 @@ from bulkmail.campaign.model import (
     UnsubscribeModel,
     WarmUpModel,
 )
+from bulkmail.campaign.models.gateway import AnswerModel, GatewayModel
+from bulkmail.campaign.models.sms import SmsModel
+from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.providers import PROVIDERS
-from bulkmail.campaign.sms_model import SmsModel
-from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.campaign.units import Rate, format_duration
 
 _HEAD = """\

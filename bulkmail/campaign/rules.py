@@ -11,12 +11,12 @@ from typing import Any
 
 from bulkmail.address import control_character
 from bulkmail.campaign.document import Loc
+from bulkmail.campaign.models.recipients import broken_recipients_rules
+from bulkmail.campaign.models.schedule import broken_schedule_rules
+from bulkmail.campaign.models.unsubscribe import broken_unsubscribe_rules
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.occurrence_name import is_occurrence
 from bulkmail.campaign.providers import PROVIDERS
-from bulkmail.campaign.recipients_model import broken_recipients_rules
-from bulkmail.campaign.schedule_model import broken_schedule_rules
-from bulkmail.campaign.unsubscribe_model import broken_unsubscribe_rules
 
 #: A rule that was broken: where, and the sentence.
 Broken = tuple[Loc, str]

@@ -20,11 +20,11 @@ from bulkmail.campaign.document import Loc
 from bulkmail.campaign.explain import explained
 from bulkmail.campaign.gateway_rules import broken_gateway_rules, broken_sms_rules
 from bulkmail.campaign.load import LONG_LISTS, Campaign, campaign_keys, project_document
-from bulkmail.campaign.model import CampaignModel, ProjectModel
+from bulkmail.campaign.models.campaign import CampaignModel, ProjectModel
+from bulkmail.campaign.models.sms import SmsModel, is_sms, shared_with_mail
+from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.project import project_root
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
-from bulkmail.campaign.sms_model import SmsModel, is_sms, shared_with_mail
-from bulkmail.campaign.strict_model import StrictModel
 from bulkmail.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=StrictModel)

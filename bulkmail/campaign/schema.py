@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from bulkmail.campaign.model import CampaignModel, ProjectModel
-from bulkmail.campaign.sms_model import OF_MAIL, OF_SMS, SmsModel
-from bulkmail.campaign.strict_model import StrictModel
+from bulkmail.campaign.models.campaign import CampaignModel, ProjectModel
+from bulkmail.campaign.models.sms import OF_MAIL, OF_SMS, SmsModel
+from bulkmail.campaign.models.strict import StrictModel
 
 
 def campaign_schema() -> dict[str, Any]:

@@ -25,7 +25,7 @@ async def open_whole(text: str, environ: Mapping[str, str] | None = None) -> Cam
     try:
         return Campaign.load(path)
     except ConfigurationError as error:
-        from bulkmail.app.checking import all_that_is_wrong
+        from bulkmail.app.check.checking import all_that_is_wrong
 
         raise await all_that_is_wrong(path, error, environ) from error
 

@@ -18,8 +18,8 @@ from bulkmail.report.terminal import visible
 from bulkmail.report.wording import counted, number, size
 
 if TYPE_CHECKING:
-    from bulkmail.app.checking import CheckReport
-    from bulkmail.app.overview import Overview
+    from bulkmail.app.check.checking import CheckReport
+    from bulkmail.app.check.overview import Overview
 
 
 def check(
@@ -58,7 +58,7 @@ def check(
 
 
 async def _check(text: str, *, online: bool, quiet: bool, ledger: Path | None) -> CheckReport:
-    from bulkmail.app import checking
+    from bulkmail.app.check import checking
     from bulkmail.cli.campaigns import open_whole
     from bulkmail.report.progress import display
 

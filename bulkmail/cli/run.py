@@ -54,7 +54,7 @@ def run(
 
     Example: bulkmail run --once
     """
-    from bulkmail.app import running
+    from bulkmail.app.scheduling import running
 
     with _counting(metrics) as counted:
         voice = _Lines(quiet=quiet, metrics=counted)

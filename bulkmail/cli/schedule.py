@@ -16,7 +16,7 @@ from bulkmail.report.terminal import visible
 from bulkmail.report.wording import counted, local, number
 
 if TYPE_CHECKING:
-    from bulkmail.app.agenda import Coming, Listed, Past
+    from bulkmail.app.scheduling.agenda import Coming, Listed, Past
     from bulkmail.errors import ConfigurationError
     from bulkmail.fate import Counts
     from bulkmail.ledger import OccurrenceRecord
@@ -98,7 +98,7 @@ def history(
 
 
 async def _listed(campaign: str | None, ledger: Path | None) -> list[Listed]:
-    from bulkmail.app.agenda import agenda
+    from bulkmail.app.scheduling.agenda import agenda
 
     async with agenda(Path.cwd(), ledger) as (found, errors):
         _tell(errors)
@@ -106,7 +106,7 @@ async def _listed(campaign: str | None, ledger: Path | None) -> list[Listed]:
 
 
 async def _coming(campaign: str | None, count: int, ledger: Path | None) -> list[Coming]:
-    from bulkmail.app.agenda import agenda
+    from bulkmail.app.scheduling.agenda import agenda
 
     async with agenda(Path.cwd(), ledger) as (found, errors):
         _tell(errors)
@@ -114,7 +114,7 @@ async def _coming(campaign: str | None, count: int, ledger: Path | None) -> list
 
 
 async def _history(campaign: str | None, ledger: Path | None) -> list[Past]:
-    from bulkmail.app.agenda import agenda
+    from bulkmail.app.scheduling.agenda import agenda
 
     async with agenda(Path.cwd(), ledger) as (found, _):
         return await found.history(campaign)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bulkmail.campaign.limit_model import limit_domains
 from bulkmail.campaign.mail_domains import provider_of
+from bulkmail.campaign.models.limit import limit_domains
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.delivery.meter import Meter
 from bulkmail.delivery.ports import Slowdown

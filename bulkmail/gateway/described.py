@@ -12,8 +12,8 @@ from bulkmail.campaign.json_path import JsonSteps, look_up
 from bulkmail.errors import MessageRefusedLocally
 from bulkmail.gateway.exchange import HttpAnswer, HttpRequest
 from bulkmail.gateway.judging import Discretion, Read, text_or
-from bulkmail.message.secret_marks import ACCOUNT, PASSWORD, filled, masked
-from bulkmail.message.text_message import RenderedRequest, TextMessage
+from bulkmail.message.sms.secret_marks import ACCOUNT, PASSWORD, filled, masked
+from bulkmail.message.sms.text_message import RenderedRequest, TextMessage
 from bulkmail.outcome import Blame, Outcome
 from bulkmail.secret import Secret
 from bulkmail.settings import AnswerPattern, GatewaySettings

@@ -13,8 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 from bulkmail.gateway.exchange import HttpAnswer, HttpRequest
 from bulkmail.gateway.judging import Discretion, Read, text_or
-from bulkmail.message.secret_marks import MASK
-from bulkmail.message.text_message import TextMessage
+from bulkmail.message.sms.secret_marks import MASK
+from bulkmail.message.sms.text_message import TextMessage
 from bulkmail.outcome import Blame, Outcome
 from bulkmail.secret import Secret
 from bulkmail.settings import GatewaySettings

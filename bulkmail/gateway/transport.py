@@ -16,7 +16,7 @@ from bulkmail.gateway.ihuyi import Ihuyi
 from bulkmail.gateway.judging import Discretion, Read
 from bulkmail.gateway.step import Step
 from bulkmail.message.mail_object import MailObject
-from bulkmail.message.text_message import TextMessage
+from bulkmail.message.sms.text_message import TextMessage
 from bulkmail.outcome import Blame, InDoubt, Outcome, PermanentFailure
 from bulkmail.secret import Secret
 from bulkmail.settings import GatewaySettings

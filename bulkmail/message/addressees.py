@@ -21,9 +21,9 @@ from bulkmail.address import (
 )
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import Fault
-from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
-from bulkmail.message.templates import Templates
+from bulkmail.message.templates.rendering import Renderer
+from bulkmail.message.templates.templates import Templates
 from bulkmail.smtp.envelope import Envelope
 
 #: Whether an address, in lower case, gets nothing: the suppression list's answer.

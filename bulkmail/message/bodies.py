@@ -10,14 +10,14 @@ from bulkmail.address import control_character
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError
 from bulkmail.message.extra import MissingExtra
+from bulkmail.message.files.shown_images import ShownImages, may_show_images
 from bulkmail.message.frame import Part
-from bulkmail.message.language import Localised
 from bulkmail.message.markup import Convert, css_inlined, markdown
 from bulkmail.message.plain_text import plain_text
-from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
-from bulkmail.message.shown_images import ShownImages, may_show_images
-from bulkmail.message.templates import Kind, Templates
+from bulkmail.message.templates.language import Localised
+from bulkmail.message.templates.rendering import Renderer
+from bulkmail.message.templates.templates import Kind, Templates
 from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_text
 
 #: The fields of a text by what it is and how it is encoded.

@@ -16,15 +16,15 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.fate import Delivery, FileNote
 from bulkmail.message.addressees import AddressBook, IsSuppressed
 from bulkmail.message.contents import Contents
-from bulkmail.message.dkim import DkimSigner
+from bulkmail.message.dkim.signing import DkimSigner
 from bulkmail.message.faults import RowSkipped
 from bulkmail.message.fingerprint import digests, fingerprint
 from bulkmail.message.heading import Heading
 from bulkmail.message.keyring import Keyring
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.row import Row
-from bulkmail.message.skipping import SkipRule
-from bulkmail.message.templates import Templates
+from bulkmail.message.templates.skipping import SkipRule
+from bulkmail.message.templates.templates import Templates
 from bulkmail.message.unsubscribe import Unsubscribe
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from bulkmail.campaign.load import Campaign
 from bulkmail.fate import FileNote
-from bulkmail.message.attachments import Attachment, attachments, inline_images
 from bulkmail.message.bodies import Bodies
-from bulkmail.message.file_reader import FileReader
+from bulkmail.message.files.attachments import Attachment, attachments, inline_images
+from bulkmail.message.files.reader import FileReader
+from bulkmail.message.files.shown_images import ShownImages
 from bulkmail.message.frame import Frame, Part
 from bulkmail.message.row import Row
-from bulkmail.message.shown_images import ShownImages
-from bulkmail.message.templates import Templates
+from bulkmail.message.templates.templates import Templates
 
 if TYPE_CHECKING:
     from bulkmail.message.invitation import Invitation
-    from bulkmail.message.pdf_letter import PdfLetter
+    from bulkmail.message.pdf.letter import PdfLetter
 
 
 class Contents:

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bulkmail.message.enclosure import Enclosure
+from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.transfer_encoding import BOUNDARY_MARK, Encoded
 
 _SLOT = b"\0"

@@ -8,9 +8,9 @@ from bulkmail.address import Mailbox, parse_mailbox, printable, split_mailboxes
 from bulkmail.campaign.load import Campaign
 from bulkmail.message.addressees import Addressees
 from bulkmail.message.header_field import date_field, mailbox_field, text_field
-from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
-from bulkmail.message.templates import Templates
+from bulkmail.message.templates.rendering import Renderer
+from bulkmail.message.templates.templates import Templates
 
 #: Free headers that hold addresses (RFC 5322, 3.6.2; RFC 8098), written as From is.
 _OF_ADDRESSES = frozenset(

@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 from bulkmail.address import Mailbox, parse_address, parse_mailbox, printable
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.model import InvitationModel
+from bulkmail.campaign.models.campaign import InvitationModel
 from bulkmail.message.calendar import Event, invitation, whole_days
-from bulkmail.message.file_part import file_part
-from bulkmail.message.file_reader import FileBody
+from bulkmail.message.files.part import file_part
+from bulkmail.message.files.reader import FileBody
 from bulkmail.message.frame import Part
-from bulkmail.message.rendering import Renderer
 from bulkmail.message.row import Row
-from bulkmail.message.templates import Templates
+from bulkmail.message.templates.rendering import Renderer
+from bulkmail.message.templates.templates import Templates
 from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_text
 
 _FIELD = b'Content-Type: text/calendar; charset="utf-8"; method=REQUEST\r\n'

@@ -18,7 +18,7 @@ from bulkmail.secret import Secret
 from bulkmail.value_class import value_class
 
 if TYPE_CHECKING:
-    from bulkmail.message.dkim_key import DkimKey
+    from bulkmail.message.dkim.key import DkimKey
 
 
 def key_notices(campaign: Campaign, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ class Keyring:
             if pem is None:
                 continue
             # cryptography is a tenth of a second: only for who signs.
-            from bulkmail.message.dkim_key import DkimKey  # noqa: PLC0415
+            from bulkmail.message.dkim.key import DkimKey  # noqa: PLC0415
 
             try:
                 keys.append(DkimKey.parse(written.domain, written.selector, pem))

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from bulkmail.fate import Digests
-from bulkmail.message.enclosure import Enclosure
+from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.smtp.envelope import Envelope
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bulkmail.campaign.unsubscribe_model import TOKEN, UnsubscribeModel
+from bulkmail.campaign.models.unsubscribe import TOKEN, UnsubscribeModel
 from bulkmail.message.unsubscribe_token import unsubscribe_token
 from bulkmail.secret import Secret
 from bulkmail.value_class import value_class

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkmail.message.dkim_key import DkimKey, published_key
+from bulkmail.message.dkim.key import DkimKey, published_key
 from bulkmail.online.dns import Dns
 from bulkmail.online.finding import Finding, advice
 

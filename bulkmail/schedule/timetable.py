@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from itertools import takewhile
 
-from bulkmail.campaign.schedule_model import ScheduleModel
+from bulkmail.campaign.models.schedule import ScheduleModel
 from bulkmail.schedule.local_time import instant_of, zone_named
 from bulkmail.schedule.recurrence import Recurrence, count_between, recurrence
 from bulkmail.schedule.window import Window

@@ -9,11 +9,11 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from bulkmail.campaign.document import Loc
-from bulkmail.campaign.gateway_model import AnswerModel, GatewayModel
 from bulkmail.campaign.gateway_rules import unsafe_url
 from bulkmail.campaign.json_path import JsonSteps, parse_json_path
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.sms_model import SmsModel, chosen_gateway
+from bulkmail.campaign.models.gateway import AnswerModel, GatewayModel
+from bulkmail.campaign.models.sms import SmsModel, chosen_gateway
 from bulkmail.campaign.units import Rate
 from bulkmail.campaign.values import ENVIRONMENT_REFERENCE
 from bulkmail.errors import ConfigurationError, Fault

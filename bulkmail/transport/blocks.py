@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias, cast
 
-from bulkmail.message.enclosure import Enclosure
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.transport.stream import Bytes
 
 #: Octets of a block. Content up to this size goes out in one write; of a large attachment each

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bulkmail.errors import ConnectionLost
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.commands import Command
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage

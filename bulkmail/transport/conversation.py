@@ -19,7 +19,7 @@ from ssl import SSLContext
 from typing import NoReturn
 
 from bulkmail.errors import ConnectionLost, PlaintextInjected, ProtocolViolation, SessionError
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.commands import Auth, AuthResponse, Command, EndOfData, Quit
 from bulkmail.smtp.dialogue import Dialogue, Exchange
 from bulkmail.smtp.reply import Reply

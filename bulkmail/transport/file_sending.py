@@ -12,7 +12,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.shared_file import SharedFile
 
 #: Whether the system has it.
 IS_ABLE = hasattr(os, "sendfile")

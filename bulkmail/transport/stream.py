@@ -24,7 +24,7 @@ from bulkmail.errors import (
     StageTimeout,
     TlsFailed,
 )
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.dialling import dial
 from bulkmail.transport.file_sending import IS_ABLE, FileSending

@@ -9,7 +9,7 @@ from support.mail_project import MailProject
 from support.scheduling import Timekeeper
 from support.scripted_server import scripted
 
-from bulkmail.app.agenda import agenda
+from bulkmail.app.scheduling.agenda import agenda
 
 NOWHERE = {"host": "127.0.0.1", "port": 9, "security": "none"}
 

@@ -13,8 +13,10 @@ import pytest
 from support.mail_project import MailProject
 
 from bulkmail import Campaign
-from bulkmail.app import check_worker, crew, enrolling
-from bulkmail.app.checking import CheckReport, check
+from bulkmail.app import enrolling
+from bulkmail.app.check import crew
+from bulkmail.app.check import worker as check_worker
+from bulkmail.app.check.checking import CheckReport, check
 
 Processes = list[subprocess.Popen[bytes]]
 ROWS = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.mail_project import MailProject
 
 from bulkmail import Campaign
-from bulkmail.app.checking import check
+from bulkmail.app.check.checking import check
 
 
 async def test_a_notice_is_told_once_with_its_first_row_and_is_no_fault(

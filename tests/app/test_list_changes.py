@@ -10,7 +10,7 @@ from support.scripted_server import ScriptedServer, on, scripted
 from support.watching import Announcements
 
 from bulkmail import Campaign, SendOptions, send
-from bulkmail.app.checking import check
+from bulkmail.app.check.checking import check
 from bulkmail.errors import ConfigurationError
 
 ADA, BOB, EVE = PEOPLE

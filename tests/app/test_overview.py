@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.mail_project import MailProject
 
 from bulkmail import Campaign
-from bulkmail.app.checking import check
+from bulkmail.app.check.checking import check
 from bulkmail.app.previewing import preview
 
 

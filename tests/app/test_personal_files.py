@@ -14,7 +14,7 @@ from support.scripted_server import scripted
 
 from bulkmail import Campaign
 from bulkmail.app import orders
-from bulkmail.app.checking import CheckReport, check
+from bulkmail.app.check.checking import CheckReport, check
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import State
 from bulkmail.report.export import json_line

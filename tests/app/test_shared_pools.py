@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.engine import FakeTransport, server
 
-from bulkmail.app import shared_pools
-from bulkmail.app.shared_pools import SharedPools
+from bulkmail.app.scheduling import shared_pools
+from bulkmail.app.scheduling.shared_pools import SharedPools
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.ports import Transport
 from bulkmail.secret import Secret

@@ -6,7 +6,7 @@ from support.mail_project import PEOPLE, MailProject
 from support.scripted_server import CUT, on, scripted
 
 from bulkmail import Campaign
-from bulkmail.app.checking import check
+from bulkmail.app.check.checking import check
 
 ADA, BOB, EVE = PEOPLE
 

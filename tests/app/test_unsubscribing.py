@@ -23,7 +23,7 @@ from support.scripted_server import scripted
 from bulkmail.app import records
 from bulkmail.app.unsubscribing import suppress_tokens
 from bulkmail.errors import ConfigurationError
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.key import DkimKey
 from bulkmail.secret import Secret
 
 ADA, BOB, EVE = PEOPLE

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bulkmail.campaign.gateway_model import GatewayModel
-from bulkmail.campaign.model import CampaignModel, ProjectModel
+from bulkmail.campaign.models.campaign import CampaignModel, ProjectModel
+from bulkmail.campaign.models.gateway import GatewayModel
+from bulkmail.campaign.models.sms import SmsModel
 from bulkmail.campaign.reference import campaign_reference
 from bulkmail.campaign.schema import campaign_schema, project_schema
-from bulkmail.campaign.sms_model import SmsModel
 
 SCHEMAS = pytest.mark.parametrize(
     "schema", [campaign_schema(), project_schema()], ids=["campaign", "project"]

@@ -4,13 +4,13 @@ import signal
 import sys
 import types
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.commandline import Cli, Fake, Result
 
-import bulkmail.app
 from bulkmail.cli.main import main
 
 
@@ -39,8 +39,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     def put(name: str, **members: Any) -> types.ModuleType:
         module = types.ModuleType(f"bulkmail.app.{name}")
         vars(module).update(members)
+        folder, _, attribute = module.__name__.rpartition(".")
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(bulkmail.app, name, module, raising=False)
+        monkeypatch.setattr(import_module(folder), attribute, module, raising=False)
         return module
 
     return put

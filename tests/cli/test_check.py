@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from support.commandline import Cli, Fake, Recorder
 
-from bulkmail.app.checking import CheckReport
-from bulkmail.app.overview import Overview
+from bulkmail.app.check.checking import CheckReport
+from bulkmail.app.check.overview import Overview
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.online.finding import Finding
 
@@ -31,7 +31,7 @@ def report(**facts: Any) -> CheckReport:
 @pytest.fixture
 def check(fake: Fake) -> Recorder:
     recorder = Recorder(report())
-    fake("checking", check=recorder)
+    fake("check.checking", check=recorder)
     return recorder
 
 

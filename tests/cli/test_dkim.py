@@ -9,7 +9,7 @@ import pytest
 import yaml
 from support.commandline import Cli
 
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.key import DkimKey
 from bulkmail.secret import Secret
 
 

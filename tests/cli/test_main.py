@@ -159,7 +159,7 @@ def test_a_signal_interrupts_any_command(cli: Cli, fake: Fake, number: signal.Si
         os.kill(os.getpid(), number)
         await asyncio.Event().wait()
 
-    fake("checking", check=check)
+    fake("check.checking", check=check)
 
     result = cli("check", "hello")
 

@@ -10,7 +10,7 @@ import pytest
 
 from bulkmail.clock import SystemClock
 from bulkmail.gateway import GatewayTransport
-from bulkmail.message.text_message import RenderedRequest, TextMessage
+from bulkmail.message.sms.text_message import RenderedRequest, TextMessage
 from bulkmail.outcome import Outcome
 from bulkmail.secret import Secret
 from bulkmail.settings import AnswerPattern, GatewaySettings

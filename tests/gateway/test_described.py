@@ -12,7 +12,7 @@ import pytest
 from support.mail_project import MailProject
 from support.scripted_gateway import Arrival, ScriptedGateway, answer, scripted_gateway
 
-from bulkmail.app.checking import check
+from bulkmail.app.check.checking import check
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError
 

@@ -21,7 +21,7 @@ from bulkmail.clock import SystemClock
 from bulkmail.errors import ConnectFailed
 from bulkmail.gateway import GatewayTransport
 from bulkmail.gateway.exchange import MAX_ANSWER_BYTES
-from bulkmail.message.text_message import TextMessage
+from bulkmail.message.sms.text_message import TextMessage
 from bulkmail.outcome import (
     Accepted,
     Blame,

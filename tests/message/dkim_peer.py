@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import dkim
 
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.key import DkimKey
 
 
 class Peer:

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from message.sample_project import INSTANT, Project, delivery
 
-from bulkmail.message import file_reader
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults
+from bulkmail.message.files import reader as file_reader
 from bulkmail.message.transfer_encoding import Encoded, base64_lines
 
 

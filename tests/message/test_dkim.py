@@ -15,9 +15,9 @@ from message.sample_project import Project, delivery
 
 from bulkmail.errors import ConfigurationError
 from bulkmail.message.composer import Composer
-from bulkmail.message.dkim import DkimSigner
-from bulkmail.message.dkim_canonical import BodyHash, relaxed_fields
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.canonical import BodyHash, relaxed_fields
+from bulkmail.message.dkim.key import DkimKey
+from bulkmail.message.dkim.signing import DkimSigner
 from bulkmail.message.keyring import Keyring
 
 #: Before any clock that verifies: a signature of the future does not hold.

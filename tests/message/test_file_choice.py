@@ -14,9 +14,9 @@ from message.sample_project import INSTANT, Project, delivery
 from bulkmail.fate import Delivery
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults
-from bulkmail.message.file_owners import FileOwners
+from bulkmail.message.files.must_contain import text_notices
+from bulkmail.message.files.owners import FileOwners
 from bulkmail.message.lint import lint
-from bulkmail.message.must_contain import text_notices
 
 
 async def fault_of(composer: Composer, row: int = 1, **fields: object) -> str:
@@ -288,7 +288,7 @@ async def test_a_pdf_is_not_read_again_when_it_is_sent(
     project.file("letters/1-Ada.pdf", pdf("Dear Ada,"))
     composer = project.composer(attachments=[WANG])
     checked = await checked_delivery(composer, id="1", name="Ada")
-    monkeypatch.delattr("bulkmail.message.must_contain.pages")
+    monkeypatch.delattr("bulkmail.message.files.must_contain.pages")
 
     await composer.compose(checked, INSTANT)
 
@@ -297,7 +297,7 @@ async def test_without_the_extra_names_are_held_and_a_check_says_so(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.file("letters/1-Ada.pdf", pdf("Dear Bob,"))
-    monkeypatch.setattr("bulkmail.message.must_contain.is_readable", lambda: False)
+    monkeypatch.setattr("bulkmail.message.files.must_contain.is_readable", lambda: False)
 
     await project.compose({"id": "1", "name": "Ada"}, attachments=[WANG])
     (notice,) = text_notices(project.campaign(attachments=[WANG]))

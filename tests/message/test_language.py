@@ -3,7 +3,7 @@
 import pytest
 from message.sample_project import Project
 
-from bulkmail.message.language import tags
+from bulkmail.message.templates.language import tags
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from bulkmail.message.enclosure import Enclosure
+from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.envelope import Envelope
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
 
-from bulkmail.message.plain_template import PlainTemplate
+from bulkmail.message.templates.plain import PlainTemplate
 
 ENVIRONMENT = SandboxedEnvironment(keep_trailing_newline=True)
 OF_HTML = SandboxedEnvironment(keep_trailing_newline=True, autoescape=True)

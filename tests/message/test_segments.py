@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkmail.message.segments import Encoding, not_gsm, text_size
+from bulkmail.message.sms.segments import Encoding, not_gsm, text_size
 
 GSM, UCS2 = Encoding.GSM, Encoding.UCS2
 

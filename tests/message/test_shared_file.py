@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.shared_file import SharedFile
 
 CONTENT = b"0123456789" * 1000
 

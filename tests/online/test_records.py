@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.dns_server import Ask, Zone
 
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.key import DkimKey
 from bulkmail.online.dkim_record import dkim_record
 from bulkmail.online.dmarc import dmarc
 from bulkmail.online.dns import Unanswered

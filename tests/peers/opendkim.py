@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.key import DkimKey
 
 PROGRAM = Path("/usr/sbin/opendkim")
 _CONFIGURATION = """\

@@ -15,7 +15,7 @@ from peers.postfix import Postfix
 from peers.project import REPOSITORY, Project, starttls, write_server
 from peers.waiting import until
 
-from bulkmail.message.dkim_key import DkimKey
+from bulkmail.message.dkim.key import DkimKey
 
 pytestmark = pytest.mark.peers
 

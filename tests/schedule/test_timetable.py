@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkmail.campaign.schedule_model import ScheduleModel
+from bulkmail.campaign.models.schedule import ScheduleModel
 from bulkmail.schedule.timetable import Due, Timetable, timetable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -16,7 +16,7 @@ from simulation.temper import Act
 from simulation.wiretap import Wiretap
 
 from bulkmail.errors import ConnectFailed, ConnectionLost, StageTimeout, TlsFailed
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.opening import Connect
 from bulkmail.transport.stream import HIGH_WATER, Bytes

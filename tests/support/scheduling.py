@@ -10,11 +10,11 @@ from typing import Any
 from support.engine import SkippingClock
 from support.mail_project import MailProject
 
-from bulkmail.app.campaign_folder import CampaignFolder
-from bulkmail.app.occurrence import Setting
 from bulkmail.app.opening import project_ledger
-from bulkmail.app.scheduler import Scheduler
-from bulkmail.app.shared_pools import SharedPools
+from bulkmail.app.scheduling.campaign_folder import CampaignFolder
+from bulkmail.app.scheduling.occurrence import Setting
+from bulkmail.app.scheduling.scheduler import Scheduler
+from bulkmail.app.scheduling.shared_pools import SharedPools
 from bulkmail.app.watch import Watch
 from bulkmail.errors import ConfigurationError
 from bulkmail.report.silence import Silence

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from bulkmail.errors import ConnectionLost, StageTimeout
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.session import Session
 from bulkmail.transport.stream import Bytes

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkmail.message.enclosure import Enclosure
-from bulkmail.message.shared_file import SharedFile
+from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.transport import blocks as module
 from bulkmail.transport.blocks import BLOCK_SIZE, Piece, blocks, blocks_of, with_files
 from bulkmail.transport.stream import Bytes

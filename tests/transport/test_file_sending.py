@@ -15,9 +15,9 @@ from support.real_server import LOOPBACK, Peer, serving
 
 from bulkmail.clock import SystemClock
 from bulkmail.errors import ConnectionLost, StageTimeout
-from bulkmail.message.enclosure import Enclosure
+from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.message.mail_object import MailObject
-from bulkmail.message.shared_file import SharedFile
 from bulkmail.settings import Security, ServerSettings
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.transport.file_sending import FileSending

@@ -15,9 +15,9 @@ from support.real_server import LOOPBACK, Peer, serving
 
 from bulkmail.clock import SystemClock
 from bulkmail.errors import ConnectionLost, PlaintextInjected, SessionError, StageTimeout, TlsFailed
-from bulkmail.message.enclosure import Enclosure
+from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.message.mail_object import MailObject
-from bulkmail.message.shared_file import SharedFile
 from bulkmail.settings import Security, ServerSettings
 from bulkmail.transport.certificate import parse_certificate
 from bulkmail.transport.session import Session

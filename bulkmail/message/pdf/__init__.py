@@ -1,0 +1,1 @@
+"""PDFs: made of typst templates by processes of their own, and read for the names they hold."""

@@ -1,0 +1,1 @@
+"""Templates: found, compiled before the first row, and rendered for each."""
