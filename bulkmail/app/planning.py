@@ -17,7 +17,8 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.units import Rate, WarmUp
 from bulkmail.fate import State
 from bulkmail.ledger import Ledger
-from bulkmail.ledger.limits import BUCKETS, STRETCH
+from bulkmail.ledger.pace import STRETCH
+from bulkmail.ledger.quota import BUCKETS
 from bulkmail.report.silence import Silence
 from bulkmail.schedule.estimate import Estimate, Outlet, Quota, estimate
 from bulkmail.schedule.timetable import timetable, window_in

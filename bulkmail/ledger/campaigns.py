@@ -95,6 +95,19 @@ def set_checked(connection: sqlite3.Connection, campaign_id: int, fingerprint: s
     )
 
 
+def notified(connection: sqlite3.Connection, campaign_id: int) -> str | None:
+    """How the campaign stood when somebody was last told; None: nobody was."""
+    sql = load("campaigns")["notified"]
+    found = connection.execute(sql, {"campaign_id": campaign_id}).fetchone()
+    return None if found is None else found[0]
+
+
+def set_notified(connection: sqlite3.Connection, campaign_id: int, facts: str) -> None:
+    """Remember what was told."""
+    parameters = {"campaign_id": campaign_id, "facts": facts}
+    connection.execute(load("campaigns")["set notified"], parameters)
+
+
 def _one(cursor: sqlite3.Cursor) -> CampaignRecord | None:
     row = cursor.fetchone()
     return None if row is None else _record(row)

@@ -3,19 +3,8 @@
 A pass is a *generation*. Its rows come in batches, each in a short transaction, so that other
 campaigns go on; what they mean for states is decided in the one transaction that completes it.
 From `begin` to `complete` nothing of the campaign can be claimed and its list counts as unknown
-(`list_sha256` is None), so a pass that was cut off, or given up, is followed by another.
-
-What is held against a row, and judged anew, is its `cause`:
-
-=======  ==========================================  =======================================
-gone     the list no longer holds it                 in each pass
-row      the list's own row is bad (`NewRow`)         in each pass
-check    it was found unfit after the pass           in each pass; `rejudge(recheck=True)`
-listed   a suppression list names its address        in each pass; in each `rejudge`
-skipped  its condition says so                       in each pass; in each `rejudge`
-=======  ==========================================  =======================================
-
-One cause more, `cancelled`, is judged by nobody: see `orders`.
+(`list_sha256` is None), so a pass that was cut off, or given up, is followed by another. What is
+held against a row by then is in `causes`.
 """
 
 from __future__ import annotations
@@ -28,7 +17,8 @@ from typing import Any, NamedTuple
 from bulkmail.clock import Clock
 from bulkmail.errors import LedgerError
 from bulkmail.fate import Counts, Delivery
-from bulkmail.ledger import campaigns, newcomers, orders, reading
+from bulkmail.ledger import campaigns, causes, newcomers, reading
+from bulkmail.ledger.causes import Listed
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.newcomers import Series
@@ -36,8 +26,6 @@ from bulkmail.ledger.statements import bindable, execute_for, load
 
 #: Columns as the ledger keeps them; one encoder for all rows.
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-#: An address and why it gets nothing.
-Listed = tuple[str, str]
 
 
 class NewRow(NamedTuple):
@@ -185,7 +173,6 @@ class Enrolment:
     ) -> Counts:
         sql = load("enrolment")
         self._check_open(connection)
-        _fill_listed(connection, listed)
         parameters = {
             "campaign_id": self.campaign_id,
             "generation": self._generation,
@@ -201,14 +188,8 @@ class Enrolment:
                 connection, self._series, self.campaign_id, self._generation
             )
         connection.execute(sql["complete"], parameters)
-        connection.execute(sql["clear"], parameters)
-        connection.execute(sql["judge rows"], parameters)
-        connection.execute(sql["judge gone"], parameters)
-        connection.execute(sql["judge listed"], parameters)
-        orders.cancel(connection, parameters)
-        connection.execute(sql["admit"], parameters)
+        causes.judge_pass(connection, parameters, listed)
         connection.execute(sql["remove other duplicates"], parameters)
-        connection.execute(sql["empty listed"])
         return reading.counts(connection, self.campaign_id)
 
     def _forget(self, connection: sqlite3.Connection) -> None:
@@ -290,82 +271,3 @@ async def remove_unfinished(driver: Driver, campaign_id: int) -> None:
         connection.execute(load("enrolment")["forget"], parameters)
 
     await driver.submit(remove)
-
-
-def rejudge(
-    connection: sqlite3.Connection,
-    campaign_id: int,
-    listed: Iterable[Listed],
-    now: float,
-    *,
-    recheck: bool,
-    keeps_fields: bool,
-) -> Counts:
-    """Apply the suppression lists, and what was ordered, to a campaign whose list is unchanged."""
-    sql = load("enrolment")
-    parameters = {
-        "campaign_id": campaign_id,
-        "now": now,
-        "recheck": recheck,
-        "keep_fields": keeps_fields,
-    }
-    _fill_listed(connection, listed)
-    connection.execute(sql["clear"], parameters)
-    connection.execute(sql["judge listed"], parameters)
-    orders.cancel(connection, parameters)
-    connection.execute(sql["admit"], parameters)
-    connection.execute(sql["empty listed"])
-    return reading.counts(connection, campaign_id)
-
-
-def admit(
-    connection: sqlite3.Connection, campaign_id: int, listed: Iterable[Listed], now: float
-) -> int:
-    """Make those due who were put back, but for who is on a list; how many."""
-    sql = load("enrolment")
-    parameters = {"campaign_id": campaign_id, "now": now}
-    _fill_listed(connection, listed)
-    connection.execute(sql["judge put back"], parameters)
-    connection.execute(sql["empty listed"])
-    return connection.execute(sql["admit"], parameters).rowcount
-
-
-def _fill_listed(connection: sqlite3.Connection, listed: Iterable[Listed]) -> None:
-    """Put who gets nothing into this connection's temporary table."""
-    sql = load("enrolment")
-    connection.execute(sql["create listed"])
-    connection.execute(sql["empty listed"])
-    connection.executemany(sql["list"], ((address.lower(), reason) for address, reason in listed))
-    connection.execute(sql["list suppression"])
-
-
-def fail_rows(
-    connection: sqlite3.Connection,
-    campaign_id: int,
-    failures: Iterable[tuple[int, str]],
-    now: float,
-) -> None:
-    """Fail rows that were found unfit, and that nobody holds."""
-    connection.executemany(
-        load("enrolment")["fail row"],
-        (
-            {"id": id_, "campaign_id": campaign_id, "reason": reason, "now": now}
-            for id_, reason in failures
-        ),
-    )
-
-
-def skip_rows(
-    connection: sqlite3.Connection,
-    campaign_id: int,
-    skipped: Iterable[tuple[int, str]],
-    now: float,
-) -> None:
-    """Suppress rows that get nothing by a condition, and that nobody holds."""
-    connection.executemany(
-        load("enrolment")["skip row"],
-        (
-            {"id": id_, "campaign_id": campaign_id, "reason": reason, "now": now}
-            for id_, reason in skipped
-        ),
-    )

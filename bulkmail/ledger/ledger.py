@@ -15,28 +15,29 @@ from bulkmail.clock import Clock, SystemClock
 from bulkmail.fate import Counts, Delivery, State
 from bulkmail.ledger import (
     campaigns,
+    causes,
     checked,
     enrolment,
     reading,
-    run,
+    recovery,
     slowdown,
     warm_up,
 )
 from bulkmail.ledger.campaigns import CampaignRecord
+from bulkmail.ledger.causes import Listed
 from bulkmail.ledger.checked import Checks
 from bulkmail.ledger.connection import Durability
 from bulkmail.ledger.driver import Driver, InlineDriver, ScratchDriver, ThreadDriver
-from bulkmail.ledger.enrolment import Enrolment, Listed
+from bulkmail.ledger.enrolment import Enrolment
 from bulkmail.ledger.groups import Kind
-from bulkmail.ledger.limits import BUCKETS
 from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.orders import CampaignOrders
+from bulkmail.ledger.quota import BUCKETS
 from bulkmail.ledger.reading import Duplicate, ReasonCount, ReportRow
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.series import SeriesBook
 from bulkmail.ledger.slowdown import Slowdown
-from bulkmail.ledger.statements import load
 from bulkmail.ledger.suppression import SuppressionList
 from bulkmail.ledger.warm_up import Warming
 
@@ -173,7 +174,7 @@ class Ledger:
         now = self._clock.time()
         return await self._driver.submit(
             partial(
-                enrolment.rejudge,
+                causes.rejudge,
                 campaign_id=campaign_id,
                 listed=listed,
                 now=now,
@@ -186,12 +187,12 @@ class Ledger:
     async def fail_rows(self, campaign_id: int, failures: Sequence[tuple[int, str]]) -> None:
         """Fail deliveries by id, with a reason each: found unfit by the check, no server asked."""
         now = self._clock.time()
-        await self._driver.submit(lambda db: enrolment.fail_rows(db, campaign_id, failures, now))
+        await self._driver.submit(lambda db: causes.fail_rows(db, campaign_id, failures, now))
 
     async def skip_rows(self, campaign_id: int, skipped: Sequence[tuple[int, str]]) -> None:
         """Suppress deliveries by id, with a reason each, until the next pass or `rejudge`."""
         now = self._clock.time()
-        await self._driver.submit(lambda db: enrolment.skip_rows(db, campaign_id, skipped, now))
+        await self._driver.submit(lambda db: causes.skip_rows(db, campaign_id, skipped, now))
 
     async def rows(
         self,
@@ -262,7 +263,7 @@ class Ledger:
         now = self._clock.time()
         return await self._driver.submit(
             partial(
-                run.recover,
+                recovery.recover,
                 campaign_id=campaign_id,
                 resend=resend,
                 due_at=due_at,
@@ -278,7 +279,7 @@ class Ledger:
         For who holds the campaign's lock.
         """
         now = self._clock.time()
-        return await self._driver.submit(lambda db: run.cut_off(db, campaign_id, None, now))
+        return await self._driver.submit(lambda db: recovery.cut_off(db, campaign_id, None, now))
 
     def suppression(self) -> SuppressionList:
         """Who gets nothing, from any campaign."""
@@ -328,20 +329,11 @@ class Ledger:
 
     async def notified(self, campaign_id: int) -> str | None:
         """How the campaign stood when somebody was last told; None: nobody was."""
-        found = await self._driver.submit(
-            lambda db: db.execute(
-                load("campaigns")["notified"], {"campaign_id": campaign_id}
-            ).fetchone(),
-            Kind.READ,
-        )
-        return None if found is None else found[0]
+        return await self._driver.submit(lambda db: campaigns.notified(db, campaign_id), Kind.READ)
 
     async def set_notified(self, campaign_id: int, facts: str) -> None:
         """Remember what was told."""
-        parameters = {"campaign_id": campaign_id, "facts": facts}
-        await self._driver.submit(
-            lambda db: db.execute(load("campaigns")["set notified"], parameters)
-        )
+        await self._driver.submit(lambda db: campaigns.set_notified(db, campaign_id, facts))
 
     async def warm_ups(self) -> list[Warming]:
         """Servers whose quota grows from day to day, or has grown."""

@@ -2,7 +2,7 @@
 
 Orders are rows and columns of the ledger, so they reach a run in any process: it heeds them (see
 `CampaignRun.heed`). Whoever is put back is pending with no `due_at`; the run under way, or the next
-one, asks the suppression lists first and makes them due (`enrolment.admit`). Long orders are
+one, asks the suppression lists first and makes them due (`causes.admit`). Long orders are
 carried out some thousands of rows at a time, so that a run is not kept from its commits.
 """
 

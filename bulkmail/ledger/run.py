@@ -17,9 +17,9 @@ from typing import Any
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders, State
-from bulkmail.ledger import checked, enrolment, limits, orders, slowdown, tries
+from bulkmail.ledger import causes, checked, limits, orders, slowdown, tries
+from bulkmail.ledger.causes import Listed
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.enrolment import Listed
 from bulkmail.ledger.groups import Folded, Kind
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.reading import read_delivery
@@ -207,7 +207,7 @@ class CampaignRun:
         if not has_put_back:
             return found
         count = await self._driver.submit(
-            lambda db: enrolment.admit(db, self._campaign_id, self._listed, now), Kind.ALONE
+            lambda db: causes.admit(db, self._campaign_id, self._listed, now), Kind.ALONE
         )
         return replace(found, put_back=count)
 
@@ -338,42 +338,3 @@ def _divide(
     for scope, group in groups.items():
         parameters = {"scope": scope, "domains": json.dumps(sorted(group))}
         connection.execute(sql["divide"], parameters | {"campaign_id": campaign_id})
-
-
-def cut_off(connection: sqlite3.Connection, campaign_id: int, owner: str | None, now: float) -> int:
-    """End the claims of dead owners; how many deliveries are in doubt by it, and held."""
-    sql = load("run")
-    parameters = {
-        "campaign_id": campaign_id,
-        "owner": owner,
-        "now": now,
-        "reason": "the run was cut off after the end of data may have been sent",
-    }
-    connection.execute(sql["note cut off"], parameters)
-    doubts = connection.execute(sql["cut off"], parameters).rowcount
-    connection.execute(sql["free claims"], parameters)
-    return doubts
-
-
-def recover(
-    connection: sqlite3.Connection,
-    campaign_id: int,
-    *,
-    resend: bool,
-    due_at: float,
-    owner: str | None,
-    now: float,
-    keeps_fields: bool,
-) -> int:
-    """Take over what dead owners left; how many deliveries are in doubt by it."""
-    doubts = cut_off(connection, campaign_id, owner, now)
-    parameters = {
-        "campaign_id": campaign_id,
-        "due_at": due_at,
-        "keep_fields": keeps_fields,
-        "now": now,
-    }
-    connection.execute(load("run")["look again"], parameters)
-    connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
-    orders.cancel(connection, parameters)
-    return doubts

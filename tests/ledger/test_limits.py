@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bulkmail.campaign.units import Rate
 from bulkmail.ledger import Permit, limits
 from bulkmail.ledger.connection import open_memory
+from bulkmail.ledger.quota import BUCKETS
 
 NOW = 1_800_000_000.0
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -109,13 +110,13 @@ def test_quota_is_used_up_at_once_and_free_again_soon_after_its_window(
 
     assert count == 2000
     assert permit.spent == rate
-    assert DAY < permit.again_at - NOW <= DAY + 2 * DAY / limits.BUCKETS
+    assert DAY < permit.again_at - NOW <= DAY + 2 * DAY / BUCKETS
 
 
 def test_quota_counts_the_window_and_one_bucket_more(book: sqlite3.Connection) -> None:
     """A slot at a bucket's end may be used a bucket later: the window that begins there counts."""
     rate = Rate(1, HOUR)
-    bucket = HOUR / limits.BUCKETS
+    bucket = HOUR / BUCKETS
     late = NOW + 0.999 * bucket
     permit = take(book, late, rate)
     used_at = late + permit.valid_for

@@ -11,6 +11,7 @@ from bulkmail.ledger.statements import load, parse
 
 FILES = [
     "campaigns",
+    "causes",
     "checked",
     "enrolment",
     "limits",
@@ -47,7 +48,7 @@ def test_careless_file_is_refused(text: str) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_every_statement_compiles_against_the_schema(file: str) -> None:
     connection = open_memory(0.0)
-    connection.execute(load("enrolment")["create listed"])
+    connection.execute(load("causes")["create listed"])
     for statement in load(file).values():
         names = dict.fromkeys(re.findall(r":([a-z_0-9]+)", statement))
         values = names or [None] * statement.count("?")
@@ -80,18 +81,18 @@ def test_hot_statements_look_at_no_more_rows_than_they_need(file: str, name: str
     ("file", "name", "index"),
     [
         ("orders", "orders", "delivery_put_back"),
-        ("enrolment", "admit", "delivery_put_back"),
-        ("enrolment", "judge put back", "delivery_put_back"),
+        ("causes", "admit", "delivery_put_back"),
+        ("causes", "judge put back", "delivery_put_back"),
         ("campaigns", "campaign by name", "delivery_put_back"),
         ("campaigns", "campaign by path", "delivery_put_back"),
-        ("enrolment", "judge listed", "delivery_mailbox"),
+        ("causes", "judge listed", "delivery_mailbox"),
     ],
 )
 def test_what_is_asked_at_every_start_looks_at_few_of_all_who_wait(
     file: str, name: str, index: str
 ) -> None:
     connection = open_memory(0.0)
-    connection.execute(load("enrolment")["create listed"])
+    connection.execute(load("causes")["create listed"])
     statement = load(file)[name]
     names = dict.fromkeys(re.findall(r":([a-z_0-9]+)", statement), 1)
     plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement, names)]

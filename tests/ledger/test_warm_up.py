@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from bulkmail.campaign.units import Demand, Rate, WarmUp
 from bulkmail.ledger import Permit, limits, warm_up
 from bulkmail.ledger.connection import open_memory
+from bulkmail.ledger.quota import BUCKETS
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
 #: A slot may be used so long after its instant.
-BUCKET = DAY / limits.BUCKETS
+BUCKET = DAY / BUCKETS
 GROWING = WarmUp(20, DAY, start=4, factor=1.5)
 
 

@@ -27,10 +27,12 @@ from bulkmail.delivery.splitting import Splitting
 from bulkmail.delivery.turns import Turns
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
-from bulkmail.ledger import Ledger, limits
+from bulkmail.ledger import Ledger
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind, T, Work
+from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.lock import CampaignLock
+from bulkmail.ledger.quota import Quota, bucket_of
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.statements import load
 from bulkmail.message.mail_object import MailObject
@@ -152,7 +154,7 @@ def limiter_per_worker() -> Iterator[None]:
     """Every run has the limits to itself."""
     real = CampaignRun.take
 
-    async def take(self: CampaignRun, server: str, *rest: Any) -> limits.Permit:
+    async def take(self: CampaignRun, server: str, *rest: Any) -> Permit:
         return await real(self, f"{server} of {self._owner}", *rest)
 
     with patch.object(CampaignRun, "take", take):
@@ -176,10 +178,10 @@ def slots_never_void() -> Iterator[None]:
 def quota_not_summed() -> Iterator[None]:
     """A quota looks at its last bucket alone."""
 
-    def admits(self: limits._Quota, slot: float) -> bool:
-        return self._used.get(limits._bucket(slot, self.rate), 0) < self.rate.count
+    def admits(self: Quota, slot: float) -> bool:
+        return self._used.get(bucket_of(slot, self.rate), 0) < self.rate.count
 
-    with patch.object(limits._Quota, "admits", admits):
+    with patch.object(Quota, "admits", admits):
         yield
 
 

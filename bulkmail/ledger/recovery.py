@@ -1,0 +1,47 @@
+"""Recovery: what a dead run left is taken over by who holds the campaign's lock."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from bulkmail.ledger import orders
+from bulkmail.ledger.statements import load
+
+
+def cut_off(connection: sqlite3.Connection, campaign_id: int, owner: str | None, now: float) -> int:
+    """End the claims of dead owners; how many deliveries are in doubt by it, and held."""
+    sql = load("run")
+    parameters = {
+        "campaign_id": campaign_id,
+        "owner": owner,
+        "now": now,
+        "reason": "the run was cut off after the end of data may have been sent",
+    }
+    connection.execute(sql["note cut off"], parameters)
+    doubts = connection.execute(sql["cut off"], parameters).rowcount
+    connection.execute(sql["free claims"], parameters)
+    return doubts
+
+
+def recover(
+    connection: sqlite3.Connection,
+    campaign_id: int,
+    *,
+    resend: bool,
+    due_at: float,
+    owner: str | None,
+    now: float,
+    keeps_fields: bool,
+) -> int:
+    """Take over what dead owners left; how many deliveries are in doubt by it."""
+    doubts = cut_off(connection, campaign_id, owner, now)
+    parameters = {
+        "campaign_id": campaign_id,
+        "due_at": due_at,
+        "keep_fields": keeps_fields,
+        "now": now,
+    }
+    connection.execute(load("run")["look again"], parameters)
+    connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
+    orders.cancel(connection, parameters)
+    return doubts
