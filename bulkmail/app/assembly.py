@@ -15,8 +15,9 @@ from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.ending import RunSettings
 from bulkmail.delivery.engagement import Compose, Engagement, ShutFor, ShutUntil, Tally
-from bulkmail.delivery.engine import Engine, RunSettings
+from bulkmail.delivery.engine import Engine
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Ledger, Terms, Transport

@@ -14,7 +14,7 @@ from typing import Any
 
 from bulkmail.app.watch import Watch
 from bulkmail.delivery.control import Control
-from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.delivery.ending import Ending, RunResult
 from bulkmail.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -11,7 +11,7 @@ from bulkmail.app.faults import FaultList
 from bulkmail.app.summing import Run, summary
 from bulkmail.app.suppressing import Suppressions
 from bulkmail.campaign.load import Campaign
-from bulkmail.delivery.engine import PAUSED, Ending, RunResult
+from bulkmail.delivery.ending import PAUSED, Ending, RunResult
 from bulkmail.delivery.worker import Tally
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import Halt

@@ -28,7 +28,7 @@ from bulkmail.app.scratch import real_ledger, scratch_ledger
 from bulkmail.app.summing import Run, summary
 from bulkmail.app.suppressing import Suppressions, suppressed_by
 from bulkmail.campaign.load import Campaign
-from bulkmail.delivery.engine import RunSettings
+from bulkmail.delivery.ending import RunSettings
 from bulkmail.delivery.worker import Compose
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.fate import Delivery, State

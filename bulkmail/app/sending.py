@@ -27,7 +27,7 @@ from bulkmail.app.verbosity import Modes, outlook
 from bulkmail.app.watch import Audience, Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList
-from bulkmail.delivery.engine import RunResult, RunSettings
+from bulkmail.delivery.ending import RunResult, RunSettings
 from bulkmail.delivery.worker import Tally
 from bulkmail.fate import Counts
 from bulkmail.ledger import CampaignRecord, Ledger

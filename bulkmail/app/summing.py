@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.delivery.ending import Ending, RunResult
 from bulkmail.delivery.worker import Tally
 from bulkmail.errors import (
     EXIT_FAILED,

@@ -10,28 +10,25 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bulkmail.campaign.mail_domains import MAIL_DOMAINS
+from bulkmail.campaign.models.attachment import AttachmentModel, InvitationModel
 from bulkmail.campaign.models.campaign import (
-    AttachmentModel,
     CampaignModel,
     DefaultsModel,
-    DkimModel,
-    InvitationModel,
     LedgerModel,
-    LimitModel,
-    NotificationModel,
     ProjectModel,
-    RecipientsModel,
-    RetryModel,
-    ScheduleModel,
-    ServerModel,
-    ServerReference,
-    StopModel,
-    UnsubscribeModel,
-    WarmUpModel,
 )
+from bulkmail.campaign.models.dkim import DkimModel
 from bulkmail.campaign.models.gateway import AnswerModel, GatewayModel
+from bulkmail.campaign.models.limit import LimitModel, StopModel
+from bulkmail.campaign.models.notification import NotificationModel
+from bulkmail.campaign.models.recipients import RecipientsModel
+from bulkmail.campaign.models.retry import RetryModel
+from bulkmail.campaign.models.schedule import ScheduleModel
+from bulkmail.campaign.models.server import ServerModel, ServerReference
 from bulkmail.campaign.models.sms import SmsModel
 from bulkmail.campaign.models.strict import StrictModel
+from bulkmail.campaign.models.unsubscribe import UnsubscribeModel
+from bulkmail.campaign.models.warm_up import WarmUpModel
 from bulkmail.campaign.providers import PROVIDERS
 from bulkmail.campaign.units import Rate, format_duration
 

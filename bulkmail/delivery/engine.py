@@ -7,12 +7,12 @@ is deferred comes back through the ledger when it is due; a resumed run is the s
 from __future__ import annotations
 
 import asyncio
-import enum
 import sys
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
+from bulkmail.delivery.ending import CANCELLED, PAUSED, Ending, RunResult, RunSettings
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.judging import give_back, learn_of_slowdowns
@@ -20,7 +20,6 @@ from bulkmail.delivery.lane import Lane, charge, choose, share
 from bulkmail.delivery.outlook import NOBODY, Outlook
 from bulkmail.delivery.worker import Worker
 from bulkmail.fate import Delivery, Halt
-from bulkmail.value_class import value_class
 
 #: Seconds between renewals: a third of the lease of 60 s.
 RENEWAL = 20.0
@@ -29,48 +28,6 @@ ATTENTION = 1.0
 
 _DEFERRED = "deferred recipients wait for their next try"
 _BY_READER = "recipients wait for their window, or for their next try"
-PAUSED = "paused by `bulkmail pause`"
-CANCELLED = "cancelled by `bulkmail cancel`"
-
-
-class Ending(enum.Enum):
-    """Why a run is over."""
-
-    #: Nobody is left to be tried, now or later.
-    DONE = "done"
-    #: `limit` recipients were taken; the rest is pending.
-    LIMIT = "limit"
-    #: Something still waits, and waiting was not wanted.
-    WAITING = "waiting"
-    #: No server can be used.
-    NO_SERVER = "no server"
-    #: The campaign was cancelled: who was not sent to is suppressed.
-    CANCELLED = "cancelled"
-    #: Somebody asked for it.
-    INTERRUPTED = "interrupted"
-
-
-@value_class(kw_only=True)
-class RunResult:
-    """How a run ended."""
-
-    ending: Ending
-    #: Why, for a person; "" where there is nothing to say.
-    sentence: str = ""
-    #: What to do about it, where that is known.
-    hint: str = ""
-    #: Epoch seconds until which something waits.
-    until: float | None = None
-
-
-@value_class(kw_only=True)
-class RunSettings:
-    """What this run may do."""
-
-    #: At most so many recipients; None is all.
-    limit: int | None = None
-    #: Whether to stay for what is due later, spent quotas and shut windows.
-    is_waiting: bool = True
 
 
 class Engine:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from bulkmail.address import Mailbox, parse_address, parse_mailbox, printable
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.models.campaign import InvitationModel
+from bulkmail.campaign.models.attachment import InvitationModel
 from bulkmail.message.calendar import Event, invitation, whole_days
 from bulkmail.message.files.part import file_part
 from bulkmail.message.files.reader import FileBody

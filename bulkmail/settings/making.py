@@ -11,8 +11,8 @@ from pathlib import Path
 from bulkmail.campaign.document import Document, Loc
 from bulkmail.campaign.host_name import insist_on_hello_name, insist_on_host
 from bulkmail.campaign.load import Campaign, load_project, project_document
-from bulkmail.campaign.models.campaign import ServerModel, ServerReference
 from bulkmail.campaign.models.limit import limit_domains
+from bulkmail.campaign.models.server import ServerModel, ServerReference
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.providers import PROVIDERS, Provider
 from bulkmail.campaign.units import Rate

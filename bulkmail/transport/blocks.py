@@ -7,7 +7,7 @@ from typing import TypeAlias, cast
 
 from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.files.shared_file import SharedFile
-from bulkmail.transport.stream import Bytes
+from bulkmail.transport.byte_stream import Bytes
 
 #: Octets of a block. Content up to this size goes out in one write; of a large attachment each
 #: block is a call of the system and a look at what the server says meanwhile.

@@ -16,8 +16,8 @@ from bulkmail.smtp.commands import Command
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.blocks import Piece, blocks_of
+from bulkmail.transport.byte_stream import Bytes
 from bulkmail.transport.conversation import Conversation
-from bulkmail.transport.stream import Bytes
 
 #: Commands and their bytes.
 Group: TypeAlias = tuple[Sequence[Command], Sequence[bytes]]

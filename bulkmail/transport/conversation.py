@@ -25,8 +25,8 @@ from bulkmail.smtp.dialogue import Dialogue, Exchange
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.states import TRANSITIONS
+from bulkmail.transport.byte_stream import Bytes, Stream
 from bulkmail.transport.mask import Mask
-from bulkmail.transport.stream import Bytes, Stream
 from bulkmail.transport.transcript import Scribe
 
 # Members by these names: through their class, each look takes as long as a call.

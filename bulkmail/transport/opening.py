@@ -26,11 +26,12 @@ from bulkmail.smtp.commands import Ehlo, Helo, StartTls
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.byte_stream import Stream
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.local_hostname import local_hostname
 from bulkmail.transport.login import Login
 from bulkmail.transport.password import Password
-from bulkmail.transport.stream import SmtpStream, Stream
+from bulkmail.transport.stream import SmtpStream
 from bulkmail.transport.timeouts import stage_timeout
 from bulkmail.transport.tls import TlsFacts, context_for, facts_of
 from bulkmail.transport.transcript import Scribe, Transcript

@@ -11,11 +11,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import socket
 import ssl
 from asyncio import StreamWriter
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias
 
 from bulkmail.errors import (
     ConnectFailed,
@@ -26,12 +24,12 @@ from bulkmail.errors import (
 )
 from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.byte_stream import Bytes
 from bulkmail.transport.dialling import dial
 from bulkmail.transport.file_sending import IS_ABLE, FileSending
 from bulkmail.transport.inbox import Inbox, InboxProtocol
 from bulkmail.transport.outbox import outbox_of
-
-Bytes: TypeAlias = bytes | memoryview
+from bulkmail.transport.trouble import reason_of, tls_reason_of
 
 #: Bytes that may wait in this process for the network before a writer of content has to wait.
 HIGH_WATER = 524_288
@@ -39,83 +37,6 @@ HIGH_WATER = 524_288
 _MUCH = 65_536
 #: Seconds to take leave of a connection in order; then it is cut.
 CLOSE_TIMEOUT = 1.0
-
-
-class Stream(Protocol):
-    """What a conversation needs of its connection."""
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether more content should wait until some of what was written has left."""
-        ...
-
-    @property
-    def unsent(self) -> int:
-        """Octets that were written and have not left this process."""
-        ...
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the peer has closed, and all it sent was read."""
-        ...
-
-    @property
-    def local_address(self) -> str:
-        """The socket's own IP address; "" where it has none."""
-        ...
-
-    @property
-    def peer_address(self) -> str:
-        """The server's IP address; "" where it has none."""
-        ...
-
-    @property
-    def ssl_object(self) -> ssl.SSLObject | None:
-        """TLS's facts; None in plaintext."""
-        ...
-
-    @property
-    def sends_files(self) -> bool:
-        """Whether there is a `send_file`: in plaintext, where the system can."""
-        ...
-
-    def send_file(self, file: SharedFile) -> None:
-        """Hand a file over, which is open. Returns at once; it is congested until that has left."""
-        ...
-
-    def write(self, chunks: Sequence[Bytes]) -> None:
-        """Hand bytes over. Returns at once; where the connection is lost, reading says so."""
-        ...
-
-    def peek(self) -> bytes:
-        """Take what has arrived and was not read; b"" when nothing has. Never waits."""
-        ...
-
-    async def read(self, stage: Stage, deadline: float) -> bytes:
-        """Wait for bytes; b"" is the peer's end. `deadline` is in the loop's time.
-
-        Raises `StageTimeout` or `ConnectionLost`. A cancellation loses no byte.
-        """
-        ...
-
-    async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
-        """Wait until the connection is not congested (None) or has bytes to read (they are given).
-
-        Raises as `read` does; b"" is the peer's end.
-        """
-        ...
-
-    async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
-        """Shake hands. Raises `TlsFailed`, `StageTimeout` or `ConnectionLost`."""
-        ...
-
-    async def close(self) -> None:
-        """Close in order, within a second. Never raises."""
-        ...
-
-    def abort(self) -> None:
-        """Cut the connection at once. Harmless where it is closed."""
-        ...
 
 
 class SmtpStream:
@@ -153,7 +74,7 @@ class SmtpStream:
             ) from error
         except (OSError, ValueError) as error:
             raise ConnectFailed(
-                f"cannot connect to {where}: {_reason(error)}", host=where, stage=Stage.CONNECT
+                f"cannot connect to {where}: {reason_of(error)}", host=where, stage=Stage.CONNECT
             ) from error
         transport.set_write_buffer_limits(high=HIGH_WATER)
         if (found := transport.get_extra_info("socket")) is not None:
@@ -265,11 +186,11 @@ class SmtpStream:
         except OSError as error:
             if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
                 raise TlsFailed(
-                    f"{self._where}: {_tls_reason(error)}", host=self._where, stage=Stage.TLS
+                    f"{self._where}: {tls_reason_of(error)}", host=self._where, stage=Stage.TLS
                 ) from error
             # A connection that was lost says nothing of the server's TLS: the next may do.
             raise ConnectionLost(
-                f"{self._where} ended the TLS handshake: {_reason(error)}",
+                f"{self._where} ended the TLS handshake: {reason_of(error)}",
                 host=self._where,
                 stage=Stage.TLS,
             ) from error
@@ -333,7 +254,7 @@ class SmtpStream:
 
     def _lost(self, stage: Stage, failure: Exception) -> SessionError:
         return ConnectionLost(
-            f"the connection to {self._where} was lost ({stage.value}): {_reason(failure)}",
+            f"the connection to {self._where} was lost ({stage.value}): {reason_of(failure)}",
             host=self._where,
             stage=stage,
         )
@@ -342,23 +263,3 @@ class SmtpStream:
 def _address(name: object) -> str:
     """The IP address of a socket's name; "" for what is no internet socket's."""
     return str(name[0]) if isinstance(name, tuple) and name else ""
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, as the system words it: asyncio's own words name addresses only."""
-    is_system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror)
-    if is_system and isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
-    text = error.strerror if isinstance(error, OSError) else None
-    return text or str(error) or type(error).__name__
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate is not to be trusted: {error.verify_message.rstrip('.')} "
-            "(`ca_file` adds a trust anchor, `host` must be a name the certificate holds)"
-        )
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
-        return "it does not speak TLS here (`security: starttls` on port 587, `tls` on 465)"
-    return f"the TLS handshake failed: {_reason(error)}"

@@ -14,7 +14,7 @@ from support.watching import Announcements
 
 from bulkmail.app import orders, records
 from bulkmail.app.summing import Run, summary
-from bulkmail.delivery.engine import PAUSED, Ending, RunResult
+from bulkmail.delivery.ending import PAUSED, Ending, RunResult
 from bulkmail.delivery.worker import Tally
 from bulkmail.errors import CampaignBusy, ConfigurationError
 from bulkmail.fate import Counts, Halt, State

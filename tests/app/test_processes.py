@@ -31,7 +31,7 @@ from bulkmail.app.processes.sharing import (
 )
 from bulkmail.app.watch import Chorus
 from bulkmail.campaign.units import Rate
-from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.delivery.ending import Ending, RunResult
 from bulkmail.errors import AuthenticationFailed, ConnectFailed
 from bulkmail.fate import Attempt, Delivery, FileNote, State
 from bulkmail.report.silence import Silence

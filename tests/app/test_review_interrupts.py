@@ -13,7 +13,7 @@ import pytest
 from bulkmail.app.interrupts import SIGNALS, Interrupts
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
-from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.delivery.ending import Ending, RunResult
 from bulkmail.report.silence import Silence
 
 BOTH = pytest.mark.parametrize("number", SIGNALS, ids=["INT", "TERM"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bulkmail.campaign.load import Campaign, load_project
-from bulkmail.campaign.models.campaign import ServerModel, ServerReference
+from bulkmail.campaign.models.server import ServerModel, ServerReference
 from bulkmail.campaign.units import Rate
 from bulkmail.errors import ConfigurationError
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from support.engine import Bench, FakeTransport
 
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.errors import ConnectionLost
 from bulkmail.smtp.stage import Stage
 

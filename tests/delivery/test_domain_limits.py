@@ -11,7 +11,7 @@ import pytest
 from support.engine import Bench, FakeTransport, SkippingClock, accepts, refused_at_rcpt
 
 from bulkmail.campaign.units import Rate
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.fate import Delivery
 from bulkmail.ledger import Ledger, NewRow

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from support.engine import GO_ON, MAIL_OK, Bench, FakeTransport, accepted, accepts, refused_at_rcpt
 
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.health import RESTS_BEFORE_FIRST_SUCCESS
 from bulkmail.delivery.ports import Mark
 from bulkmail.errors import (

@@ -11,7 +11,7 @@ from support.engine import Bench, FakeTransport, accepts, refused_at_rcpt
 from bulkmail.clock import SystemClock
 from bulkmail.delivery import engine
 from bulkmail.delivery.control import Control
-from bulkmail.delivery.engine import CANCELLED, PAUSED, Ending
+from bulkmail.delivery.ending import CANCELLED, PAUSED, Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.fate import Delivery, Halt, Orders, State
 from bulkmail.message.mail_object import MailObject

@@ -12,7 +12,7 @@ from support.ledger_book import StoppedClock
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.delivery.control import Control
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.limiter import Busy, Limiter, QuotaSpent, Shut, Slot
 from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.ledger.limits import Permit

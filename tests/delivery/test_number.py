@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from support.engine import Bench, FakeTransport, accepts
 
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.transaction import TransactionResult

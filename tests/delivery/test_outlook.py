@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from support.engine import Bench, FakeTransport
 
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.outlook import NOBODY, Outlook
 from bulkmail.delivery.ports import Ledger
 from bulkmail.fate import Delivery

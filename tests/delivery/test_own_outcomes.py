@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from support.engine import Bench, FakeTransport
 
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.fate import State
 from bulkmail.message.mail_object import MailObject

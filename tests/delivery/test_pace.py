@@ -10,7 +10,7 @@ from support.engine import Bench, FakeTransport, accepts
 from support.virtual import VirtualClock, virtually
 
 from bulkmail.campaign.units import Rate
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.ledger import Ledger, NewRow
 from bulkmail.message.mail_object import MailObject

@@ -11,7 +11,7 @@ import pytest
 from support.engine import Bench, FakeTransport
 
 from bulkmail.delivery import health
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.errors import ConnectionLost
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.smtp.stage import Stage

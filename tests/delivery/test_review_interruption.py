@@ -11,7 +11,7 @@ import pytest
 from support.engine import Bench, FakeTransport, accepts, refused_at_rcpt
 
 from bulkmail.campaign.units import parse_rate
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.errors import LedgerError
 from bulkmail.fate import Attempt, Delivery, Digests

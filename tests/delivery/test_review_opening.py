@@ -10,7 +10,7 @@ from support.engine import Bench, FakeSession, FakeTransport
 
 from bulkmail.campaign.units import parse_rate
 from bulkmail.delivery import turns
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 
 BenchOf = Callable[[int], Awaitable[Bench]]
 

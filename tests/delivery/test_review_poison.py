@@ -9,7 +9,7 @@ from support.engine import Bench, FakeTransport, accepts
 
 from bulkmail.delivery import health
 from bulkmail.delivery.blame import judge
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Blame

@@ -28,7 +28,8 @@ from bulkmail.app.processes.task import Task
 from bulkmail.app.processes.words import Outfit
 from bulkmail.campaign.load import Campaign
 from bulkmail.delivery.control import Control
-from bulkmail.delivery.engine import Engine, RunResult, RunSettings
+from bulkmail.delivery.ending import RunResult, RunSettings
+from bulkmail.delivery.engine import Engine
 from bulkmail.ledger import Ledger
 from bulkmail.report.silence import Silence
 from bulkmail.settings import RetrySettings

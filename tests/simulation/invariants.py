@@ -15,7 +15,7 @@ from simulation.world import Broken, HandedOver, World
 
 from bulkmail.app.processes.sharing import share
 from bulkmail.campaign.units import Rate
-from bulkmail.delivery.engine import Ending
+from bulkmail.delivery.ending import Ending
 from bulkmail.errors import LedgerError
 from bulkmail.fate import State
 

@@ -18,8 +18,9 @@ from simulation.wiretap import Wiretap
 from bulkmail.errors import ConnectFailed, ConnectionLost, StageTimeout, TlsFailed
 from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.byte_stream import Bytes
 from bulkmail.transport.opening import Connect
-from bulkmail.transport.stream import HIGH_WATER, Bytes
+from bulkmail.transport.stream import HIGH_WATER
 
 #: Bytes that the kernel takes off our hands at once.
 _KERNEL = 65536

@@ -20,8 +20,9 @@ from simulation.story import CampaignPlan, RunPlan, address, copies
 from bulkmail.app.assembly import End, Opening
 from bulkmail.app.processes.sharing import how_many
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.ending import Ending, RunResult, RunSettings
 from bulkmail.delivery.engagement import Engagement, Tally
-from bulkmail.delivery.engine import Ending, Engine, RunResult, RunSettings
+from bulkmail.delivery.engine import Engine
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Observer

@@ -18,8 +18,9 @@ from bulkmail.app.planning import MESSAGE_SECONDS, outlet_of
 from bulkmail.campaign.hours import parse_hours
 from bulkmail.campaign.units import parse_rate
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.ending import RunSettings
 from bulkmail.delivery.engagement import Engagement, Tally
-from bulkmail.delivery.engine import Engine, RunSettings
+from bulkmail.delivery.engine import Engine
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Mark
 from bulkmail.delivery.retry import RetryPolicy

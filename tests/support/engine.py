@@ -11,8 +11,9 @@ from typing import Any
 
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.ending import RunResult, RunSettings
 from bulkmail.delivery.engagement import Engagement, Tally
-from bulkmail.delivery.engine import Engine, RunResult, RunSettings
+from bulkmail.delivery.engine import Engine
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Mark

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import Security, ServerSettings
 from bulkmail.smtp.transaction import TransactionResult
-from bulkmail.transport.pool import PooledSession, SessionPool
+from bulkmail.transport.pool import SessionPool
+from bulkmail.transport.pooled_session import PooledSession
 
 
 class FakeClock:

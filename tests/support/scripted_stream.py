@@ -11,8 +11,8 @@ from typing import Protocol
 from bulkmail.errors import ConnectionLost, StageTimeout
 from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.byte_stream import Bytes
 from bulkmail.transport.session import Session
-from bulkmail.transport.stream import Bytes
 
 HOST = "mx.example"
 WHERE = f"{HOST}:587"

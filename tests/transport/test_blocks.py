@@ -6,7 +6,7 @@ from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.transport import blocks as module
 from bulkmail.transport.blocks import BLOCK_SIZE, Piece, blocks, blocks_of, with_files
-from bulkmail.transport.stream import Bytes
+from bulkmail.transport.byte_stream import Bytes
 
 
 def octets(block: list[Bytes] | SharedFile) -> list[Bytes]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bulkmail.app.channel import AnyComposer, composer_of
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.models.campaign import AttachmentModel
+from bulkmail.campaign.models.attachment import AttachmentModel
 from bulkmail.errors import ConfigurationError, Fault
 
 

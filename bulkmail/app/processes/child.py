@@ -25,7 +25,8 @@ from bulkmail.app.processes.telling import TellingTranscript, TellingVerdicts, T
 from bulkmail.app.processes.words import Begin, Outfit, Word
 from bulkmail.app.suppressing import Suppressions
 from bulkmail.app.verbosity import Modes
-from bulkmail.delivery.engine import Ending, Engine, RunResult, RunSettings
+from bulkmail.delivery.ending import Ending, RunResult, RunSettings
+from bulkmail.delivery.engine import Engine
 from bulkmail.errors import AuthenticationFailed, BulkmailError
 from bulkmail.ledger import Ledger
 from bulkmail.message.keyring import Keyring

@@ -23,7 +23,7 @@ from bulkmail.app.processes.task import Task
 from bulkmail.app.processes.words import Begin, Outfit, Word
 from bulkmail.app.watch import Chorus, Counting
 from bulkmail.campaign.load import Campaign
-from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.delivery.ending import Ending, RunResult
 from bulkmail.delivery.refusals import Refusals
 from bulkmail.delivery.worker import Tally
 from bulkmail.errors import ConfigurationError, ProcessDied

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bulkmail.delivery.engine import Ending, RunResult
+from bulkmail.delivery.ending import Ending, RunResult
 
 #: Whose word counts before all others'. Who waits has a server that will work.
 _FIRST = (Ending.INTERRUPTED, Ending.CANCELLED, Ending.WAITING)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bulkmail.app.suppressing import Listed
 from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
-from bulkmail.delivery.engine import RunSettings
+from bulkmail.delivery.ending import RunSettings
 from bulkmail.ledger import Ledger
 from bulkmail.report.log import Form
 from bulkmail.transport.transcript import Transcript

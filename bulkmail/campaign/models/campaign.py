@@ -12,53 +12,28 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bulkmail.campaign.header_name import checked_header_name, checked_headers
+from bulkmail.campaign.models.attachment import Attachment, path_alone
 from bulkmail.campaign.models.dkim import DkimKeys, DkimModel
 from bulkmail.campaign.models.gateway import GatewayModel
-from bulkmail.campaign.models.limit import LimitModel, Limits, StopAfter, StopModel
-from bulkmail.campaign.models.notification import NotificationModel, Notifications
+from bulkmail.campaign.models.limit import Limits, StopAfter, StopModel
+from bulkmail.campaign.models.notification import Notifications
 from bulkmail.campaign.models.recipients import RecipientsModel
+from bulkmail.campaign.models.retry import RetryModel
 from bulkmail.campaign.models.schedule import ScheduleModel
-from bulkmail.campaign.models.server import ServerModel, ServerReference, Servers
+from bulkmail.campaign.models.server import ServerModel, Servers
 from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.models.unsubscribe import UnsubscribeModel
-from bulkmail.campaign.models.warm_up import WarmUpModel
 from bulkmail.campaign.values import (
     ContentId,
-    Count,
-    Duration,
-    Durations,
     FileTexts,
     FilledLine,
     Flag,
     LineText,
     MailboxText,
     MailboxTexts,
-    MimeType,
-    PositiveDuration,
     ReversePathText,
     Text,
-    TimeZone,
 )
-
-__all__ = [
-    "AttachmentModel",
-    "CampaignModel",
-    "DefaultsModel",
-    "DkimModel",
-    "InvitationModel",
-    "LedgerModel",
-    "LimitModel",
-    "NotificationModel",
-    "ProjectModel",
-    "RecipientsModel",
-    "RetryModel",
-    "ScheduleModel",
-    "ServerModel",
-    "ServerReference",
-    "StopModel",
-    "UnsubscribeModel",
-    "WarmUpModel",
-]
 
 HeaderTexts = Annotated[
     dict[Annotated[Text, AfterValidator(checked_header_name)], LineText],
@@ -66,99 +41,12 @@ HeaderTexts = Annotated[
 ]
 
 
-class RetryModel(StrictModel):
-    """When a deferred recipient is tried again."""
-
-    backoff: Durations = Field(
-        (60.0,),
-        description="The wait after the first try; it doubles with each, give or take some. "
-        "Or a list `[1m, 5m, 5m, 1h]`, whose last value stays.",
-    )
-    max_backoff: Duration = Field(3600.0, description="The longest wait between two tries.")
-    give_up_after: PositiveDuration = Field(
-        172800.0, description="When to give up, counted from the row's first try."
-    )
-    attempts: Count | None = Field(
-        None,
-        description="Tries in all, counting those in which the server took MAIL and was given "
-        "the recipient. Default: no limit.",
-    )
-
-
-class InvitationModel(StrictModel):
-    """An event that the recipient is invited to."""
-
-    start: FilledLine = Field(
-        description="When it begins, a template: `2026-12-01T09:00`, or `2026-12-01` for whole "
-        "days."
-    )
-    end: FilledLine | None = Field(
-        None, description="When it ends, a template; of whole days the last one."
-    )
-    duration: PositiveDuration | None = Field(
-        None, description="How long it takes, instead of `end`. Default: an hour, or a day."
-    )
-    timezone: TimeZone | None = Field(
-        None, description="IANA time zone of `start` and `end`. Default: the campaign's."
-    )
-    summary: LineText | None = Field(
-        None, description="Its title, a template. Default: the subject."
-    )
-    location: LineText | None = Field(None, description="Where it is, a template.")
-    description: Text | None = Field(None, description="What it is about, a template.")
-    url: LineText | None = Field(None, description="A link, a template.")
-    organizer: MailboxText | None = Field(
-        None, description="To whom answers go, a template. Default: `from`."
-    )
-
-
-class AttachmentModel(StrictModel):
-    """A file that goes with the message, or is made for it."""
-
-    path: FilledLine | None = Field(
-        None,
-        description="The file. A template: `letters/{{ employee_id }}.pdf` is one per recipient; "
-        "`letters/{{ employee_id }}*.pdf` is the one file that matches.",
-    )
-    pdf: FilledLine | None = Field(
-        None,
-        description="Instead of `path`: a typst template, beside the others, that a PDF is made "
-        "of for each recipient. Needs the extra `pdf`.",
-    )
-    ics: InvitationModel | None = Field(
-        None, description="Instead of `path`: an invitation, as below."
-    )
-    filename: FilledLine | None = Field(
-        None, description="The name it is shown under, a template. Default: the file's own."
-    )
-    type: MimeType | None = Field(
-        None, description="Its media type. Default: guessed from the name."
-    )
-    unique: Flag = Field(
-        default=True,
-        description="Whether two recipients never get the same file, where the path is a template.",
-    )
-    must_contain: FilledLine | None = Field(
-        None,
-        description="What the file's own name has to contain, a template: `{{ name }}`. In any "
-        "case. The text of a PDF has to contain it as well (extra `pdf`).",
-    )
-
-
-def _path_alone(value: Any) -> Any:
-    return {"path": value} if isinstance(value, str) else value
-
-
 def _recipients(value: Any) -> Any:
     if isinstance(value, list):
         return {"rows": value}
-    return _path_alone(value)
+    return path_alone(value)
 
 
-Attachment = Annotated[
-    AttachmentModel,
-    BeforeValidator(_path_alone, json_schema_input_type=str | AttachmentModel),
-]
 Recipients = Annotated[
     RecipientsModel,
     BeforeValidator(

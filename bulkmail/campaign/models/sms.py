@@ -8,16 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from bulkmail.campaign.document import Loc
-from bulkmail.campaign.models.campaign import (
-    CampaignModel,
-    ProjectModel,
-    Recipients,
-    RetryModel,
-    ScheduleModel,
-)
+from bulkmail.campaign.models.campaign import CampaignModel, ProjectModel, Recipients
 from bulkmail.campaign.models.gateway import Gateway, GatewayModel, GatewayReference
 from bulkmail.campaign.models.limit import StopAfter, StopModel
 from bulkmail.campaign.models.notification import Notifications
+from bulkmail.campaign.models.retry import RetryModel
+from bulkmail.campaign.models.schedule import ScheduleModel
 from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.phone import DEFAULT_REGION, known_region
 from bulkmail.campaign.values import Count, FileTexts, FilledLine, Flag, Text

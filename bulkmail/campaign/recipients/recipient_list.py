@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.models.campaign import RecipientsModel
+from bulkmail.campaign.models.recipients import RecipientsModel
 from bulkmail.campaign.recipients.address_kind import AddressKind, address_kind, named_column
 from bulkmail.campaign.recipients.columns import unknown_column
 from bulkmail.campaign.recipients.row import Row

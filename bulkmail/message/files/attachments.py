@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
-from bulkmail.campaign.models.campaign import AttachmentModel
+from bulkmail.campaign.models.attachment import AttachmentModel
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import FileNote
 from bulkmail.message.files.choice import FileChoice, Ownership, changed

@@ -1,0 +1,28 @@
+"""What the system and OpenSSL raise, in words: for the errors that a connection ends with."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, as the system words it: asyncio's own words name addresses only."""
+    is_system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror)
+    if is_system and isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or str(error) or type(error).__name__
+
+
+def tls_reason_of(error: ssl.SSLError) -> str:
+    """What came of a handshake, and the key to look at where it is a matter of settings."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not to be trusted: {error.verify_message.rstrip('.')} "
+            "(`ca_file` adds a trust anchor, `host` must be a name the certificate holds)"
+        )
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        return "it does not speak TLS here (`security: starttls` on port 587, `tls` on 465)"
+    return f"the TLS handshake failed: {reason_of(error)}"
