@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.elsewhere import Elsewhere
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.ports import Ledger, Observer
 from bulkmail.delivery.retry import RetryPolicy
@@ -71,6 +72,8 @@ class Engagement:
     shut_for: ShutFor | None = None
     #: Limits by recipient domain.
     gates: Gates = field(default_factory=Gates)
+    #: Whom a server cannot take.
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
 
     def opens_for(self, delivery: Delivery) -> float | None:
         """When its reader's window opens; None: it is open now, or there is none."""

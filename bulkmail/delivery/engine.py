@@ -36,6 +36,7 @@ class Engine:
     def __init__(self, lanes: Sequence[Lane], shared: Engagement, settings: RunSettings) -> None:
         self._lanes = tuple(lanes)
         self._shared = shared
+        shared.elsewhere.among(self._lanes)
         self._is_waiting = settings.is_waiting
         self._limit = settings.limit
         self._deferred = _DEFERRED if shared.shut_for is None else _BY_READER
@@ -132,7 +133,7 @@ class Engine:
             # With something in hand the run goes on, and what was ordered is heard of in time.
             has_orders = not self._in_hand and await self._heed()
             return None if has_orders else await self._nobody_due()
-        self._give(lane, claimed, now)
+        await self._give(lane, claimed, now)
         return None
 
     async def _claim(
@@ -182,14 +183,24 @@ class Engine:
         await self._give_back()
         return await self._wait(PAUSED, None)
 
-    def _give(self, lane: Lane, claimed: Sequence[Delivery], now: float) -> None:
+    async def _give(self, lane: Lane, claimed: Sequence[Delivery], now: float) -> None:
         self._shared.observer.waiting("", None)
         for name, deliveries in groupby(claimed, key=attrgetter("greylisted_by")):
             # Who asked to come again knows us by now; another server would begin anew.
             known = (self._lane_named(name, now) if name else None) or lane
-            theirs = list(deliveries)
-            charge(self._lanes, known, len(theirs), now)
-            known.give(theirs)
+            for place, theirs in self._shared.elsewhere.parted(list(deliveries), known, now):
+                if isinstance(place, Lane):
+                    charge(self._lanes, place, len(theirs), now)
+                    place.give(theirs)
+                else:
+                    await self._put_off(theirs, place)
+
+    async def _put_off(self, deliveries: Sequence[Delivery], until: float) -> None:
+        """Not before then: who may take them rests."""
+        await self._shared.ledger.postpone(deliveries, until)
+        for delivery in deliveries:
+            self._shared.gates.leave(delivery.id)
+        self._shared.control.wake(until)
 
     def _lane_named(self, name: str, now: float) -> Lane | None:
         return next((a for a in self._lanes if a.name == name and a.health.allowance(now)), None)
@@ -214,7 +225,7 @@ class Engine:
         due = [id_ for id_, at in waiting.items() if at <= now]
         claimed = await self._claim(lane.room(now), now, among=due)
         if claimed:
-            self._give(lane, claimed, now)
+            await self._give(lane, claimed, now)
         elif await self._heed():
             return None
         elif shut := [gate for gate in self._shared.gates.all() if gate.opens_at > now]:

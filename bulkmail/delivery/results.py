@@ -51,6 +51,7 @@ class Results:
 
     def write(self, tried: Try, attempt: Attempt) -> asyncio.Future[bool]:
         """Have a result written, behind its mark; the future says whether the claim was ours."""
+        self._shared.elsewhere.settled(tried.delivery.id)
         self._marked.pop(tried.delivery.id, None)
         writing = _future(self._shared.ledger.record(attempt))
         writing.add_done_callback(partial(self._written, tried, attempt))
@@ -75,6 +76,10 @@ class Results:
         await self._shared.ledger.release(deliveries)
         for delivery in deliveries:
             self.done(delivery)
+
+    def goes_elsewhere(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Whether it is to be given back, as another server may take what this one cannot."""
+        return self._shared.elsewhere.may_go(delivery.id, self._lane, outcome)
 
     async def put_off(self, delivery: Delivery, until: float) -> None:
         """Untried, and not before then (epoch seconds)."""

@@ -139,6 +139,9 @@ class WindowedCourse:
         if flight.is_follower and has_not_begun(outcome):
             await self._results.give_back(flight.delivery)
             return
+        if self._results.goes_elsewhere(flight.delivery, outcome):
+            await self._results.give_back(flight.delivery)
+            return
         attempt = self._results.judged(flight.tried, outcome)
         self._turns.count(flight.mail, attempt.at)
         self._results.write(flight.tried, attempt)

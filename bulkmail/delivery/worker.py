@@ -206,6 +206,9 @@ class Worker:
         if flight.is_follower and has_not_begun(outcome):
             await self._results.give_back(flight.delivery)
             return None
+        if self._results.goes_elsewhere(flight.delivery, outcome):
+            await self._results.give_back(flight.delivery)
+            return None
         attempt = self._results.judged(flight.tried, outcome)
         self._turns.count(flight.mail, attempt.at)
         is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
@@ -254,6 +257,7 @@ class Worker:
         except SessionError as error:
             return classify.of_session_error(error)
         except MessageRefusedLocally as error:
+            await self._turns.missed()
             return classify.of_local_refusal(error)
         except asyncio.CancelledError:
             await asyncio.shield(self._results.cut(flight.tried, may_be_out=flight.may_be_out))

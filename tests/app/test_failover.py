@@ -332,3 +332,65 @@ async def test_a_server_that_cannot_be_told_the_sender_is_left_and_no_recipient_
     assert "the sender's address ü@example.com is beyond ASCII" in alone.stopped
     assert (together.exit_code, together.counts.sent) == (0, together.total)
     assert plain.count("MAIL") == 0
+
+
+@pytest.mark.parametrize(
+    "extensions", [["8BITMIME"], ["PIPELINING"], ["PIPELINING", "CHUNKING"]], ids="+".join
+)
+async def test_what_is_too_large_for_the_first_server_goes_by_the_next_one(
+    project: MailProject, extensions: list[str]
+) -> None:
+    large = [f"large{number}@example.com" for number in range(10)]
+    small = [f"small{number}@example.com" for number in range(20)]
+    async with scripted() as first, scripted() as second:
+        first.extensions = [*extensions, "SIZE 1000"]
+        second.extensions = extensions
+        project.people(small + large)
+        project.write("templates/letter.txt.j2", "{{ 'x ' * 600 if 'large' in email else 'x' }}\n")
+        project.servers(first.url(), second.url())
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent) == (0, 30)
+    assert first.got == dict.fromkeys(small, 1)
+    assert second.got == dict.fromkeys(large, 1)
+
+
+async def test_what_the_first_server_says_is_too_large_goes_by_the_next_one(
+    project: MailProject,
+) -> None:
+    async with scripted(on("mail", "552 5.3.4 too large", times=1)) as first, scripted() as second:
+        project.many(6)
+        project.servers(first.url(connections=1), second.url())
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent) == (0, 6)
+    assert (len(first.accepted), len(second.accepted)) == (5, 1)
+
+
+async def test_what_no_server_can_take_has_failed(project: MailProject) -> None:
+    async with scripted() as first, scripted() as second:
+        first.extensions = ["SIZE 100"]
+        second.extensions = ["SIZE 200"]
+        project.servers(first.url(), second.url())
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.failed) == (1, 3)
+    assert (first.mails_at, second.mails_at) == ([], [])
+    reasons = {row["reason"] for row in (await project.report()).values()}
+    assert all("the server takes" in reason for reason in reasons)
+
+
+async def test_what_is_too_large_waits_while_the_server_that_may_take_it_rests(
+    project: MailProject,
+) -> None:
+    async with scripted() as first, scripted(on("connect", "421 busy", times=1)) as second:
+        first.extensions = ["SIZE 100"]
+        project.servers(first.url(), second.url())
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent) == (0, 3)
+    assert second.got == dict.fromkeys(PEOPLE, 1)
