@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
-from bulkmail.app.channel import AnyComposer, composer_of
+from bulkmail.app.channel import AnyComposer
 from bulkmail.app.check.file_notes import FileNotes
-from bulkmail.app.check.linting import Linting
-from bulkmail.app.check.overview import Overview
-from bulkmail.app.check.personal import facts
-from bulkmail.app.check.rest import composer_of_the_rest
+from bulkmail.app.check.inspection import Inspection
 from bulkmail.app.check.row import Answer, Skipped, Sound
-from bulkmail.app.faults import FaultList
-from bulkmail.app.identity import from_domain, ledger_name_of_file, refuse_to_mail_again
-from bulkmail.app.listing import opened_list
-from bulkmail.app.suppressing import Listed, suppressed_by
+from bulkmail.app.identity import from_domain, ledger_name_of_file
+from bulkmail.app.suppressing import Listed
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.occurrence_name import is_occurrence, series_of
 from bulkmail.campaign.recipients import RecipientList, Row
-from bulkmail.clock import Clock, moment
-from bulkmail.errors import Fault, NobodyToSendTo
-from bulkmail.fate import Counts, Delivery, State
-from bulkmail.ledger import Enrolment, Ledger, NewRow, Series
+from bulkmail.clock import moment
+from bulkmail.errors import NobodyToSendTo
+from bulkmail.fate import Counts, Delivery
+from bulkmail.ledger import CampaignRecord, Enrolment, Ledger, NewRow, Series
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults, RowSkipped
 from bulkmail.message.message_id import message_id
@@ -49,30 +42,6 @@ BATCH = 2000
 FEW = 8000
 #: Rows between two words to whoever watches.
 STEP = 200
-
-
-@dataclass(slots=True)
-class Inspection:
-    """What a pass found out."""
-
-    faults: FaultList = field(default_factory=FaultList)
-    rows: int = 0
-    overview: Overview = field(default_factory=Overview)
-    linting: Linting = field(default_factory=Linting)
-    #: Which of the rows' own files are not as an earlier check saw them, as a sentence.
-    changed_files: str = ""
-    #: Where a person checks: each part of the campaign and its digest, from before it was read.
-    facts: dict[str, str] = field(default_factory=dict)
-    #: What a user should know of the list; "" for nothing.
-    notice: str = ""
-    #: Where a person checks: why a `send` would be refused, as it would mail everybody again.
-    repeated: tuple[Fault, ...] = ()
-    #: Rows that an earlier occurrence of the series holds (`only_new`).
-    left_out: int = 0
-    #: Ledger ids of rows that cannot be rendered, with the reason.
-    unfit: list[tuple[int, str]] = field(default_factory=list)
-    #: Ledger ids of rows for which `skip_if` holds, with the reason.
-    skipped: list[tuple[int, str]] = field(default_factory=list)
 
 
 def series_in_ledger(campaign: Campaign) -> Series | None:
@@ -292,88 +261,9 @@ class Pass:
             await self._files.note(delivery, mail)
 
 
-def domain_of(address: str) -> str:
-    """What a recipient's limits by domain hang on, in A-labels; "" for a telephone number."""
-    return parse_address(address).domain if "@" in address else ""
-
-
-async def skip_again(ledger: Ledger, campaign_id: int, composer: AnyComposer, clock: Clock) -> None:
-    """Judge the condition anew for all who wait on a list that was not read again."""
-    if not composer.may_skip:
-        return
-    after = 0
-    while rows := await ledger.rows(
-        campaign_id, after=after, limit=BATCH, states=[State.PENDING, State.DEFERRED]
-    ):
-        after = rows[-1].id
-        now = moment(clock.time())
-        reasons = ((row.id, composer.skips(row, now)) for row in rows)
-        await ledger.skip_rows(campaign_id, [(id_, why) for id_, why in reasons if why])
-
-
-async def enrolled_id(campaign: Campaign, ledger: Ledger) -> int:
-    """The ledger's id of a campaign that was just enrolled."""
+async def enrolled(campaign: Campaign, ledger: Ledger) -> CampaignRecord:
+    """A campaign that was enrolled, as the ledger has it now."""
     record = await ledger.campaign(campaign.name)
     if record is None:
         raise AssertionError("the campaign was enrolled and is not in the ledger")
-    return record.id
-
-
-async def inspect(
-    campaign: Campaign,
-    *,
-    ledger: Ledger,
-    surroundings: Surroundings,
-    environ: Mapping[str, str],
-    skip_invalid: bool,
-    notes: Ledger | None = None,
-    is_close: bool = False,
-) -> tuple[Inspection, AnyComposer | None]:
-    """Look at everything that a send would use, with `ledger` as scratch paper.
-
-    Faults are in the result, all of them; the composer is None where templates are at fault. With
-    `skip_invalid` the rows are enrolled all the same, and those at fault are failed. With `notes`
-    a person checks, and that ledger keeps it. `is_close`: as in a `Pass`.
-    """
-    faults = FaultList()
-    composer = None
-    with faults.collecting():
-        composer = composer_of(campaign)
-    checker = composer_of_the_rest(campaign, faults) if faults else composer
-    checking = Pass(
-        campaign,
-        checker,
-        ledger=ledger,
-        surroundings=surroundings,
-        notes=notes,
-        is_close=is_close,
-    )
-    listed: list[Listed] = []
-    with faults.collecting():
-        listed = suppressed_by(campaign)
-    with faults.collecting():
-        async with opened_list(campaign, surroundings, environ) as recipients:
-            checking.inspection.notice = recipients.notice
-            if notes is not None and (made := composer) is not None:
-                checking.inspection.facts = facts(campaign, made, recipients)
-                checking.inspection.repeated = await _repeated(notes, campaign, made, recipients)
-            await checking.run(recipients, listed, skip_invalid=skip_invalid)
-    faults.add(checking.inspection.faults)
-    checking.inspection.faults = faults
-    return checking.inspection, composer
-
-
-async def _repeated(
-    ledger: Ledger, campaign: Campaign, composer: AnyComposer, recipients: RecipientList
-) -> tuple[Fault, ...]:
-    """Why nobody could be sent to but by `--as-new`."""
-    found = FaultList()
-    with found.collecting():
-        await refuse_to_mail_again(
-            ledger,
-            campaign,
-            list_sha256=recipients.sha256(),
-            key_column=recipients.key_column,
-            fingerprint=composer.fingerprint(),
-        )
-    return tuple(found)
+    return record

@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
+from bulkmail.address import parse_address
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import ways_of
-from bulkmail.app.enrolling import Pass, domain_of, enrolled_id
+from bulkmail.app.enrolling import Pass, enrolled
 from bulkmail.app.listing import opened_list
 from bulkmail.app.scratch import real_ledger, scratch_ledger
 from bulkmail.app.suppressing import suppressed_by
@@ -172,7 +173,7 @@ async def _counted(
         ]
         async with opened_list(campaign, surroundings, environ) as recipients:
             await reading.run(recipients, listed, skip_invalid=True)
-        campaign_id = await enrolled_id(campaign, scratch)
+        campaign_id = (await enrolled(campaign, scratch)).id
         counts = await scratch.waiting_by_domain(campaign_id)
         if campaign.model.only_new:
             async for domain in _held(campaign.name, real, scratch, campaign_id):
@@ -188,4 +189,9 @@ async def _held(series: str, real: Ledger, scratch: Ledger, campaign_id: int) ->
         held = await real.series().held(series, [row.key for row in rows])
         for row in rows:
             if row.key in held:
-                yield domain_of(row.address)
+                yield _domain_of(row.address)
+
+
+def _domain_of(address: str) -> str:
+    """What a recipient's limits by domain hang on, in A-labels; "" for a telephone number."""
+    return parse_address(address).domain if "@" in address else ""

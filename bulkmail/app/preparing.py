@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import AnyComposer, composer_of, ways_of
-from bulkmail.app.enrolling import inspect
+from bulkmail.app.check.inspecting import inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.summing import Run, summary
 from bulkmail.app.suppressing import Suppressions

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import composer_of
 from bulkmail.app.check.texting import estimate
-from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.enrolling import Pass, enrolled
 from bulkmail.app.listing import opened_list
 from bulkmail.app.rehearsing import chosen
 from bulkmail.app.scratch import scratch_ledger
@@ -61,7 +61,7 @@ async def preview(
         reading = Pass(campaign, None, ledger=ledger, surroundings=surroundings)
         async with opened_list(campaign, surroundings, environ) as recipients:
             await reading.run(recipients, skip_invalid=True)
-        campaign_id = await enrolled_id(campaign, ledger)
+        campaign_id = (await enrolled(campaign, ledger)).id
         delivery = await chosen(campaign, ledger, campaign_id, row=row, email=email)
     mail = await composer.compose(delivery, moment(surroundings.clock.time()))
     text = mail if isinstance(mail, TextMessage) else None

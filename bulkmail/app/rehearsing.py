@@ -21,7 +21,7 @@ from bulkmail.app.channel import (
     suffix_of,
     ways_of,
 )
-from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.enrolling import Pass, enrolled
 from bulkmail.app.listing import opened_list
 from bulkmail.app.options import SendOptions
 from bulkmail.app.scratch import real_ledger, scratch_ledger
@@ -222,7 +222,7 @@ async def _enrolled(
             origin=await ledger.origin(campaign.name),
         )
         await checking.run(recipients, listed, skip_invalid=options.skip_invalid)
-    return await enrolled_id(campaign, scratch)
+    return (await enrolled(campaign, scratch)).id
 
 
 def _composing(

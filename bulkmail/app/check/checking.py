@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.channel import reached, ways_as_written, ways_of
+from bulkmail.app.check.inspecting import inspect
+from bulkmail.app.check.inspection import Inspection
 from bulkmail.app.check.looking import look_around
 from bulkmail.app.check.overview import Overview
 from bulkmail.app.check.personal import not_noted, notebook
 from bulkmail.app.check.texting import TextTally
-from bulkmail.app.enrolling import Inspection, inspect
 from bulkmail.app.faults import FaultList
 from bulkmail.app.scratch import scratch_ledger
 from bulkmail.app.watch import Watch

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from bulkmail.app.assembly import Surroundings
-from bulkmail.app.enrolling import Pass, enrolled_id
+from bulkmail.app.enrolling import Pass, enrolled
 from bulkmail.app.interrupts import Interrupts
 from bulkmail.app.listing import opened_list
 from bulkmail.app.options import Occasion, SendOptions
@@ -34,7 +34,7 @@ from bulkmail.errors import (
     NobodyToSendTo,
     SourceUnavailable,
 )
-from bulkmail.ledger import Ledger, OccurrenceRecord
+from bulkmail.ledger import CampaignRecord, Ledger, OccurrenceRecord
 from bulkmail.report.summary import Summary
 from bulkmail.report.wording import counted
 from bulkmail.value_class import value_class
@@ -144,7 +144,7 @@ class OccurrenceRun:
             now = await self._book.begin(self.occurrence)
         elif not self._is_series:
             # It was due before, too late perhaps: this is another time.
-            await self._book.in_time_again(await enrolled_id(self._campaign, self._setting.ledger))
+            await self._book.in_time_again((await self._enrolled()).id)
         occasion = Occasion(series=self.occurrence.series, last_run=last_run, now=now)
         options = SendOptions(
             no_wait=not self._setting.is_waiting,
@@ -201,9 +201,12 @@ class OccurrenceRun:
         self._setting.voice.ended(summary)
         return summary.exit_code
 
+    async def _enrolled(self) -> CampaignRecord:
+        return await enrolled(self._campaign, self._setting.ledger)
+
     async def _cut_short(self, summary: Summary) -> int:
         reason = "too late: its `until` has passed"
-        record_id = await enrolled_id(self._campaign, self._setting.ledger)
+        record_id = (await self._enrolled()).id
         with self._setting.ledger.lock(self.name):
             await self._book.too_late(record_id, reason)
         counts = await self._setting.ledger.counts(record_id)
@@ -222,7 +225,7 @@ class OccurrenceRun:
                     await _enrol_unchecked(
                         self._campaign, ledger, surroundings, self._setting.environ
                     )
-                record_id = await enrolled_id(self._campaign, ledger)
+                record_id = (await self._enrolled()).id
                 await ledger.cut_off(record_id)
                 count = await self._book.too_late(record_id, reason)
         except CampaignBusy as error:
