@@ -26,7 +26,7 @@ def main() -> int:
     # Nor is all that there is gone through once more, only to be let go.
     gc.freeze()
     # What is left is to leave: a signal would only hide how it ended.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     return code
 

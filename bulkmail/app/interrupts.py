@@ -1,5 +1,8 @@
 """SIGINT and SIGTERM: the first ends a run gracefully, the second cuts it.
 
+SIGHUP, when a terminal is closed, ends it gracefully as well. It cuts nothing, as it comes more
+than once: from the kernel and from the shell. Who started it by nohup wants it to go on.
+
 Before a run has begun there is nothing to end gracefully: the first signal cuts. After it there is
 nothing to interrupt any more, and how it ended is told in peace.
 """
@@ -37,7 +40,10 @@ class Interrupts:
 
         Raises `Interrupted` in place of the cancellation that a signal caused.
         """
-        with answered(dict.fromkeys(SIGNALS, self.signalled)), self.attended():
+        answers = dict.fromkeys(SIGNALS, self.signalled)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            answers[signal.SIGHUP] = self.hung_up
+        with answered(answers), self.attended():
             yield
 
     @contextlib.contextmanager
@@ -83,6 +89,11 @@ class Interrupts:
         else:
             self._has_cut = True
             self._run.cancel()
+
+    def hung_up(self) -> None:
+        """Its terminal was closed: end it gracefully, unless it ends already."""
+        if self._run is None or not self._control.is_stopping:
+            self.signalled()
 
 
 @contextlib.contextmanager

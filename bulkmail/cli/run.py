@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
-from bulkmail.cli.output import complain, say
+from bulkmail.cli.output import complain
 from bulkmail.cli.parameters import LedgerOption, ledger_path
 from bulkmail.cli.running import run as run_to_its_end
 from bulkmail.cli.send_options import LogFormat, Processes, parse_processes
@@ -113,9 +113,12 @@ class _Lines:
     def ended(self, summary: Summary) -> None:
         """What a run came to."""
         if not self._quiet:
-            say(f"{_now()} {visible(summary.campaign)}: {visible(summary.sentence())}")
-            with contextlib.suppress(OSError):
-                sys.stdout.flush()
+            from bulkmail.report.terminal import SteadyStream
+
+            # A full disk behind it, or a closed terminal, cuts none of the runs under way.
+            out = SteadyStream(sys.stdout)
+            out.write(f"{_now()} {visible(summary.campaign)}: {visible(summary.sentence())}\n")
+            out.flush()
         for line in summary.stopped_detail.splitlines():
             complain(f"  {visible(line)}")
 

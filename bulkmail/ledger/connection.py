@@ -12,15 +12,18 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from bulkmail.errors import LedgerError
 from bulkmail.ledger import schema
 from bulkmail.ledger.statements import load
-from bulkmail.ledger.trouble import BUSY_TIMEOUT, ledger_error
+from bulkmail.ledger.trouble import BUSY_TIMEOUT, SQLITE_ERRORS, ledger_error
 
+#: The lock of who opens a ledger; the others in its folder are campaigns'.
+_OPENING = "open"
 #: What a commit survives: a power cut, or the death of the process alone.
 Durability = Literal["power", "process"]
 
@@ -83,15 +86,18 @@ def open_file(path: Path, durability: Durability, now: float) -> sqlite3.Connect
     """The ledger at `path`, made or migrated where needed. Raises `LedgerError`."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make(path)
         with _alone(path):
+            if not _make(path):
+                _refuse_emptied(path)
             return _prepared(path, durability, now)
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         raise ledger_error(error, path) from error
 
 
-def _make(path: Path) -> None:
+def _make(path: Path) -> bool:
     """An empty file where there is none; one that is there is not opened, not for an instant.
+
+    Whether there was none.
 
     Who closes any descriptor of a file drops all POSIX locks that his process has on it
     (sqlite.org/howtocorrupt.html, 2.2): another process would take itself for the last one out,
@@ -101,8 +107,26 @@ def _make(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # SQLite would make it by the umask; its log and index take the permissions of the file.
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-    with suppress(FileExistsError):
+    try:
         os.close(os.open(path.resolve(), flags, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _refuse_emptied(path: Path) -> None:
+    """Raise `LedgerError` where a ledger that runs were recorded in has lost all it held.
+
+    A power cut on some file systems leaves a file at no length, and so does a copy on a full disk.
+    Taken for a new ledger it would have everybody mailed again.
+    """
+    if path.stat().st_size == 0 and any(
+        lock.name != _OPENING for lock in lock_folder(path).iterdir()
+    ):
+        raise LedgerError(
+            f"The ledger {path} is empty, and runs were recorded in it. Restore a copy; to begin "
+            "anew, and mail everybody again, remove the file"
+        )
 
 
 def _prepared(path: Path, durability: Durability, now: float) -> sqlite3.Connection:
@@ -138,7 +162,7 @@ def open_read_only(path: Path, now: float) -> sqlite3.Connection:
             raise
         connection.close()
         schema.migrate(copied, None, now)
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         raise ledger_error(error, path) from error
     return copied
 
@@ -178,7 +202,7 @@ def _uri(path: Path, mode: str) -> str:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep others from opening the ledger meanwhile: two that make or migrate it would collide."""
-    lock = os.open(lock_folder(path) / "open", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = os.open(lock_folder(path) / _OPENING, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

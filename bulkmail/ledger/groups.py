@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from bulkmail.errors import LedgerError
 from bulkmail.ledger.connection import BULK_PRAGMAS, Durability, pragmas
-from bulkmail.ledger.trouble import BUSY_TIMEOUT, ledger_error
+from bulkmail.ledger.trouble import BUSY_TIMEOUT, SQLITE_ERRORS, ledger_error
 
 #: Seconds between two questions whether another process has done writing.
 _INTERVAL = 0.001
@@ -126,7 +126,7 @@ class Conductor:
         try:
             self._wait_at_most(BUSY_TIMEOUT)
             job.result = job.work(self._connection)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             job.error = ledger_error(error, self._path)
         except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
             job.error = error
@@ -140,7 +140,7 @@ class Conductor:
             finally:
                 for pragma in self._pragmas:
                     self._connection.execute(pragma)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             job.error = ledger_error(error, self._path)
 
     def _transact(self, group: list[Job], *, is_folded: bool = True) -> None:
@@ -162,7 +162,7 @@ class Conductor:
         except Uneven:
             self._roll_back()
             self._transact(group, is_folded=False)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             self._roll_back()
             for job in group:
                 job.error = ledger_error(error, self._path)

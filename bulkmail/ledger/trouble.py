@@ -30,18 +30,24 @@ _SENTENCES = {
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
 }
 _PRIMARY = 0xFF
+#: What SQLite raises: of a damaged file it may quote, in its own error, what is no text.
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 
-def ledger_error(error: sqlite3.Error | OSError, path: Path | None) -> LedgerError:
+def ledger_error(
+    error: sqlite3.Error | UnicodeDecodeError | OSError, path: Path | None
+) -> LedgerError:
     """The sentence for one error, with the error as its cause. What was not sent stays pending."""
     failure = LedgerError(f"The ledger {path or 'in memory'}: {_sentence(error)} ({error}).")
     failure.__cause__ = error
     return failure
 
 
-def _sentence(error: sqlite3.Error | OSError) -> str:
+def _sentence(error: sqlite3.Error | UnicodeDecodeError | OSError) -> str:
     if isinstance(error, OSError):
         return "it cannot be opened"
+    if isinstance(error, UnicodeDecodeError):
+        return _SENTENCES[sqlite3.SQLITE_CORRUPT]
     # The extended code's low byte is the primary one (sqlite.org/rescode.html). Errors that
     # the module itself raises carry none.
     code = getattr(error, "sqlite_errorcode", None)

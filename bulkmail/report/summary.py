@@ -166,7 +166,7 @@ class Summary:
             commands.append(("Lift the pause", f"bulkmail resume {who}"))
         elif self.halt is Halt.CANCELLED:
             commands.append(("Take it back", f"bulkmail retry {who} --state suppressed"))
-        elif self.interrupted or (self.exit_code == EXIT_WAITING and self.unsent):
+        elif self.interrupted or self.exit_code == EXIT_WAITING:
             commands.append(("Go on with", send))
         elif self.exit_code == EXIT_STOPPED:
             commands.append(("When that is mended", send))

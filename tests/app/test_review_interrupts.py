@@ -14,6 +14,7 @@ from bulkmail.app.interrupts import SIGNALS, Interrupts
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.ending import Ending, RunResult
+from bulkmail.errors import Interrupted
 from bulkmail.report.silence import Silence
 
 BOTH = pytest.mark.parametrize("number", SIGNALS, ids=["INT", "TERM"])
@@ -60,3 +61,42 @@ async def test_the_handlers_of_the_program_around_are_put_back(
     os.kill(os.getpid(), number)
 
     assert own_handlers == [number]
+
+
+async def test_a_terminal_that_is_closed_stops_a_run_and_never_cuts_it() -> None:
+    """SIGHUP comes from the kernel and from the shell: twice within a moment."""
+    control = Control(SystemClock())
+    interrupts = Interrupts(control, Silence())
+
+    async def finishing() -> RunResult:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.01)
+        return RunResult(ending=Ending.INTERRUPTED, sentence="finished")
+
+    with interrupts.installed():
+        result = await interrupts.cuttable(finishing())
+
+    assert control.is_stopping
+    assert result.sentence == "finished"
+
+
+async def test_before_a_run_a_closed_terminal_ends_the_command() -> None:
+    async def preparing() -> None:
+        with Interrupts(Control(SystemClock()), Silence()).installed():
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.Event().wait()
+
+    with pytest.raises(Interrupted):
+        await preparing()
+
+
+async def test_what_was_started_by_nohup_goes_on() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts(Control(SystemClock()), Silence()).installed():
+            during = signal.getsignal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert during is signal.SIG_IGN

@@ -176,3 +176,37 @@ async def test_locked_ledger_is_a_sentence(
     other.close()
     assert await ledger.suppression().add(["a@x.example"], "x") == 1
     await ledger.close()
+
+
+async def test_a_ledger_that_has_lost_all_it_held_is_no_new_one(
+    tmp_path: Path, clock: StoppedClock
+) -> None:
+    """A power cut on some file systems leaves a file at no length."""
+    path = tmp_path / "ledger.db"
+    await made(path, clock)
+    ledger = await Ledger.open(path, clock=clock)
+    with ledger.lock("letter"):
+        await ledger.close()
+    os.truncate(path, 0)
+
+    with pytest.raises(LedgerError, match="is empty, and runs were recorded") as refusal:
+        await Ledger.open(path, clock=clock)
+
+    assert refusal.value.exit_code == EXIT_STOPPED
+    path.unlink()
+    await made(path, clock)
+
+
+async def test_a_damaged_file_that_quotes_no_text_is_told_as_damaged(
+    tmp_path: Path, clock: StoppedClock
+) -> None:
+    path = tmp_path / "ledger.db"
+    await made(path, clock)
+    content = path.read_bytes()
+    path.write_bytes(
+        content.replace(b"CREATE TABLE delivery", b"CREATE \xcb\xcb\xcb\xcb\xcb \xcbelivery")
+    )
+
+    for is_read_only in (True, False):
+        with pytest.raises(LedgerError, match="damaged"):
+            await Ledger.open(path, clock=clock, read_only=is_read_only)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM at every step of a run: exit 130, the ledger whole, a re-run goes on."""
+"""Signals at every step of a run: exit 130, the ledger whole, a re-run goes on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from support.scripted_server import HANG, Turn, greylist, on, scripted
 
 ADA, BOB, EVE = PEOPLE
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+ALL = pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["INT", "TERM", "HUP"]
+)
 
 
 async def heard(process: Process, words: str) -> None:
@@ -23,7 +26,7 @@ async def heard(process: Process, words: str) -> None:
             assert line, f"it ended without {words!r}"
 
 
-@BOTH
+@ALL
 async def test_a_message_in_flight_is_finished_and_the_rest_stays_pending(
     project: MailProject, number: signal.Signals
 ) -> None:

@@ -167,6 +167,10 @@ def test_a_run_ends_with_a_sentence(facts: dict[str, Any], sentence: str) -> Non
             {"counts": Counts(sent=1, pending=1), "limit_reached": True, "exit_code": EXIT_OK},
             ["bulkmail send offer-letter"],
         ),
+        (
+            {"counts": Counts(sent=1, in_doubt=1), "exit_code": EXIT_WAITING},
+            ["bulkmail send offer-letter", "bulkmail report offer-letter --state in_doubt"],
+        ),
         ({"counts": Counts(sent=2), "exit_code": EXIT_OK}, ["bulkmail status offer-letter"]),
         ({"dry_run": True}, ["bulkmail send offer-letter"]),
         ({"test_to": "me@example.com"}, ["bulkmail send offer-letter"]),
