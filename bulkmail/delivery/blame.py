@@ -148,6 +148,14 @@ RULES: tuple[Rule, ...] = (
             r"too many (messages|mails) (in|on|for|per) (this|one|a) (connection|session)",
         ),
     ),
+    # "Too many" where none is named yet: it is those before, in this session (OpenSMTPD).
+    Rule(
+        blame=Blame.SESSION,
+        stages=_MAIL,
+        codes=_4YZ,
+        enhanced=("5.3",),
+        words=_words(r"too many (messages|mails|transactions)\b(?!.*(hour|day|minute|received|from))"),
+    ),
     # The server closes this connection (RFC 5321, 3.8); another may be welcome, sooner or later.
     Rule(blame=Blame.SESSION, overload=Overload.SERVER, codes=_CLOSING, words=_words(*_LOAD)),
     Rule(blame=Blame.SESSION, codes=_CLOSING),
