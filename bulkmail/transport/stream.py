@@ -29,7 +29,7 @@ from bulkmail.transport.dialling import dial
 from bulkmail.transport.file_sending import IS_ABLE, FileSending
 from bulkmail.transport.inbox import Inbox, InboxProtocol
 from bulkmail.transport.outbox import outbox_of
-from bulkmail.transport.trouble import reason_of, tls_reason_of
+from bulkmail.transport.trouble import is_passing, reason_of, tls_reason_of
 
 #: Bytes that may wait in this process for the network before a writer of content has to wait.
 HIGH_WATER = 524_288
@@ -184,7 +184,7 @@ class SmtpStream:
         except TimeoutError as error:
             raise self._silent(Stage.TLS) from error
         except OSError as error:
-            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            if isinstance(error, ssl.SSLError) and not is_passing(error):
                 raise TlsFailed(
                     f"{self._where}: {tls_reason_of(error)}", host=self._where, stage=Stage.TLS
                 ) from error

@@ -26,3 +26,12 @@ def tls_reason_of(error: ssl.SSLError) -> str:
     if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
         return "it does not speak TLS here (`security: starttls` on port 587, `tls` on 465)"
     return f"the TLS handshake failed: {reason_of(error)}"
+
+
+def is_passing(error: ssl.SSLError) -> bool:
+    """Whether a handshake that failed so says nothing of the next one.
+
+    The connection ended; or the server has trouble of its own, as RFC 8446, 6.2, has it of the
+    alert `internal_error`.
+    """
+    return isinstance(error, ssl.SSLEOFError) or error.reason == "TLSV1_ALERT_INTERNAL_ERROR"

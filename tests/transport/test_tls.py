@@ -213,6 +213,23 @@ async def test_a_handshake_that_is_cut_or_ignored_ends_in_time(
     assert caught.value.stage == "tls"
 
 
+@pytest.mark.parametrize(
+    ("alert", "expected"), [(80, ConnectionLost), (40, TlsFailed)], ids=["internal", "handshake"]
+)
+async def test_a_server_in_trouble_of_its_own_is_not_one_whose_tls_is_wrong(
+    settings: ServerSettings, alert: int, expected: type[SessionError]
+) -> None:
+    async def alerts(peer: Peer) -> None:
+        peer.writer.write(bytes([21, 3, 3, 0, 2, 2, alert]))
+        # All that is said is read, or the connection would be reset.
+        while await peer.reader.read(4096):
+            pass
+
+    async with serving(alerts) as port:
+        with pytest.raises(expected, match="TLS handshake"):
+            await open_at(settings, port)
+
+
 async def test_plaintext_before_the_handshake_is_an_attack(
     settings: ServerSettings, server_context: Contexts
 ) -> None:
