@@ -78,7 +78,7 @@ def _compiled(words: str) -> re.Pattern[str]:
 
 #: It is not this recipient, it is one too many: in another transaction it may be taken.
 _FEWER = _words(
-    r"too many recipients(?! (received|from|in the last))",
+    r"too many recipients(?! (received|from|in the last|in this session))",
     r"(maximum|limit) of \S+ recipients",
     r"(in|try) .{0,20}separate transaction",
     r"multiple destination domains",
@@ -144,8 +144,10 @@ RULES: tuple[Rule, ...] = (
         blame=Blame.SESSION,
         words=_words(
             r"\b(MI:DMC|RP:DRC|MI:CEL|RP:CEL|MI:CCL|RP:CCL)\b",
-            r"max(imum)? messages? per (connection|session)",
-            r"too many (messages|mails) (in|on|for|per) (this|one|a) (connection|session)",
+            r"max(imum)? (number of )?(messages?|mails?|transactions?) per (connection|session)",
+            r"too many (messages|mails|recipients|transactions) (in|on|for|per) "
+            r"(this|one|a|the same) (connection|session)",
+            r"session (message )?limit|limit (for|of|in|per) (this |a |one )?session",
         ),
     ),
     # "Too many" where none is named yet: it is those before, in this session (OpenSMTPD).
@@ -154,7 +156,9 @@ RULES: tuple[Rule, ...] = (
         stages=_MAIL,
         codes=_4YZ,
         enhanced=("5.3",),
-        words=_words(r"too many (messages|mails|transactions)\b(?!.*(hour|day|minute|received|from))"),
+        words=_words(
+            r"too many (messages|mails|transactions)\b(?!.*(hour|day|minute|received|from))"
+        ),
     ),
     # The server closes this connection (RFC 5321, 3.8); another may be welcome, sooner or later.
     Rule(blame=Blame.SESSION, overload=Overload.SERVER, codes=_CLOSING, words=_words(*_LOAD)),

@@ -133,8 +133,12 @@ def has_not_begun(outcome: Outcome) -> bool:
 
 
 def has_had_its_share(outcome: Outcome) -> bool:
-    """Whether a server will take no more on this session, whether or not it closes it."""
-    return isinstance(outcome, Failure) and outcome.blame is Blame.SESSION
+    """Whether a server will take no more on this session, whether or not it closes it.
+
+    "Later" to MAIL may mean the session as well, in whatever words: a new one will tell.
+    """
+    is_later = isinstance(outcome, TransientFailure) and outcome.stage is Stage.MAIL
+    return is_later or (isinstance(outcome, Failure) and outcome.blame is Blame.SESSION)
 
 
 def _due_at(attempt: Attempt) -> float:

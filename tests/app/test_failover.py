@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections import Counter
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 from support.mail_project import PEOPLE, MailProject
-from support.scripted_server import CUT, Rule, on, scripted, then_cut
+from support.scripted_server import CUT, Rule, Turn, on, scripted, then_cut
 
 from bulkmail.errors import ConfigurationError
 
@@ -394,3 +395,26 @@ async def test_what_is_too_large_waits_while_the_server_that_may_take_it_rests(
 
     assert (summary.exit_code, summary.sent) == (0, 3)
     assert second.got == dict.fromkeys(PEOPLE, 1)
+
+
+async def test_a_server_that_is_through_with_a_session_is_met_on_a_new_one(
+    project: MailProject,
+) -> None:
+    taken: Counter[int] = Counter()
+
+    def five_each(turn: Turn) -> str | None:
+        if turn.stage != "mail":
+            return None
+        taken[turn.connection] += 1
+        return None if taken[turn.connection] <= 5 else "452 4.3.1 come back later"
+
+    project.save(retry={"backoff": "10ms", "max_backoff": "20ms"})
+    project.many(20)
+    async with scripted(five_each) as server, asyncio.timeout(60):
+        server.extensions = []
+        project.servers(server.url(connections=1))
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent) == (0, 20)
+    assert all(count <= 6 for count in taken.values()), "it asked again where it was told to leave"
