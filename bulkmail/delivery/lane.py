@@ -105,6 +105,17 @@ class Lane:
         """The next delivery, as `next` gives it; None where there is none at the moment."""
         return self._backlog.popleft() if self._backlog else None
 
+    def next_of_many(self) -> Delivery | None:
+        """The same, where so many wait that every connection has one more."""
+        is_many = len(self._backlog) > self.health.connections
+        return self._backlog.popleft() if is_many else None
+
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Deliveries that were taken come before what waits: nothing was done with them."""
+        self._backlog.extendleft(reversed(deliveries))
+        if deliveries:
+            self._arrival.set()
+
     def hold(self) -> None:
         """A delivery in its hands is in there twice: more is to be done behind its result."""
         self.in_hand += 1

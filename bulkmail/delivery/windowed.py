@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from bulkmail.delivery import classify
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.ports import WindowedSession
 from bulkmail.delivery.preparing import Flight
 from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
+from bulkmail.delivery.supply import Supply
 from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.outcome import Outcome
-
-#: The next one that is ready now, behind so many that are not begun yet; None: there is none.
-Next = Callable[[int], Awaitable[Flight | None]]
 
 
 class WindowedCourse:
@@ -24,12 +22,14 @@ class WindowedCourse:
 
     Marks of all that are to go are asked for at once, behind the results that came: one group
     commit for them all. Of one connection no more rows are marked and without a result than its
-    window has room for. Where nothing more may begin, what is on its way is waited for.
+    window has room for. Those that go next are composed while the server answers. Where nothing
+    more may begin, what is on its way is waited for.
     """
 
     def __init__(
         self,
         session: WindowedSession,
+        supply: Supply,
         spend: Callable[[], None],
         *,
         results: Results,
@@ -38,6 +38,7 @@ class WindowedCourse:
     ) -> None:
         """`spend` is called where the server will take no more on this session."""
         self._session = session
+        self._supply = supply
         self._spend = spend
         self._results = results
         self._judging = judging
@@ -47,7 +48,7 @@ class WindowedCourse:
         #: About to be: with a mark that is asked for.
         self._fresh: deque[Flight] = deque()
 
-    async def run(self, first: Flight, following: Next) -> Flight | None:
+    async def run(self, first: Flight) -> Flight | None:
         """From the first message, whose turn it is, until none is on its way.
 
         Returns one that was made ready and has to wait for a turn of its own.
@@ -57,24 +58,30 @@ class WindowedCourse:
         try:
             while True:
                 if left is None:
-                    left = await self._fill(following)
+                    left = await self._fill()
                 await self._hand_over()
                 if not self._out:
                     return left
+                if left is None and not self._session.is_answered:
+                    # What was handed over leaves first.
+                    await asyncio.sleep(0)
+                    await self._supply.compose_ahead(self._session.window)
                 await self._settle()
-                await self._results.written(all_but=len(self._out) + 1)
+                await self._results.written(all_but=self._session.window)
         except asyncio.CancelledError:
             await asyncio.shield(self._cut(left))
             raise
+        finally:
+            self._supply.put_back()
 
     def _take_up(self, flight: Flight) -> None:
         self._results.ask_for_mark(flight)
         self._fresh.append(flight)
 
-    async def _fill(self, following: Next) -> Flight | None:
+    async def _fill(self) -> Flight | None:
         """Take up as many as there is room for; one that cannot go this way is returned."""
         while len(self._out) + len(self._fresh) < self._session.window:
-            flight = await following(len(self._fresh))
+            flight = await self._supply.next(len(self._fresh))
             if flight is None:
                 return None
             if not self._turns.is_free(flight.delivery, flight.mail):

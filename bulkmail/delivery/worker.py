@@ -13,6 +13,7 @@ from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
 from bulkmail.delivery.preparing import Flight, Preparing, Settled
 from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
 from bulkmail.delivery.splitting import Splitting, too_many
+from bulkmail.delivery.supply import Supply
 from bulkmail.delivery.turns import Behind, SlotMissed, Turns
 from bulkmail.delivery.windowed import WindowedCourse
 from bulkmail.errors import BulkmailError, MessageRefusedLocally, SessionError
@@ -106,33 +107,34 @@ class Worker:
             return None
         return ready
 
-    async def _following(self, session: Session, first: Flight) -> Following | None:
-        """Who could ride behind the message that is under way; nobody is waited for."""
-        if self._pipelined is None or (followed := self._pipelined.followed(session)) is None:
+    def _supply(self, session: Session) -> Supply | None:
+        """What could go behind others on this session; None: its kind takes nothing ahead."""
+        if self._pipelined is None:
             return None
-        flight = await self._next(session, 0 if first.is_follower else 1)
+        return Supply(session, self._pipelined, self._lane, self._turns, self._made)
+
+    async def _following(
+        self, session: Session, first: Flight, supply: Supply | None
+    ) -> Following | None:
+        """Who could ride behind the message that is under way; nobody is waited for."""
+        followed = None if self._pipelined is None else self._pipelined.followed(session)
+        if followed is None or supply is None:
+            return None
+        flight = await supply.next(0 if first.is_follower else 1)
         return None if flight is None else Following(followed, flight)
 
-    async def _next(self, session: Session, besides: int) -> Flight | None:
-        """The next one that is ready now, where the session may have one more beside those."""
-        while self._turns.may_begin and self._pipelined is not None:
-            delivery = self._lane.next_now() if self._pipelined.keeps(session, besides) else None
-            if delivery is None:
-                return None
-            if (flight := await self._made(delivery)) is not None:
-                flight.board(session)
-                return flight
-        return None
-
-    def _windowed(self, session: Session, flight: Flight) -> WindowedCourse | None:
+    def _windowed(
+        self, session: Session, flight: Flight, supply: Supply | None
+    ) -> WindowedCourse | None:
         """A course of whole messages, where this server and this message allow it."""
         is_free = self._turns.is_free(flight.delivery, flight.mail)
-        if self._pipelined is None or not is_free:
+        if self._pipelined is None or supply is None or not is_free:
             return None
         if (windowed := self._pipelined.windowed(session)) is None:
             return None
         return WindowedCourse(
             windowed,
+            supply,
             partial(self._pipelined.spend, session),
             results=self._results,
             judging=self._judging,
@@ -150,12 +152,13 @@ class Worker:
         flight.board(session)
         split: tuple[Accepted, asyncio.Future[bool]] | None = None
         try:
-            if (windowed := self._windowed(session, flight)) is not None:
-                return await windowed.run(flight, partial(self._next, session))
+            supply = self._supply(session)
+            if (windowed := self._windowed(session, flight, supply)) is not None:
+                return await windowed.run(flight)
             while True:
                 if flight.mark is None:
                     self._results.ask_for_mark(flight)
-                following = await self._following(session, flight)
+                following = await self._following(session, flight, supply)
                 split = await self._hand_over(session, flight, following)
                 if following is None or not following.is_out or self._lane.health.is_stopped:
                     # Of who is out where the server's use has ended, it is the envelope alone.

@@ -34,7 +34,7 @@ from bulkmail.transport.trouble import is_passing, reason_of, tls_reason_of
 #: Bytes that may wait in this process for the network before a writer of content has to wait.
 HIGH_WATER = 524_288
 #: Octets from which on what is written does not wait for what other connections have to send.
-_MUCH = 65_536
+_MUCH = 16_384
 #: Seconds to take leave of a connection in order; then it is cut.
 CLOSE_TIMEOUT = 1.0
 

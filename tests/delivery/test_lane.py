@@ -44,3 +44,23 @@ def test_a_server_that_is_tried_anew_gets_one_a_connection() -> None:
     assert lane.room(0.0) == 0
     lane.done()
     assert lane.room(0.0) == 1
+
+
+def test_what_is_taken_ahead_is_taken_where_every_connection_has_one_more() -> None:
+    lane = lane_of(2)
+    give(lane, 4)
+
+    taken = [lane.next_of_many(), lane.next_of_many(), lane.next_of_many()]
+
+    assert taken == [0, 1, None]
+
+
+def test_what_is_put_back_comes_before_what_waits() -> None:
+    lane = lane_of(2)
+    give(lane, 4)
+    taken = [delivery for _ in range(3) if (delivery := lane.next_now()) is not None]
+
+    lane.put_back(taken[1:])
+
+    assert [lane.next_now() for _ in range(4)] == [1, 2, 3, None]
+    assert lane.in_hand == 4

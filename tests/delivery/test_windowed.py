@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
-from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
+from support.engine import (
+    Bench,
+    FakeSession,
+    FakeTransport,
+    accepted,
+    compose,
+    refused_at_rcpt,
+)
 
 from bulkmail.campaign.units import Rate
+from bulkmail.delivery.supply import AHEAD_OCTETS
 from bulkmail.errors import ConnectionLost, MessageRefusedLocally
+from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
@@ -366,3 +377,74 @@ async def test_a_cut_while_what_stands_before_a_refused_one_leaves_takes_back_it
 
     states = await bench.states()
     assert states == {"in_doubt": len(transport.posted), "pending": 6 - len(transport.posted)}
+
+
+async def test_who_goes_next_is_composed_while_the_server_answers(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(60)
+    composed: list[str] = []
+    ahead: list[int] = []
+
+    async def compose_and_note(delivery: Delivery, instant: datetime) -> MailObject:
+        composed.append(delivery.address)
+        return await compose(delivery, instant)
+
+    async def looks(mail: MailObject) -> TransactionResult:
+        ahead.append(len(set(composed) - set(transport.posted)))
+        return accepted(mail)
+
+    bench.compose = compose_and_note
+    transport.answer = looks
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 60}
+    assert max(ahead) == 4
+    assert sorted(composed) == sorted(set(composed))
+
+
+async def test_large_messages_are_not_composed_ahead_in_numbers(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(40)
+    composed: set[str] = set()
+    ahead: list[int] = []
+
+    async def compose_large(delivery: Delivery, instant: datetime) -> MailObject:
+        composed.add(delivery.address)
+        mail = await compose(delivery, instant)
+        return replace(mail, chunks=(b"x" * AHEAD_OCTETS,))
+
+    async def looks(mail: MailObject) -> TransactionResult:
+        ahead.append(len(composed - set(transport.posted)))
+        return accepted(mail)
+
+    bench.compose = compose_large
+    transport.answer = looks
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 40}
+    assert max(ahead) == 1
+
+
+async def test_what_was_composed_ahead_of_a_session_that_broke_goes_by_another(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(30)
+    answers = 0
+
+    async def breaks(mail: MailObject) -> TransactionResult:
+        nonlocal answers
+        answers += 1
+        if answers == 9:
+            transport.is_over = True
+        if transport.is_over:
+            raise ConnectionLost("reset", host="h", stage=Stage.MAIL)
+        return accepted(mail)
+
+    transport.answer = breaks
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 30}
+    assert len(transport.received) == len(set(transport.addresses)) == 30
+    assert bench.recorder.attempts
