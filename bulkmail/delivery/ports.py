@@ -177,6 +177,10 @@ class Pipelined(Protocol):
         """
         ...
 
+    def is_free(self, session: Session) -> bool:
+        """Whether on a session the caller has the next transaction could begin at once."""
+        ...
+
     def spend(self, session: Session) -> None:
         """Give a session the caller has no more messages; it is closed when it is released."""
         ...

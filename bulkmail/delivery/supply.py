@@ -48,8 +48,8 @@ class Supply:
             delivery = self._lane.next_now()
             if delivery is None:
                 return None
-            if (flight := await self._made(delivery)) is not None:
-                return flight
+            if (made := await self._made(delivery)) is not None:
+                return made
         return None
 
     async def compose_ahead(self, count: int) -> None:

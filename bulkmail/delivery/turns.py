@@ -106,6 +106,13 @@ class Turns:
         is_plain = len(paths) == 1 and delivery.doubts == 0
         return is_plain and not is_limited and self._may_begin(delivery)
 
+    def take_free(self, delivery: Delivery, mail: MailObject) -> bool:
+        """Take the turn of a message that no limit holds back; False: it has to wait."""
+        if not self.is_free(delivery, mail):
+            return False
+        self._slot_in_use = None
+        return True
+
     def check_free(self) -> None:
         """Raise `SlotMissed` where there are limits by now: called as MAIL goes out."""
         if not self._lane.limiter.is_free:

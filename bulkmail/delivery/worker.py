@@ -160,16 +160,29 @@ class Worker:
                     self._results.ask_for_mark(flight)
                 following = await self._following(session, flight, supply)
                 split = await self._hand_over(session, flight, following)
-                if following is None or not following.is_out or self._lane.health.is_stopped:
+                is_over = split is not None or self._lane.health.is_stopped
+                if following is None and not is_over:
+                    left, is_next = await self._behind(session, supply)
+                else:
                     # Of who is out where the server's use has ended, it is the envelope alone.
+                    left = None if following is None else following.flight
+                    is_next = following is not None and following.is_out and not is_over
+                if left is None or not is_next:
                     break
-                flight = following.flight
+                flight = left
                 await self._results.written(all_but=1)
         finally:
             await self._lane.transport.release(session)
         if split is not None:
             await self._send_rest(flight, *split)
-        return None if following is None else following.flight
+        return left
+
+    async def _behind(self, session: Session, supply: Supply | None) -> tuple[Flight | None, bool]:
+        """Who comes next where nobody rode behind, and whether on this session, at once."""
+        if supply is None or self._pipelined is None or not self._pipelined.is_free(session):
+            return None, False
+        flight = await supply.next(0)
+        return flight, flight is not None and self._turns.take_free(flight.delivery, flight.mail)
 
     async def _turn(self, flight: Flight) -> Session | None:
         """A session, at an instant at which this message may go; None: it was given back."""

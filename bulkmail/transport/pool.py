@@ -134,6 +134,11 @@ class SessionPool:
         lent = self._active.get(id(session))
         return lent is not None and not self._is_closed and not self._is_spent(lent, besides)
 
+    def is_free(self, session: object) -> bool:
+        """Whether on a session out on loan the next transaction could begin at once."""
+        lent = self._active.get(id(session))
+        return lent is not None and lent.is_reusable
+
     def spend(self, session: object) -> None:
         """Give a session out on loan no more messages; it is closed when it is released."""
         if id(session) in self._active:

@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
 
+from bulkmail.campaign.units import Rate
 from bulkmail.delivery.ports import Mark
 from bulkmail.errors import ConnectionLost
 from bulkmail.fate import Delivery
@@ -27,6 +28,7 @@ class GluingSession(FakeSession):
         super().__init__(transport)
         self._ends = transport
         self.ahead: MailObject | None = None
+        self.is_broken = False
 
     async def send(
         self,
@@ -45,7 +47,11 @@ class GluingSession(FakeSession):
         ends.count += not is_glued
         ends.begun.append((mail.envelope.forward_paths[0], is_glued))
         await mark()
-        result = await ends.behaviour(mail, mark)
+        try:
+            result = await ends.behaviour(mail, mark)
+        except BaseException:
+            self.is_broken = True
+            raise
         if result.is_accepted:
             ends.received.append(mail)
             if follower is not None and may_follow():
@@ -61,17 +67,22 @@ class GluingTransport(FakeTransport):
         self.begun: list[tuple[str, bool]] = []
         self.spent: list[object] = []
         self._most = most
+        self.takes_followers = True
 
     async def acquire(self) -> GluingSession:
         await super().acquire()
         self.count = 0
         return GluingSession(self)
 
-    def followed(self, session: object) -> GluingSession:
+    def followed(self, session: object) -> GluingSession | None:
         assert isinstance(session, GluingSession)
-        return session
+        return session if self.takes_followers else None
 
     depth = 1
+
+    def is_free(self, session: object) -> bool:
+        assert isinstance(session, GluingSession)
+        return not session.is_broken and session.ahead is None
 
     def windowed(self, session: object) -> None:
         return None
@@ -288,3 +299,52 @@ async def test_a_cut_while_a_follower_is_composed_leaves_no_mark_behind(
     assert "sending" not in states
     assert states.get("sent", 0) == len(transport.received)
     assert states["pending"] == 6 - len(transport.received)
+
+
+async def test_where_nobody_may_ride_behind_the_next_one_still_goes_on_the_same_session(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    transport.takes_followers = False
+    bench = await bench_of(40)
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 40}
+    assert len(transport.received) == len(set(transport.addresses)) == 40
+    assert not any(is_glued for _, is_glued in transport.begun)
+    # One for each look of the dispatcher, not one a message.
+    assert transport.opened <= 10
+
+
+async def test_a_session_that_broke_is_given_no_next_one(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    transport.takes_followers = False
+    bench = await bench_of(12)
+    broken: list[str] = []
+
+    async def breaks_on_some(mail: MailObject, mark: Mark) -> TransactionResult:
+        address = mail.envelope.forward_paths[0]
+        if number(address) % 5 == 0 and address not in broken:
+            broken.append(address)
+            raise ConnectionLost("reset", host="h", stage=Stage.MAIL)
+        return accepted(mail)
+
+    transport.behaviour = breaks_on_some
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 12}
+    assert len(broken) == 2
+    assert len(transport.received) == len(set(transport.addresses)) == 12
+
+
+async def test_under_a_pace_each_waits_for_a_turn_of_its_own(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    transport.takes_followers = False
+    bench = await bench_of(6)
+
+    await bench.send(transport, connections=1, rates=(Rate(200, 1.0),))
+
+    assert await bench.states() == {"sent": 6}
+    assert transport.opened == 6

@@ -50,7 +50,7 @@ def test_what_is_taken_ahead_is_taken_where_every_connection_has_one_more() -> N
     lane = lane_of(2)
     give(lane, 4)
 
-    taken = [lane.next_of_many(), lane.next_of_many(), lane.next_of_many()]
+    taken: list[object] = [lane.next_of_many() for _ in range(3)]
 
     assert taken == [0, 1, None]
 
@@ -62,5 +62,6 @@ def test_what_is_put_back_comes_before_what_waits() -> None:
 
     lane.put_back(taken[1:])
 
-    assert [lane.next_now() for _ in range(4)] == [1, 2, 3, None]
+    left: list[object] = [lane.next_now() for _ in range(4)]
+    assert left == [1, 2, 3, None]
     assert lane.in_hand == 4

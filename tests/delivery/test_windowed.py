@@ -98,6 +98,9 @@ class WindowTransport(FakeTransport):
     def followed(self, session: object) -> None:
         return None
 
+    def is_free(self, session: object) -> bool:
+        return isinstance(session, FakeSession)
+
     def windowed(self, session: object) -> WindowSession:
         assert isinstance(session, WindowSession)
         return session
