@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
+#: A name is not folded, and stands on a line of 78 with its colon (RFC 5322, 2.1.1).
+_LONGEST = 76
 
 #: Fields the program writes, and the key that says what goes into them ("": none does).
 _WRITTEN = {
@@ -23,8 +25,10 @@ _WRITTEN = {
 
 def checked_header_name(name: str) -> str:
     """The name, when a campaign may set it. Raises `ValueError` with what to use instead."""
-    if not _FIELD_NAME.fullmatch(name):
-        raise ValueError("is no header's name: printable ASCII without spaces and colons")
+    if not _FIELD_NAME.fullmatch(name) or len(name) > _LONGEST:
+        raise ValueError(
+            f"is no header's name: printable ASCII without spaces and colons, {_LONGEST} at most"
+        )
     lower = name.lower()
     if lower.startswith("content-"):
         raise ValueError("is written by the program, from the texts and attachments")

@@ -21,18 +21,12 @@ MAX_LINE = 998
 
 #: Printable ASCII but the colon (RFC 5322, 3.6.8). A leading dot is refused as well: it would make
 #: every message need dot stuffing.
-_NAME = re.compile(r"[!-\-/-9;-~][!-9;-~]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _SPACES = re.compile("  +")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: Longest display name that is written as one quoted string, which cannot be folded well.
 _MAX_QUOTED = 60
-
-
-def is_field_name(name: str) -> bool:
-    """Whether `name` can name a header field."""
-    return len(name) < LINE and _NAME.fullmatch(name) is not None
 
 
 class FoldedField:

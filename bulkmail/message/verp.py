@@ -21,7 +21,6 @@ _WRITTEN = {octet: chr(octet) if octet in _SAFE else f"+{octet:02X}" for octet i
 _WRITTEN[ord("@")] = "="
 #: Dots that would stand at an end or beside another one.
 _BAD_DOT = re.compile(r"^\.|\.$|(?<=\.)\.")
-_CODE = re.compile("\\+([0-9A-Fa-f]{2})")
 
 
 def verp(value: object) -> str:
@@ -31,20 +30,3 @@ def verp(value: object) -> str:
     if len(text) > MAX_SIZE:
         return _DIGEST + hashlib.sha256(octets).hexdigest()[:_DIGEST_DIGITS]
     return text
-
-
-def is_verp_of(text: str, value: str) -> bool:
-    """Whether `text` was made of `value`; case does not matter, as on the way it may be lost."""
-    return text.lower() == verp(value).lower()
-
-
-def unverp(text: str) -> str | None:
-    """The value that `text` was made of; None for a digest, and for what was not made here."""
-    if text.startswith(_DIGEST):
-        return None
-    octets = _CODE.sub(lambda match: chr(int(match[1], 16)), text.replace("=", "@"))
-    try:
-        value = octets.encode("latin-1").decode()
-    except UnicodeError:
-        return None
-    return value if is_verp_of(text, value) else None

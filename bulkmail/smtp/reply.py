@@ -99,14 +99,6 @@ class Reply:
         return self.code == CLOSING
 
     @property
-    def is_syntax_error(self) -> bool:
-        """50z but 504: the command, as it was written, is not understood (RFC 5321, 4.2.1).
-
-        504 is left out: to AUTH it means that the mechanism is not known (RFC 4954, 4).
-        """
-        return self.code in range(500, 510) and self.code != 504  # noqa: PLR2004  # as above
-
-    @property
     def text(self) -> str:
         """All lines, joined by one space each; an enhanced code that each repeats stands once."""
         if len(self.lines) == 1:

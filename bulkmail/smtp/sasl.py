@@ -7,7 +7,7 @@ exchange is cancelled with "*" (RFC 4954, 4).
 
 AUTH LOGIN was never specified. Nearly all servers ask for the user name with a 334; a few want it
 with the command and answer a bare AUTH LOGIN with a syntax error (500, 501, 502): for those begin
-again with ``initial_username=True`` on the same connection (`Reply.is_syntax_error` tells them).
+again with ``initial_username=True`` on the same connection.
 """
 
 from __future__ import annotations

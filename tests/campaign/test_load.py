@@ -78,6 +78,7 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("headers: {Message-ID: x}\n", "headers.Message-ID: is written by the program"),
         ("headers: {Content-Type: x}\n", "is written by the program, from the texts and attachm"),
         ("headers: {'a b': x}\n", "headers.a b: is no header's name"),
+        (f"headers: {{{'X' * 77}: x}}\n", "is no header's name"),
         ("headers: {X-A: x, x-a: y}\n", "headers: X-A and x-a are the same header"),
         ('headers: {X-A: "a\\r\\nBcc: b@c"}\n', "headers.X-A: a control character, U+000D"),
         ('to: "a\\nb <a@b>"\n', "to: a control character, U+000A"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 from support.engine import SkippingClock, server
@@ -32,6 +33,22 @@ def test_a_backlog_is_filled_up_by_many_at_once() -> None:
         rooms.append(lane.room(0.0))
 
     assert rooms == [0, 0, 0, 0, 0, 0, 0, 8, 9]
+
+
+async def test_who_leaves_lets_in_who_waits_for_a_connection() -> None:
+    lane = lane_of(1)
+    give(lane, 2)
+    first = await lane.next()
+    waiting = asyncio.create_task(lane.next())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    lane.leave()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert waiting.done()
+    assert (first, waiting.result()) == (cast("Any", 0), cast("Any", 1))
 
 
 def test_a_server_that_is_tried_anew_gets_one_a_connection() -> None:

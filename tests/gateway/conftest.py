@@ -25,13 +25,11 @@ class FixedKey:
 
     def __init__(self, *keys: str) -> None:
         self._keys = [Secret(key) for key in keys]
-        self.asked_again = 0
 
     async def current(self) -> Secret:
         return self._keys[0]
 
     async def renew(self, refused: Secret) -> bool:
-        self.asked_again += 1
         if len(self._keys) < 2:
             return False
         del self._keys[0]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bulkmail.address import Mailbox, parse_address
 from bulkmail.message import header_field
-from bulkmail.message.header_field import date_field, is_field_name, mailbox_field, text_field
+from bulkmail.message.header_field import date_field, mailbox_field, text_field
 
 LINES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=200).map(
     lambda text: text.strip()
@@ -140,11 +140,6 @@ def test_display_names_are_written_as_plainly_as_they_can_be(name: str, written:
     field = mailbox_field("To", [Mailbox(name, parse_address("a@b.example"))])
 
     assert field == b"To: " + written + b"\r\n"
-
-
-@pytest.mark.parametrize("name", ["", "A b", "X:", "X\r\nBcc", "é", "x" * 80])
-def test_what_cannot_name_a_field_is_told(name: str) -> None:
-    assert not is_field_name(name)
 
 
 @given(LINES | ASCII_LINES, st.sampled_from(["To", "Disposition-Notification-To"]))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from message.sample_project import INSTANT, Project, delivery
 
 from bulkmail.address import parse_address
-from bulkmail.message.verp import MAX_SIZE, is_verp_of, unverp, verp
+from bulkmail.message.verp import MAX_SIZE, verp
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80)
+
+
+def read_back(text: str) -> str:
+    """What a program that reads bounces makes of it."""
+    octets = re.sub(r"\+([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), text.replace("=", "@"))
+    return octets.encode("latin-1").decode()
 
 
 @given(KEYS | st.emails())
@@ -22,9 +30,7 @@ def test_it_stands_before_an_at_sign_and_comes_back(key: str) -> None:
 
     assert parse_address(f"bounces+{text}@example.com").local == f"bounces+{text}"
     assert len(text) <= MAX_SIZE
-    assert is_verp_of(text.upper(), key)
-    assert unverp(text) in {key, None}
-    assert (unverp(text) is None) == text.startswith("+-")
+    assert text.startswith("+-") or read_back(text) == key
 
 
 @pytest.mark.parametrize(
@@ -41,11 +47,6 @@ def test_it_stands_before_an_at_sign_and_comes_back(key: str) -> None:
 )
 def test_it_is_written_as_bounce_programs_know_it(key: object, text: str) -> None:
     assert verp(key) == text
-
-
-@pytest.mark.parametrize("text", ["+-00", "+FF", "a+2B+zz+", "A@b"])
-def test_what_was_not_made_here_is_nothing(text: str) -> None:
-    assert unverp(text) is None
 
 
 async def test_a_return_path_names_the_recipient(project: Project) -> None:

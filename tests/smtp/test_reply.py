@@ -231,14 +231,6 @@ def test_severity_is_the_first_digit(code: int, severity: Severity) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"),
-    [(499, False), (500, True), (501, True), (502, True), (504, False), (510, False), (535, False)],
-)
-def test_a_syntax_error_is_50z_but_not_an_unknown_mechanism(code: int, *, expected: bool) -> None:
-    assert Reply(code, ()).is_syntax_error is expected
-
-
-@pytest.mark.parametrize(
     ("raw", "text"),
     [
         (b"250\r\n", "250"),

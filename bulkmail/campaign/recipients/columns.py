@@ -40,14 +40,6 @@ def header_problems(columns: Sequence[str]) -> list[str]:
 _FOREIGN_MARKS = {";": "`;`", "\t": "tabs (a .tsv is read so)", "，": "`，`", "|": "`|`"}
 
 
-def find_email_column(columns: Iterable[str]) -> str | None:
-    """The column that is called as an address column is; None where there is none.
-
-    Raises `ValueError` when two differ in case only.
-    """
-    return find_column(columns, EMAIL_ALIASES, "address", "email")
-
-
 def find_column(
     columns: Iterable[str], aliases: Sequence[str], what: str, option: str
 ) -> str | None:

@@ -45,8 +45,6 @@ class RecipientList:
     email_column: str | None
     #: The column that tells rows apart; None is the address.
     key_column: str | None
-    #: The file, as its user would name it; the campaign's own for rows written there.
-    source_name: str
     #: What a user should know before it is read; "" for nothing.
     notice: str
     _source: Source = field(repr=False)
@@ -105,7 +103,6 @@ def open_recipients(campaign: Campaign, came: Fetched | None = None) -> Recipien
         columns=reader.columns,
         email_column=email_column,
         key_column=options.key,
-        source_name=name,
         notice=source.notice,
         _source=source,
         _understanding=Understanding(fault, email_column, options.key, zone_column, kind),
