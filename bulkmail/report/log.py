@@ -9,10 +9,10 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from json.encoder import encode_basestring
+from functools import lru_cache
+from json.encoder import encode_basestring as _quoted
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,16 +31,9 @@ Form = Literal["text", "json"]
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _shown(value: object) -> str:
-    """A value as JSON, for a person: so that nobody's text can forge a line."""
-    if isinstance(value, str):
-        return encode_basestring(value)
-    return str(value) if type(value) is int else _json(value)
-
-
 @dataclass(slots=True)
 class _Event:
-    """What a record tells: it is put into words by who writes them, for a person or a program.
+    """What is told: it is put into words by who writes it, for a person or a program.
 
     Of the two nobody reads both.
     """
@@ -48,28 +41,42 @@ class _Event:
     event: str
     campaign: str
     #: By name, for a person.
-    facts: Callable[[], Mapping[str, Any]]
-    #: For a program, where that is something else.
-    program: Callable[[], Mapping[str, Any]] | None = None
-    #: What a person reads instead of `event`.
-    word: str = ""
+    facts: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """``offer sent row=17 address="li@x.example"``."""
-        told = " ".join(
-            [
-                # What most facts are, at once.
-                f"{name}={encode_basestring(value) if type(value) is str else _shown(value)}"
-                for name, value in self.facts().items()
-                if value
-            ]
-        )
-        return f"{self.campaign} {self.word or self.event} {told}"
+        """``offer begin to_go=52 total=52``."""
+        return f"{self.campaign} {self.event} {_told(self.facts)}"
 
     def as_record(self) -> dict[str, Any]:
         """What is known, by name."""
-        head = {"event": self.event, "campaign": self.campaign}
-        return head | dict((self.program or self.facts)())
+        return {"event": self.event, "campaign": self.campaign, **self.facts}
+
+
+@dataclass(slots=True)
+class _Attempted:
+    """The event that there is one of for every message."""
+
+    campaign: str
+    delivery: Delivery
+    attempt: Attempt
+
+    def __str__(self) -> str:
+        """``offer sent row=17 address="li@x.example"``."""
+        told = _attempt_told(self.delivery, self.attempt)
+        return f"{self.campaign} {self.attempt.state} {told}"
+
+    def as_record(self) -> dict[str, Any]:
+        """What is known, by name. There is no address in it but the key."""
+        record = _attempt_record(self.delivery, self.attempt)
+        return {"event": "attempt", "campaign": self.campaign, **record}
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    """``to_go=52 reason="greylisted"``: what there is something to say of.
+
+    As JSON, so that nobody's text can forge a line.
+    """
+    return " ".join([f"{name}={_json(value)}" for name, value in facts.items() if value])
 
 
 #: What all records of ours have in common.
@@ -79,7 +86,7 @@ _COMMON = vars(logging.LogRecord("bulkmail", logging.INFO, __file__, 0, "", None
 class _Record(logging.LogRecord):
     """A record of ours: that of which thread, process and line it is, nobody asks, is made once."""
 
-    def __init__(self, level: int, event: _Event, now: float) -> None:
+    def __init__(self, level: int, event: _Event | _Attempted, now: float) -> None:
         vars(self).update(_COMMON)
         self.levelno, self.levelname = level, _level_name(level)
         self.msg, self.created, self.msecs = event, now, now % 1 * 1000
@@ -90,23 +97,45 @@ _level_name = lru_cache(maxsize=8)(logging.getLevelName)
 _second = lru_cache(maxsize=8)(rfc3339)
 
 
-class _Formatter(logging.Formatter):
+class _Lines(logging.Formatter):
+    """What a line is made of: of an event of ours, or of whatever else the package logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.line(record.created, record.levelname, record.getMessage())
+
+    def line(self, now: float, level: str, said: _Event | _Attempted | str) -> str:
+        """The line of what is said at `now`."""
+        raise NotImplementedError
+
+
+class _TextLines(_Lines):
     """``2026-12-01T01:00:00Z INFO message``, on one line whatever the message holds."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
-        return f"{_second(int(record.created))} {record.levelname} {text}"
+    def line(self, now: float, level: str, said: _Event | _Attempted | str) -> str:
+        text = str(said).replace("\r", "\\r").replace("\n", "\\n")
+        return f"{_second(int(now))} {level} {text}"
 
 
-class _JsonFormatter(logging.Formatter):
+class _JsonLines(_Lines):
     """An object a line: `at`, `level`, `event`, and what is known of it by name."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        event: object = record.msg
-        said = {"event": "said", "message": record.getMessage()}
-        facts = event.as_record() if isinstance(event, _Event) else said
-        head = {"at": _instant(record.created), "level": record.levelname.lower()}
-        return _json(head | facts)
+    def line(self, now: float, level: str, said: _Event | _Attempted | str) -> str:
+        facts = {"event": "said", "message": said} if isinstance(said, str) else said.as_record()
+        return _json({"at": _instant(now), "level": level.lower(), **facts})
+
+
+class _Log(SharedRotatingHandler):
+    """The log's file, which is given events of ours without a record of each."""
+
+    def __init__(self, path: Path, lines: _Lines) -> None:
+        super().__init__(path)
+        self._lines = lines
+        self.setFormatter(lines)
+        self.addFilter(lambda record: not isinstance(record, _Record))
+
+    def tell(self, event: _Event | _Attempted, level: int, now: float) -> None:
+        """Write an event's line."""
+        self.put(self._lines.line(now, _level_name(level), event))
 
 
 def _instant(epoch_seconds: float) -> str:
@@ -145,11 +174,9 @@ def _writes_to(handler: logging.Handler, path: Path) -> bool:
 
 def _handler(path: Path, form: Form) -> logging.Handler:
     try:
-        handler = SharedRotatingHandler(path)
+        return _Log(path, _TextLines() if form == "text" else _JsonLines())
     except OSError:
         return logging.NullHandler()
-    handler.setFormatter(_Formatter() if form == "text" else _JsonFormatter())
-    return handler
 
 
 class LogWatch:
@@ -172,53 +199,56 @@ class LogWatch:
         del limits  # they say how long it may take, not what became of anybody
         self._campaign = campaign
         standing = {"total": counts.total, "sent": counts.sent, "failed": counts.failed}
-        facts = {"to_go": limit, **standing}
-        self._write(_Event("begin", campaign, lambda: facts))
+        self._write(_Event("begin", campaign, {"to_go": limit, **standing}))
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Log one line for one attempt. For a program there is no address in it but the key."""
-        facts = partial(_attempt_told, delivery, attempt)
-        program = partial(_attempt_record, delivery, attempt)
-        self._write(_Event("attempt", self._campaign, facts, program, attempt.state))
+        self._write(_Attempted(self._campaign, delivery, attempt))
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Log what the run waits for."""
         if sentence:
             due = None if until is None else rfc3339(until)
             facts = {"reason": sentence, "until": due}
-            self._write(_Event("waiting", self._campaign, lambda: facts))
+            self._write(_Event("waiting", self._campaign, facts))
 
     def server_changed(self, server: str, sentence: str) -> None:
         """Log what became of a server."""
         facts = {"server": server, "reason": sentence or "usable again"}
-        self._write(_Event("server", self._campaign, lambda: facts), logging.WARNING)
+        self._write(_Event("server", self._campaign, facts), logging.WARNING)
 
-    def _write(self, event: _Event, level: int = logging.INFO) -> None:
-        if self._log.isEnabledFor(level):
-            self._log.handle(_Record(level, event, time.time()))
+    def _write(self, event: _Event | _Attempted, level: int = logging.INFO) -> None:
+        log = self._log
+        if not log.isEnabledFor(level):
+            return
+        now = time.time()
+        # Whoever uses the package as a library may listen as well.
+        is_heard = bool(log.root.handlers)
+        for handler in log.handlers:
+            if isinstance(handler, _Log):
+                handler.tell(event, level, now)
+            else:
+                is_heard = True
+        if is_heard:
+            log.handle(_Record(level, event, now))
 
 
-def _replied(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "server": attempt.server,
-        "stage": attempt.stage,
-        "code": attempt.code,
-        "enhanced_code": attempt.enhanced_code,
-        "reply": attempt.reply,
-        "reason": attempt.reason,
-    }
-
-
-def _attempt_told(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
-    due_at, refused = attempt.due_at, attempt.refused_recipients
-    return {
-        "row": delivery.row,
-        "key": delivery.key,
-        "address": delivery.address,
-        **_replied(attempt),
-        "refused": dict(refused) if refused else None,
-        "due_at": None if due_at is None else rfc3339(due_at),
-    }
+def _attempt_told(delivery: Delivery, attempt: Attempt) -> str:
+    """As `_told` would, at once."""
+    tried, refused, due_at = attempt, attempt.refused_recipients, attempt.due_at
+    return "".join(
+        (
+            f"row={delivery.row} key={_quoted(delivery.key)} address={_quoted(delivery.address)}",
+            f" server={_quoted(tried.server)}" if tried.server else "",
+            f" stage={_quoted(tried.stage)}" if tried.stage else "",
+            f" code={tried.code}" if tried.code else "",
+            f" enhanced_code={_quoted(tried.enhanced_code)}" if tried.enhanced_code else "",
+            f" reply={_quoted(tried.reply)}" if tried.reply else "",
+            f" reason={_quoted(tried.reason)}" if tried.reason else "",
+            f" refused={_json(dict(refused))}" if refused else "",
+            "" if due_at is None else f' due_at="{rfc3339(due_at)}"',
+        )
+    )
 
 
 def _attempt_record(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
@@ -228,7 +258,12 @@ def _attempt_record(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:
         "key": delivery.key,
         "state": attempt.state,
         "attempt": delivery.attempts + attempt.is_counted,
-        **_replied(attempt),
+        "server": attempt.server,
+        "stage": attempt.stage,
+        "code": attempt.code,
+        "enhanced_code": attempt.enhanced_code,
+        "reply": attempt.reply,
+        "reason": attempt.reason,
         "tls": attempt.tls,
         "started_at": _instant(attempt.started_at),
         "ended_at": _instant(attempt.at),

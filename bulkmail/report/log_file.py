@@ -14,6 +14,7 @@ import fcntl
 import logging
 import logging.handlers
 import os
+from collections import deque
 from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
@@ -31,8 +32,8 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
         self._lock_path = path.with_name(path.name + ".lock")
         #: Open from the first line on: an open file costs more than a turn.
         self._lock_file: int | None = None
-        #: Lines that are not written yet.
-        self._waiting: list[bytes] = []
+        #: Lines that are not written yet; another thread may put some in as they are taken out.
+        self._waiting: deque[str] = deque()
         #: The event loop at the end of whose turn they are.
         self._flushed_by: asyncio.AbstractEventLoop | None = None
         super().__init__(path, maxBytes=max_bytes, backupCount=files - 1, encoding="utf-8")
@@ -44,9 +45,12 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", opener=private)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write what the record says."""
+        self.put(self.format(record))
+
+    def put(self, line: str) -> None:
         """Write one line: at once, or where an event loop runs at the end of its turn."""
-        line = f"{self.format(record)}{self.terminator}"
-        self._waiting.append(line.encode("utf-8", "backslashreplace"))
+        self._waiting.append(line)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -64,9 +68,10 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
         self.acquire()
         try:
             self._flushed_by = None
-            lines, self._waiting = b"".join(self._waiting), []
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if lines:
-                self._write(lines)
+                lines.append("")
+                self._write(self.terminator.join(lines).encode("utf-8", "backslashreplace"))
         except OSError:
             pass
         finally:

@@ -32,6 +32,19 @@ def test_an_attempt_is_one_line(tmp_path: Path) -> None:
     assert 'code=550 reply="2.0.0 ok" reason="no such user"' in failed
 
 
+def test_whoever_listens_beside_the_file_hears_each_line_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    with configure_log(tmp_path / "one") as log, configure_log(tmp_path / "two"):
+        LogWatch(log, "offer-letter").attempted(delivery(), attempt())
+
+    (line,) = logged(tmp_path / "one")
+    assert logged(tmp_path / "two") == [line]
+    assert [f"INFO {text}" for text in caplog.messages] == [line[21:]]
+
+
 def test_what_was_written_to_somebody_is_not_logged(tmp_path: Path) -> None:
     with configure_log(tmp_path) as log:
         LogWatch(log).attempted(delivery(), attempt())
