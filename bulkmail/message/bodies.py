@@ -6,7 +6,6 @@ attributes, and images that it shows by their paths into parts.
 
 from __future__ import annotations
 
-from bulkmail.address import control_character
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError
 from bulkmail.message.extra import MissingExtra
@@ -18,16 +17,16 @@ from bulkmail.message.row import Row
 from bulkmail.message.templates.language import Localised
 from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Kind, Templates
-from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_text
+from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_octets
 
-#: The fields of a text by what it is and how it is encoded.
-_FIELDS = {
-    subtype: {
-        encoding: b'Content-Type: text/%s; charset="utf-8"\r\n%s' % (subtype.encode(), field)
+#: The fields of a text by how it is encoded.
+_PLAIN, _HTML = (
+    {
+        encoding: b'Content-Type: text/%s; charset="utf-8"\r\n%s' % (subtype, field)
         for encoding, field in ENCODING_FIELDS.items()
     }
-    for subtype in ("plain", "html")
-}
+    for subtype in (b"plain", b"html")
+)
 #: The value of `css:` for the style sheets that stand in the HTML itself.
 _OWN_STYLES = "inline"
 
@@ -63,27 +62,30 @@ class Bodies:
         """The parts for `row`, and those of the images shown; fewer when `row` holds a fault."""
         parts: list[Part] = []
         images: list[Part] = []
-        from_html = None if self._html is None else self._html.for_row(row)
-        page = None if from_html is None else self._page(from_html, row)
-        from_text, text = from_html, None
+        page = None
+        if self._html is not None:
+            from_html = self._html.for_row(row)
+            page = self._page(from_html, row)
         if self._text is not None:
-            from_text = self._text.for_row(row)
-            text = from_text.render(row)
+            _add_part(parts, _PLAIN, self._text.for_row(row).octets(row))
         elif page is not None:
-            text = plain_text(page)
-        if page is not None and from_html is not None and may_show_images(page):
-            page, images = await self._images.extracted(page, from_html, row)
-        for subtype, content, renderer in (("plain", text, from_text), ("html", page, from_html)):
-            if content is not None and renderer is not None:
-                _add_part(parts, subtype, content, renderer, row)
+            _add_part(parts, _PLAIN, from_html.encoded(plain_text(page[0].decode()), row))
+        if page is not None:
+            if may_show_images(page[0]):
+                shown, images = await self._images.extracted(page[0].decode(), from_html, row)
+                page = from_html.encoded(shown, row)
+            _add_part(parts, _HTML, page)
         return parts, images
 
-    def _page(self, renderer: Renderer, row: Row) -> str | None:
+    def _page(self, renderer: Renderer, row: Row) -> tuple[bytes, int] | None:
+        if not self._steps:
+            return renderer.octets(row)
         html = renderer.render(row)
-        if html is not None:
-            for convert in self._steps:
-                html = convert(html)
-        return html
+        if html is None:
+            return None
+        for convert in self._steps:
+            html = convert(html)
+        return renderer.encoded(html, row)
 
 
 def _style_sheet(css: str, templates: Templates) -> str | None:
@@ -96,13 +98,8 @@ def _style_sheet(css: str, templates: Templates) -> str | None:
     return templates.files.read(path)
 
 
-def _add_part(parts: list[Part], subtype: str, text: str, renderer: Renderer, row: Row) -> None:
-    """Encode the text that `renderer` came to; half a character in it is a fault."""
-    try:
-        body = encode_text(text)
-    except UnicodeEncodeError as error:
-        half = text[error.start]
-        where = row.columns_with(half)
-        row.add(renderer.fault(f"{control_character(half)}{where}"))
-    else:
-        parts.append(Part(_FIELDS[subtype][body.encoding], body))
+def _add_part(parts: list[Part], fields: dict[str, bytes], text: tuple[bytes, int] | None) -> None:
+    """Encode a text, if there is one."""
+    if text is not None:
+        body = encode_octets(*text)
+        parts.append(Part(fields[body.encoding], body))

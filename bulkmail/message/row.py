@@ -24,7 +24,7 @@ _CHANGEABLE = {list, dict}
 class Row:
     """A row's variables, and its faults as they are found."""
 
-    __slots__ = ("_faults", "delivery", "is_alone", "variables")
+    __slots__ = ("_campaign", "_faults", "_now", "_own", "_variables", "delivery", "is_alone")
 
     def __init__(
         self,
@@ -39,20 +39,31 @@ class Row:
         self.delivery = delivery
         #: Whether nothing else is done meanwhile: its files are read without a hop to a thread.
         self.is_alone = is_alone
+        self._campaign, self._now, self._own = campaign, now, own
+        self._variables: Mapping[str, Any] | None = None
+        self._faults: list[Fault] = []
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """Every column; then the reserved names, which go before a column of the same name."""
+        if self._variables is None:
+            self._variables = self._seen()
+        return self._variables
+
+    def _seen(self) -> dict[str, Any]:
+        delivery = self.delivery
         fields = {**delivery.fields}
         if not _CHANGEABLE.isdisjoint(map(type, fields.values())):
             # A template can change a list; what it is rendered from must stay what it was.
             fields = copy.deepcopy(fields)
-        #: Every column; then the reserved names, which go before a column of the same name.
-        self.variables: Mapping[str, Any] = {
+        return {
             "key": delivery.key,
             **fields,
-            **own,
+            **self._own,
             "recipient": fields,
-            "campaign": campaign,
-            "now": now,
+            "campaign": self._campaign,
+            "now": self._now,
         }
-        self._faults: list[Fault] = []
 
     def add(self, *faults: Fault) -> None:
         """Note what is wrong; the row and its address are put in."""

@@ -53,8 +53,12 @@ def encode_text(text: str) -> Encoded:
 
     Raises `UnicodeEncodeError` for half of a surrogate pair.
     """
-    lines = text.encode()
-    excess = len(lines) - len(text)
+    octets = text.encode()
+    return encode_octets(octets, len(octets) - len(text))
+
+
+def encode_octets(lines: bytes, excess: int) -> Encoded:
+    """The same of a text in UTF-8, which has at least `excess` octets more than characters."""
     if b"\r" in lines:
         lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not lines.endswith(b"\n"):
@@ -63,7 +67,8 @@ def encode_text(text: str) -> Encoded:
     if not excess and _is_plain(lines):
         return plain(canonical)
     size = len(canonical)
-    base64_size = _base64_size(size)
+    encoded = (size + 2) // 3 * 4
+    base64_size = encoded + 2 * -(-encoded // _BASE64_LINE)
     # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
     # each two octets longer when quoted: much of what is written is ruled out by its length.
     if size + 8 * excess // 3 <= base64_size and (
@@ -134,8 +139,3 @@ def _is_plain(lines: bytes) -> bool:
     if lines.startswith(b"--" + BOUNDARY_MARK) or b"\n--" + BOUNDARY_MARK in lines:
         return False
     return len(lines) <= MAX_PLAIN_LINE or max(map(len, lines.split(b"\n"))) <= MAX_PLAIN_LINE
-
-
-def _base64_size(size: int) -> int:
-    encoded = (size + 2) // 3 * 4
-    return encoded + 2 * -(-encoded // _BASE64_LINE)

@@ -142,9 +142,9 @@ def _drawn(text: str, cid: str) -> Part:
     return file_part("qr.png", "image/png", FileBody.of(qr_image(text)), content_id=cid)
 
 
-def may_show_images(html: str) -> bool:
+def may_show_images(html: bytes) -> bool:
     """Whether it is worth looking for images: most letters have none, and this is quick."""
-    return "<i" in html or "<I" in html
+    return b"<i" in html or b"<I" in html
 
 
 def _source(match: re.Match[str]) -> str:

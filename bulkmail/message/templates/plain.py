@@ -27,6 +27,8 @@ class Part(enum.Enum):
 #: The first character that HTML has a meaning for.
 _markup = re.compile("[&<>'\"]").search
 
+#: Names that are more than columns, in some campaign (message/row.py).
+OWN_NAMES = frozenset({"key", "recipient", "campaign", "now", "unsubscribe_url"})
 #: Names that a template of jinja2 gives a meaning of its own.
 _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 
@@ -34,7 +36,7 @@ _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 class PlainTemplate:
     """Such a template, taken apart."""
 
-    __slots__ = ("_columns", "_texts")
+    __slots__ = ("_columns", "_excess", "_octets", "_texts", "is_of_columns")
 
     def __init__(self, parts: list[tuple[str, Part]]) -> None:
         """`parts` in their order, with what they are."""
@@ -46,6 +48,11 @@ class PlainTemplate:
             for at, (name, part) in enumerate(parts)
             if part is not Part.TEXT
         ]
+        # Of a file's text nothing is half a character; of a key it may be, which is no body.
+        self._octets = [text.encode("utf-8", "surrogatepass") for text in self._texts]
+        self._excess = sum(map(len, self._octets)) - sum(map(len, self._texts))
+        #: Whether all that is filled in are columns of the row: no name has a meaning of ours.
+        self.is_of_columns = OWN_NAMES.isdisjoint(name for _, name, _ in self._columns)
 
     @classmethod
     def of(cls, tree: nodes.Template, *, is_html: bool = False) -> PlainTemplate | None:
@@ -86,6 +93,27 @@ class PlainTemplate:
                 value = _escaped(value)
             texts[at] = value
         return "".join(texts)
+
+    def octets(self, variables: Mapping[str, Any]) -> tuple[bytes, int] | None:
+        """The same in UTF-8; and how many more octets there are than characters, at the least.
+
+        None also where the text has what no message can carry, a NUL or half a character.
+        """
+        octets = self._octets.copy()
+        try:
+            for at, name, is_escaped in self._columns:
+                value = variables.get(name)
+                if type(value) is not str:
+                    if type(value) is not int:
+                        return None
+                    value = str(value)
+                elif is_escaped and _markup(value):
+                    value = _escaped(value)
+                octets[at] = value.encode()
+        except UnicodeEncodeError:
+            return None
+        text = b"".join(octets)
+        return None if b"\0" in text else (text, self._excess)
 
 
 def _column(node: nodes.Node | None) -> str | None:

@@ -6,12 +6,14 @@ the row and the address. Templates run code that is the user's; a traceback neve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jinja2
 from jinja2.exceptions import SecurityError
 from jinja2.utils import missing
 
+from bulkmail.address import control_character
 from bulkmail.campaign.nearest import nearest
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.extra import MissingExtra
@@ -66,7 +68,8 @@ class Renderer:
         if self.constant is not None or self.template is None:
             return self.constant
         try:
-            text = None if self._plain is None else self._plain.text(row.variables)
+            plain = self._plain
+            text = None if plain is None else plain.text(_values(plain, row))
             if text is None:
                 text = self._text(self.template, row)
         except Exception as error:  # noqa: BLE001  # a template's code may raise anything; it becomes the row's fault
@@ -76,6 +79,26 @@ class Renderer:
             row.add(self.fault(f"a NUL{row.columns_with(chr(0))}"))
             return None
         return text
+
+    def octets(self, row: Row) -> tuple[bytes, int] | None:
+        """The text for `row` in UTF-8; and by how many octets it is longer so, at the least.
+
+        None when it cannot be made, and `row` holds the faults.
+        """
+        if (plain := self._plain) is not None and (made := plain.octets(_values(plain, row))):
+            return made
+        text = self.render(row)
+        return None if text is None else self.encoded(text, row)
+
+    def encoded(self, text: str, row: Row) -> tuple[bytes, int] | None:
+        """The same of a text that this template's was made into."""
+        try:
+            octets = text.encode()
+        except UnicodeEncodeError as error:
+            half = text[error.start]
+            row.add(self.fault(f"{control_character(half)}{row.columns_with(half)}"))
+            return None
+        return octets, len(octets) - len(text)
 
     def _text(self, template: jinja2.Template, row: Row) -> str:
         try:
@@ -90,7 +113,7 @@ class Renderer:
         text = self.render(row)
         if text is None:
             return None
-        if problem := row.unsafe(text):
+        if not text.isprintable() and (problem := row.unsafe(text)):
             row.add(self.fault(f"{problem}, in what has to be one line"))
             return None
         return text.strip(" ")
@@ -147,6 +170,11 @@ class Renderer:
         shown = f"{{{{ {name} }}}}" if owner is missing else f'recipient["{name}"]'
         hint = f". Did you mean {_reference(near)}?" if near else ""
         return f"`{shown}` is not a column of {self._origin.list_name}{hint}"
+
+
+def _values(plain: PlainTemplate, row: Row) -> Mapping[str, Any]:
+    """Where a plain template's values are: mostly in the row as it was read."""
+    return row.delivery.fields if plain.is_of_columns else row.variables
 
 
 def _reference(column: str) -> str:
