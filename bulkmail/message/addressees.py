@@ -83,10 +83,17 @@ class AddressBook:
         """
         sender = self._sender or self._from_of(row)
         reply_to = [] if self._reply_to is None else self._several(self._reply_to, row)
-        reverse_path = self._reverse_path(row, sender)
+        if self._return_path is not None:
+            reverse_path = self._reverse_path(self._return_path, row)
+        else:
+            reverse_path = None if sender is None else sender.address.wire
         own = self._own_address(row, only_to)
         to = self._shown_to(row, own, only_to)
-        cc, bcc = self._all_copied(row) if only_to is None else ([], [])
+        cc: list[Mailbox] = []
+        bcc: list[Mailbox] = []
+        # Most campaigns have neither.
+        if only_to is None and (self._copies or _copy_columns(tuple(row.delivery.fields))):
+            cc, bcc = self._copied("cc", row), self._copied("bcc", row)
         if sender is None or reverse_path is None or own is None or to is None:
             return None
         if not cc and not bcc:
@@ -149,24 +156,16 @@ class AddressBook:
             return None
         return Mailbox(name.strip(" "), own)
 
-    def _reverse_path(self, row: Row, sender: Mailbox | None) -> str | None:
-        if self._return_path is None:
-            return None if sender is None else sender.address.wire
-        text = self._return_path.line(row)
+    def _reverse_path(self, return_path: Renderer, row: Row) -> str | None:
+        text = return_path.line(row)
         if text is None or text in {"", "<>"}:
             return text and ""
         try:
             return parse_address(text).wire
         except ValueError as error:
             message = f"`{printable(text)}` is not an address: {error}"
-            row.add(self._return_path.fault(message))
+            row.add(return_path.fault(message))
             return None
-
-    def _all_copied(self, row: Row) -> tuple[list[Mailbox], list[Mailbox]]:
-        """Cc and Bcc; most campaigns have neither."""
-        if not self._copies and not _copy_columns(tuple(row.delivery.fields)):
-            return [], []
-        return self._copied("cc", row), self._copied("bcc", row)
 
     def _copied(self, key: str, row: Row) -> list[Mailbox]:
         """The campaign's and the row's own, in this order."""

@@ -113,8 +113,7 @@ class Composer:
         row.raise_faults()
         if addressees is None:
             raise AssertionError("a row without addressees holds a fault")
-        chunks, has_dot_line = frame.content(header, parts, delivery.message_id)
-        files = tuple([part.file for part in parts if part.file is not None])
+        chunks, has_dot_line, files = frame.content(header, parts, delivery.message_id)
         if is_signed:
             chunks = self._signer.signed(chunks, instant, files)
         return MailObject(

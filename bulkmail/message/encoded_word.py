@@ -44,7 +44,7 @@ def encoded_words(text: str, room: int = MAX_WORD) -> list[str]:
             f"=?utf-8?q?{_q(piece.encode())}?="
             for piece in _pieces(text, costs, budget, MAX_WORD - _OVERHEAD)
         ]
-    if octets <= budget // 4 * 3:
+    if b_size <= budget:
         return [_b(raw)]
     costs = (len(character.encode()) for character in text)
     room_for_octets = (MAX_WORD - _OVERHEAD) // 4 * 3

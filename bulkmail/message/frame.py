@@ -45,8 +45,8 @@ class Frame:
 
     def content(
         self, header: bytes, parts: Sequence[Part], identity: str
-    ) -> tuple[tuple[bytes, ...], bool]:
-        """The message's chunks, and whether a line of them begins with a dot.
+    ) -> tuple[tuple[bytes, ...], bool, tuple[Enclosure, ...]]:
+        """The message's chunks, whether a line of them begins with a dot, and its files.
 
         `header` is the message's header section without Content-Type and without its blank line;
         `parts` fill the slots: bodies, then inline images, then attachments. Files are chunks of
@@ -57,6 +57,7 @@ class Frame:
         # A header's name may begin with a dot (RFC 5322, 3.6.8), which nobody expects of one.
         has_dot_line = b"\n." in header
         chunks: list[bytes] = []
+        files: list[Enclosure] = []
         small = [header]
         for before, (fields, body, file) in zip(glue, parts, strict=False):
             if body.has_dot_line:
@@ -66,10 +67,11 @@ class Frame:
             else:
                 small += (before, fields, b"\r\n")
                 chunks += (b"".join(small), body.content)
+                files.append(file)
                 small = []
         small.append(glue[-1])
         chunks.append(b"".join(small))
-        return tuple(chunks), has_dot_line
+        return tuple(chunks), has_dot_line, tuple(files)
 
 
 def _multipart(subtype: bytes, letter: bytes, parameters: bytes, children: list[bytes]) -> bytes:

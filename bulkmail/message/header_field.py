@@ -79,7 +79,7 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
         field.add_text(value)
         return field.encode()
     runs = _runs(value, longest)
-    if line := _one_line(name, runs):
+    if (line := _one_line(name, runs)) is not None:
         return f"{line}\r\n".encode("ascii")
     field = FoldedField(name)
     for run, is_plain in runs:
@@ -102,7 +102,10 @@ def _one_line(name: str, runs: Iterable[tuple[str, bool]]) -> str | None:
     """The field where it needs no fold: most do not. None where it has to be folded."""
     line = f"{name}:"
     for run, is_plain in runs:
-        words = [run] if is_plain else encoded_words(run)
+        if is_plain:
+            line = f"{line} {run}"
+            continue
+        words = encoded_words(run)
         if len(words) > 1:
             return None
         line = f"{line} {words[0]}"
@@ -131,7 +134,7 @@ def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
 
 def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
     """A field of addresses (RFC 5322, 3.4), comma between them."""
-    listed = list(mailboxes)
+    listed = tuple(mailboxes)
     if len(listed) == 1 and (line := _short_mailbox(listed[0], LINE - len(name) - 2)):
         return f"{name}: {line}\r\n".encode()
     field = FoldedField(name)

@@ -42,22 +42,21 @@ class Heading:
         `sent_at` is aware, in the zone that Date shows. What has a fault is noted in `row` and
         missing here.
         """
-        texts = [free.encode(row) for free in self._texts]
+        texts = b""
+        for free in self._texts:
+            texts += free.encode(row)
         if addressees is None:
             return b""
-        fields = [
+        sender, reply_to, to, cc, _, _ = addressees
+        return b"%b%b%b%b%bMessage-ID: %b\r\n%bMIME-Version: 1.0\r\n" % (
             self._date.field(sent_at),
-            self._from.field((addressees.sender,)),
-            mailbox_field("To", (addressees.to,)),
-        ]
-        if addressees.cc:
-            fields.append(self._cc.field(addressees.cc))
-        if addressees.reply_to:
-            fields.append(self._reply_to.field(addressees.reply_to))
-        fields.append(f"Message-ID: {row.delivery.message_id}\r\n".encode("ascii"))
-        fields += texts
-        fields.append(b"MIME-Version: 1.0\r\n")
-        return b"".join(fields)
+            self._from.field((sender,)),
+            mailbox_field("To", (to,)),
+            self._cc.field(cc) if cc else b"",
+            self._reply_to.field(reply_to) if reply_to else b"",
+            row.delivery.message_id.encode("ascii"),
+            texts,
+        )
 
 
 class _Repeated:
@@ -80,17 +79,16 @@ class _Date:
     """The Date field: many messages are made in a second. The zone is that of the campaign."""
 
     def __init__(self) -> None:
-        self._second: datetime | None = None
-        self._fold = 0
+        #: Since the epoch; None before the first.
+        self._second: float | None = None
         self._field = b""
 
     def field(self, sent_at: datetime) -> bytes:
         """The field of an aware moment."""
-        second = sent_at.replace(microsecond=0)
-        # In the hour that comes twice a year only the fold tells which of the two it is.
-        if second != self._second or second.fold != self._fold:
+        second = sent_at.timestamp() // 1
+        if second != self._second:
             self._field = date_field("Date", sent_at)
-            self._second, self._fold = second, second.fold
+            self._second = second
         return self._field
 
 
@@ -112,14 +110,15 @@ class _Free:
         text = self._renderer.line(row)
         if text is None or (not text and self._is_structured):
             return b""
-        encoded = self._field(text, row)
+        if self._is_of_addresses:
+            encoded = self._mailboxes(text, row)
+        else:
+            encoded = text_field(self._name, text, is_structured=self._is_structured)
         if self._renderer.constant is not None:
             self._constant = encoded
         return encoded
 
-    def _field(self, text: str, row: Row) -> bytes:
-        if not self._is_of_addresses:
-            return text_field(self._name, text, is_structured=self._is_structured)
+    def _mailboxes(self, text: str, row: Row) -> bytes:
         try:
             boxes = [parse_mailbox(part) for part in split_mailboxes(text)]
         except ValueError as error:
