@@ -1,8 +1,8 @@
 """Opening the ledger's file: permissions, pragmas, migrations.
 
-WAL, with `synchronous` by durability (sqlite.org/pragma.html#pragma_synchronous): in WAL mode a
-commit under NORMAL survives the death of the process, `kill -9` too, and may be lost in a power
-cut; under FULL the log is synced with each commit. Neither can damage the file.
+WAL under `synchronous = NORMAL` (sqlite.org/pragma.html#pragma_synchronous): a commit survives the
+death of the process, `kill -9` too, and may be lost in a power cut, which cannot damage the file.
+Where a power cut is to be survived as well, the log is synced behind each commit (`log_sync`).
 """
 
 from __future__ import annotations
@@ -27,17 +27,11 @@ _OPENING = "open"
 #: What a commit survives: a power cut, or the death of the process alone.
 Durability = Literal["power", "process"]
 
-_SYNCHRONOUS = {
-    "power": "PRAGMA synchronous = FULL",
-    "process": "PRAGMA synchronous = NORMAL",
-}
 #: 16 MiB between folding the log into the file: a page that is written again meanwhile is folded in
 #: once, and most are. SQLite's own default, a quarter of it, costs a third of a mark.
-_CHECKPOINT = "PRAGMA wal_autocheckpoint = 4000"
-#: For many rows in a row whose commits need not be durable: a later, synced commit is in the same
-#: log behind them, and makes them so. They touch pages all over the indexes, so the log is folded
-#: in less often: 64 MiB.
-BULK_PRAGMAS = ("PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 16000")
+CHECKPOINT = "PRAGMA wal_autocheckpoint = 4000"
+#: For many rows in a row, which touch pages all over the indexes: 64 MiB.
+BULK_CHECKPOINT = "PRAGMA wal_autocheckpoint = 16000"
 #: Everything into the file itself, and an empty log: it may hold pages as they were.
 FOLD_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 _PRAGMAS = (
@@ -50,12 +44,8 @@ _PRAGMAS = (
     "PRAGMA cache_size = -16384",
     # A log that one big transaction blew up is cut back.
     "PRAGMA journal_size_limit = 67108864",
+    CHECKPOINT,
 )
-
-
-def pragmas(durability: Durability) -> tuple[str, ...]:
-    """What brings a connection back from `BULK_PRAGMAS`."""
-    return _SYNCHRONOUS[durability], _CHECKPOINT
 
 
 def lock_folder(path: Path) -> Path:
@@ -82,14 +72,14 @@ def open_memory(now: float) -> sqlite3.Connection:
     return connection
 
 
-def open_file(path: Path, durability: Durability, now: float) -> sqlite3.Connection:
+def open_file(path: Path, now: float) -> sqlite3.Connection:
     """The ledger at `path`, made or migrated where needed. Raises `LedgerError`."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(path):
             if not _make(path):
                 _refuse_emptied(path)
-            return _prepared(path, durability, now)
+            return _prepared(path, now)
     except (*SQLITE_ERRORS, OSError) as error:
         raise ledger_error(error, path) from error
 
@@ -129,16 +119,18 @@ def _refuse_emptied(path: Path) -> None:
         )
 
 
-def _prepared(path: Path, durability: Durability, now: float) -> sqlite3.Connection:
+def _prepared(path: Path, now: float) -> sqlite3.Connection:
     connection = _connect(_uri(path, "rw"))
     try:
         # Before the journal's mode, which is a write: whose file is it?
         current = schema.is_current(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
-        for pragma in (*pragmas(durability), *_PRAGMAS):
+        for pragma in _PRAGMAS:
             connection.execute(pragma)
         if not current:
             schema.migrate(connection, path, now)
+        # Until here it was FULL.
+        connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         connection.close()
         raise

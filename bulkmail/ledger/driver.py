@@ -47,7 +47,7 @@ class InlineDriver:
     def __init__(
         self, path: Path | None = None, durability: Durability = "power", *, now: float = 0.0
     ) -> None:
-        connection = open_file(path, durability, now) if path else open_memory(now)
+        connection = open_file(path, now) if path else open_memory(now)
         self._conductor = Conductor(connection, path, durability)
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
@@ -106,9 +106,7 @@ class ThreadDriver:
         self._path = path
         self._durability = durability
         self._open: Callable[[], sqlite3.Connection] = (
-            partial(open_read_only, path, now)
-            if read_only
-            else partial(open_file, path, durability, now)
+            partial(open_read_only, path, now) if read_only else partial(open_file, path, now)
         )
         #: What was submitted in one turn of a loop, to the thread; None: close.
         self._turns: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bulkmail.errors import LedgerError
-from bulkmail.ledger.connection import BULK_PRAGMAS, Durability, pragmas
-from bulkmail.ledger.trouble import BUSY_TIMEOUT, SQLITE_ERRORS, ledger_error
+from bulkmail.ledger.connection import BULK_CHECKPOINT, CHECKPOINT, Durability
+from bulkmail.ledger.log_sync import LogSync
+from bulkmail.ledger.trouble import BUSY_TIMEOUT, SQLITE_ERRORS, ledger_error, sync_error
 
 #: Seconds between two questions whether another process has done writing.
 _INTERVAL = 0.001
@@ -93,8 +94,9 @@ class Conductor:
     ) -> None:
         self._connection = connection
         self._path = path
-        self._pragmas = pragmas(durability)
         self._file = None if path is None else path.stat()
+        #: None: a commit need not survive a power cut.
+        self._sync = LogSync(path) if path is not None and durability == "power" else None
         #: Never set: a wait for it is an interval, in the driver's own thread.
         self._interval = threading.Event()
         #: Seconds for which SQLite itself waits for another process; None: not known.
@@ -120,6 +122,8 @@ class Conductor:
 
     def close(self) -> None:
         """Close the connection."""
+        if self._sync is not None:
+            self._sync.close()
         self._connection.close()
 
     def _read(self, job: Job) -> None:
@@ -133,13 +137,11 @@ class Conductor:
 
     def _bulk(self, job: Job) -> None:
         try:
-            for pragma in BULK_PRAGMAS:
-                self._connection.execute(pragma)
+            self._connection.execute(BULK_CHECKPOINT)
             try:
                 self._transact([job])
             finally:
-                for pragma in self._pragmas:
-                    self._connection.execute(pragma)
+                self._connection.execute(CHECKPOINT)
         except SQLITE_ERRORS as error:
             job.error = ledger_error(error, self._path)
 
@@ -154,6 +156,7 @@ class Conductor:
         try:
             self._patiently("BEGIN IMMEDIATE")
             self._insist_on_file()
+            self._insist_on_disk()
             if is_folded:
                 self._work_folded(group)
             else:
@@ -173,6 +176,18 @@ class Conductor:
                 return
             for job in group:
                 self._transact([job])
+        else:
+            self._sync_for(group)
+
+    def _sync_for(self, group: Sequence[Job]) -> None:
+        """Make durable what they wrote; where that fails, all of it may be lost in a power cut."""
+        if self._sync is None or group[0].kind is Kind.BULK:
+            return
+        try:
+            self._sync()
+        except OSError as error:
+            for job in group:
+                job.error = sync_error(error, self._path)
 
     def _work(self, group: Iterable[Job]) -> None:
         for job in group:
@@ -236,6 +251,11 @@ class Conductor:
                 f"The ledger {self._path}: the file was removed or replaced under way. Put it back "
                 "before anything more is sent: a new one would mail everybody again"
             )
+
+    def _insist_on_disk(self) -> None:
+        """Raise where what was written may never have come to the disk."""
+        if self._sync is not None and self._sync.failure is not None:
+            raise sync_error(self._sync.failure, self._path)
 
     def _roll_back(self) -> None:
         # A full disk ends the transaction by itself (sqlite.org/lang_transaction.html); and where

@@ -43,6 +43,16 @@ def ledger_error(
     return failure
 
 
+def sync_error(error: OSError, path: Path | None) -> LedgerError:
+    """The sentence for a sync that failed."""
+    failure = LedgerError(
+        f"The ledger {path}: the disk did not confirm what was written to it ({error}): look after "
+        "the disk, then run again"
+    )
+    failure.__cause__ = error
+    return failure
+
+
 def _sentence(error: sqlite3.Error | UnicodeDecodeError | OSError) -> str:
     if isinstance(error, OSError):
         return "it cannot be opened"

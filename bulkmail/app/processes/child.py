@@ -16,7 +16,7 @@ from functools import partial
 
 from bulkmail.app.assembly import Surroundings, engine_for, pools
 from bulkmail.app.channel import AnyComposer, composer_of, ways_of
-from bulkmail.app.loop import look_for_garbage, loop_factory
+from bulkmail.app.loop import let_the_ledger_hurry, look_for_garbage, loop_factory
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.processes.channel import Channel
 from bulkmail.app.processes.door import Door
@@ -57,6 +57,7 @@ async def _live(heard: int, said: int) -> int:
             return 0
         ((_, outfit),) = first
         look_for_garbage()
+        let_the_ledger_hurry()
         try:
             await _Child(channel, outfit).run()
         except BulkmailError as error:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bulkmail.errors import LedgerError
+from bulkmail.ledger.connection import Durability
+from bulkmail.ledger.driver import ThreadDriver
+from bulkmail.ledger.groups import Kind
+
+ADD = "INSERT INTO suppression (mailbox, reason, added_at) VALUES (?, '', 0)"
+
+
+def add(name: str, connection: sqlite3.Connection) -> int:
+    return connection.execute(ADD, [name]).rowcount
+
+
+def names(path: Path) -> list[str]:
+    """What another process sees."""
+    with sqlite3.connect(path) as other:
+        return [name for (name,) in other.execute("SELECT mailbox FROM suppression ORDER BY 1")]
+
+
+class Disk:
+    """Stands between the ledger and the disk: what is seen at each sync."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen: list[list[str]] = []
+        self.fails = False
+
+    def sync(self, descriptor: int) -> None:
+        log = self.path.with_name(self.path.name + "-wal")
+        assert os.path.samestat(os.fstat(descriptor), log.stat())
+        self.seen.append(names(self.path))
+        if self.fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk(tmp_path / "ledger.db")
+    monkeypatch.setattr("bulkmail.ledger.log_sync._sync", disk.sync)
+    return disk
+
+
+async def opened(path: Path, durability: Durability) -> AsyncIterator[ThreadDriver]:
+    driver = ThreadDriver(path, durability)
+    await driver.start()
+    yield driver
+    await driver.close()
+
+
+@pytest.fixture
+async def driver(disk: Disk) -> AsyncIterator[ThreadDriver]:
+    async for driver in opened(disk.path, "power"):
+        yield driver
+
+
+@pytest.mark.parametrize("kind", [Kind.WRITE, Kind.ALONE])
+async def test_who_is_told_of_a_commit_is_told_behind_its_sync(
+    driver: ThreadDriver, disk: Disk, kind: Kind
+) -> None:
+    assert await driver.submit(partial(add, "ada"), kind) == 1
+    assert disk.seen == [["ada"]]
+
+
+async def test_one_sync_is_for_a_whole_group(driver: ThreadDriver, disk: Disk) -> None:
+    first, second = (driver.submit(partial(add, name)) for name in ("ada", "bo"))
+
+    assert (await first, await second) == (1, 1)
+    assert disk.seen == [["ada", "bo"]]
+
+
+async def test_bulk_is_synced_by_the_commit_behind_it(driver: ThreadDriver, disk: Disk) -> None:
+    await driver.submit(partial(add, "ada"), Kind.BULK)
+    assert disk.seen == []
+
+    await driver.submit(partial(add, "bo"))
+    assert disk.seen == [["ada", "bo"]]
+
+
+async def test_a_commit_that_need_not_survive_a_power_cut_is_not_synced(disk: Disk) -> None:
+    async for driver in opened(disk.path, "process"):
+        await driver.submit(partial(add, "ada"))
+
+        assert names(disk.path) == ["ada"]
+        assert disk.seen == []
+
+
+async def test_a_sync_that_fails_ends_all_writing(driver: ThreadDriver, disk: Disk) -> None:
+    await driver.submit(partial(add, "ada"))
+    disk.fails = True
+    with pytest.raises(LedgerError, match=r"ledger\.db: the disk did not confirm .*look after"):
+        await driver.submit(partial(add, "bo"))
+
+    # The system forgets what it failed to write: a later sync that works proves nothing.
+    disk.fails = False
+    with pytest.raises(LedgerError, match="did not confirm"):
+        await driver.submit(partial(add, "cy"))
+    assert "cy" not in names(disk.path)
+
+
+async def test_a_log_that_is_gone_is_told(driver: ThreadDriver, disk: Disk) -> None:
+    disk.path.with_name("ledger.db-wal").unlink()
+
+    with pytest.raises(LedgerError, match="did not confirm"):
+        await driver.submit(partial(add, "ada"))
