@@ -135,10 +135,13 @@ def has_not_begun(outcome: Outcome) -> bool:
 def has_had_its_share(outcome: Outcome) -> bool:
     """Whether a server will take no more on this session, whether or not it closes it.
 
-    "Later" to MAIL may mean the session as well, in whatever words: a new one will tell.
+    What it has against us at MAIL may be this session as well, in whatever words: a new one will
+    tell.
     """
-    is_later = isinstance(outcome, TransientFailure) and outcome.stage is Stage.MAIL
-    return is_later or (isinstance(outcome, Failure) and outcome.blame is Blame.SESSION)
+    if not isinstance(outcome, Failure):
+        return False
+    is_at_mail = outcome.stage is Stage.MAIL and outcome.blame is Blame.SERVER
+    return is_at_mail or outcome.blame is Blame.SESSION
 
 
 def _due_at(attempt: Attempt) -> float:

@@ -397,8 +397,9 @@ async def test_what_is_too_large_waits_while_the_server_that_may_take_it_rests(
     assert second.got == dict.fromkeys(PEOPLE, 1)
 
 
+@pytest.mark.parametrize("reply", ["452 4.3.1 come back later", "503 5.5.1 no more of that"])
 async def test_a_server_that_is_through_with_a_session_is_met_on_a_new_one(
-    project: MailProject,
+    project: MailProject, reply: str
 ) -> None:
     taken: Counter[int] = Counter()
 
@@ -406,7 +407,7 @@ async def test_a_server_that_is_through_with_a_session_is_met_on_a_new_one(
         if turn.stage != "mail":
             return None
         taken[turn.connection] += 1
-        return None if taken[turn.connection] <= 5 else "452 4.3.1 come back later"
+        return None if taken[turn.connection] <= 5 else reply
 
     project.save(retry={"backoff": "10ms", "max_backoff": "20ms"})
     project.many(20)
