@@ -106,7 +106,12 @@ class Delivery:
 
 
 def state_before(delivery: Delivery) -> State:
-    """Where it is counted until what a try came to is known."""
+    """Where it is counted until what a try came to is known.
+
+    Who was in doubt once, and deferred since, is still counted there: a claim does not say more.
+    """
+    if delivery.doubts:
+        return State.IN_DOUBT
     return State.PENDING if delivery.first_attempt_at is None else State.DEFERRED
 
 

@@ -29,6 +29,8 @@ class Tally:
         self.limit = limit
         #: Recipients of this run that came to an end; a deferred one has not.
         self.done = 0
+        #: Of those, who came in doubt in this run, and was not sent to again.
+        self._doubts = 0
         self._counts: dict[str, int] = asdict(counts)
         self._clock = clock
         self._limits = limits
@@ -45,11 +47,29 @@ class Tally:
 
     def move(self, before: State, after: State, times: int) -> None:
         """Count so many attempts that led from one state to another."""
-        self._counts[before] = max(0, self._counts[before] - times)
+        if before is State.IN_DOUBT:
+            self._take_back_doubts(times)
+        else:
+            self._counts[before] = max(0, self._counts[before] - times)
         self._counts[after] += times
         if after is not State.PENDING and after is not State.DEFERRED:
             self.done += times
+        if after is State.IN_DOUBT:
+            self._doubts += times
         self._sample()
+
+    def _take_back_doubts(self, times: int) -> None:
+        """So many who were in doubt were sent to again: what that came to counts instead.
+
+        Those of an earlier run had not come to an end in this one.
+        """
+        doubted = min(times, self._counts[State.IN_DOUBT])
+        self._counts[State.IN_DOUBT] -= doubted
+        # Deferred since.
+        self._counts[State.DEFERRED] = max(0, self._counts[State.DEFERRED] - (times - doubted))
+        ended = min(times, self._doubts)
+        self._doubts -= ended
+        self.done -= ended
 
     def count(self, state: State) -> int:
         """How many of the campaign's deliveries are in `state`."""

@@ -36,6 +36,31 @@ def test_doubts_are_shown_when_there_are_some() -> None:
     assert "in doubt 1" in tally.states()
 
 
+def test_who_was_in_doubt_and_is_sent_to_again_is_done_once() -> None:
+    tally = Tally("c", Counts(pending=3), 3, HandClock())
+    for _ in range(3):
+        tally.add(delivery(), attempt(State.IN_DOUBT, code=None))
+    resent = delivery(tried_before=True, doubts=1)
+
+    tally.add(resent, attempt(State.SENT))
+    tally.add(resent, attempt(State.DEFERRED, code=450))
+    shown = tally.states(), tally.done
+    tally.add(resent, attempt(State.SENT))
+
+    assert shown == (["sent 1", "deferred 1", "failed 0", "in doubt 1"], 2)
+    assert tally.count(State.SENT) == 2
+    assert tally.done <= tally.limit
+
+
+def test_whom_an_earlier_run_left_in_doubt_is_done_when_sent_to() -> None:
+    tally = Tally("c", Counts(in_doubt=2), 2, HandClock())
+
+    for _ in range(2):
+        tally.add(delivery(tried_before=True, doubts=1), attempt(State.SENT))
+
+    assert (tally.done, tally.states()) == (2, ["sent 2", "deferred 0", "failed 0"])
+
+
 def test_nothing_is_said_of_a_rate_before_there_is_one() -> None:
     tally = Tally("c", Counts(pending=1), 1, HandClock())
 

@@ -25,7 +25,11 @@ class HandClock:
 
 
 def delivery(
-    row: int = 17, *, address: str = "chen.jie@example.com", tried_before: bool = False
+    row: int = 17,
+    *,
+    address: str = "chen.jie@example.com",
+    tried_before: bool = False,
+    doubts: int = 0,
 ) -> Delivery:
     return Delivery(
         id=row,
@@ -35,7 +39,7 @@ def delivery(
         address=address,
         fields={"email": address, "salary": "31000"},
         attempts=0,
-        doubts=0,
+        doubts=doubts,
         first_attempt_at=1_795_000_000.0 if tried_before else None,
         message_id="<a@example.com>",
     )
