@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bulkmail.app.assembly import Surroundings, engine_for
 from bulkmail.app.channel import AnyComposer
@@ -114,10 +115,12 @@ class OneRun:
         if doubts:
             self._watch.announce(f"{counted(doubts, 'recipient')} in doubt by a run that was cut")
         counts = await self._ledger.counts(record.id)
-        to_go = counts.pending + counts.deferred + counts.in_doubt
+        # Who is held for a person is not before this run.
+        ahead = replace(counts, in_doubt=counts.in_doubt - await self._ledger.held(record.id))
+        to_go = ahead.pending + ahead.deferred + ahead.in_doubt
         limit = to_go if self._options.limit is None else min(to_go, self._options.limit)
         rates = [server.rates for server in servers]
-        self._watch.begin(self._campaign.name, counts, limit, rates)
+        self._watch.begin(self._campaign.name, ahead, limit, rates)
         result, tally = await self._run(record, servers, transcript, limit)
         return summary(
             Run(

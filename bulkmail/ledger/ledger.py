@@ -289,6 +289,10 @@ class Ledger:
         """Deliveries by state, and duplicates."""
         return await self._driver.submit(lambda db: reading.counts(db, campaign_id), Kind.READ)
 
+    async def held(self, campaign_id: int) -> int:
+        """How many in doubt are not sent to again: they are a person's to decide."""
+        return await self._driver.submit(lambda db: reading.held(db, campaign_id), Kind.READ)
+
     async def tried_since(self, campaign_id: int, since: float) -> int:
         """How many deliveries were tried since then (epoch seconds); a few more at the most."""
         return await self._driver.submit(

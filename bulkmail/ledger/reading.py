@@ -90,6 +90,12 @@ def updated_at(connection: sqlite3.Connection, campaign_id: int) -> float | None
     return None if latest is None else float(latest)
 
 
+def held(connection: sqlite3.Connection, campaign_id: int) -> int:
+    """How many in doubt are not sent to again as things are."""
+    found = connection.execute(load("reading")["held"], {"campaign_id": campaign_id}).fetchone()
+    return int(found[0])
+
+
 def tried_since(connection: sqlite3.Connection, campaign_id: int, since: float) -> int:
     """How many deliveries changed since then (epoch seconds) as by a try."""
     parameters = {"campaign_id": campaign_id, "since": since}

@@ -26,6 +26,11 @@ ORDER BY row_number;
 -- When a delivery of the campaign changed last.
 SELECT max(updated_at) FROM delivery WHERE campaign_id = :campaign_id;
 
+-- held --
+-- How many in doubt are not sent to again: a person has to decide, or has cancelled.
+SELECT count(*) FROM delivery
+WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND (cause IS NOT NULL OR due_at IS NULL);
+
 -- tried since --
 -- How many deliveries were tried since then.
 SELECT count(*) FROM delivery

@@ -12,7 +12,11 @@ from bulkmail.errors import LedgerError
 BUSY_TIMEOUT = 30
 
 _SENTENCES = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space and run again",
+    # SQLite does not say which: it keeps temporary files elsewhere.
+    sqlite3.SQLITE_FULL: (
+        "the disk is full: free some space, there or where temporary files go (TMPDIR), and run "
+        "again"
+    ),
     sqlite3.SQLITE_READONLY: "it cannot be written: the disk or the file is read-only",
     sqlite3.SQLITE_PERM: "it may not be opened: look at the file's permissions",
     sqlite3.SQLITE_AUTH: "it may not be opened: look at the file's permissions",
@@ -27,7 +31,7 @@ _SENTENCES = {
     sqlite3.SQLITE_CORRUPT: (
         "the file is damaged: restore a copy, and until then send nothing by this ledger"
     ),
-    sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written, or is full",
 }
 _PRIMARY = 0xFF
 #: What SQLite raises: of a damaged file it may quote, in its own error, what is no text.

@@ -7,6 +7,7 @@ import time
 import pytest
 from support.mail_project import PEOPLE, MailProject
 from support.scripted_server import CUT, HANG, Drip, Rule, on, scripted
+from support.watching import Announcements
 
 ADA, BOB, EVE = PEOPLE
 LOST = [on("dot", CUT, times=1), on("dot", HANG, times=1), on("dot", Drip("250 ok"), times=1)]
@@ -130,3 +131,18 @@ async def test_the_instant_of_a_message_is_kept_by_its_second_copy(project: Mail
     first, second = server.arrivals
     assert time.monotonic() - began > 1
     assert first.content == second.content
+
+
+@pytest.mark.parametrize(("on_doubt", "to_go"), [("hold", 0), ("resend", 1)])
+async def test_who_is_held_for_a_person_is_not_announced_as_to_go(
+    project: MailProject, on_doubt: str, to_go: int
+) -> None:
+    watch = Announcements()
+    async with scripted(on("dot", CUT, to=BOB)) as server:
+        project.servers(server.url())
+        project.save(retry={"backoff": "1h"}, on_doubt=on_doubt)
+        await project.send(no_wait=True)
+
+        await project.send(no_wait=True, watch=watch)
+
+    assert watch.began == [to_go]

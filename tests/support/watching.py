@@ -68,6 +68,8 @@ class Announcements:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.waits: list[tuple[str, float | None]] = []
+        #: How many recipients each run had before it.
+        self.began: list[int] = []
         #: How often it was told of rows that were checked.
         self.checked = 0
         #: Set when it is told that the run waits.
@@ -80,7 +82,7 @@ class Announcements:
         self.checked += 1
 
     def begin(self, campaign: str, counts: Counts, limit: int, limits: Limits = ()) -> None:
-        pass
+        self.began.append(limit)
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         pass
