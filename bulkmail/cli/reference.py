@@ -53,7 +53,8 @@ These keys stay; others may come. Moments are RFC 3339 in UTC with Z, or null.
 `sent` counts files written; `duplicates` are not part of `total`). `elapsed_seconds`,
 `messages_per_second`, `sent_in_run`, `failed_in_run`, `exit_code`, `dry_run`, `test_to`,
 `limit_reached`, `interrupted`, `halt` (`paused`, `cancelled` or null), `stopped` (why it stopped or
-what it waits for), `stopped_detail`, `waiting_until`, `ledger`, `out` are this run's.
+what it waits for), `stopped_detail`, `waiting_until`, `ledger`, `out` are this run's. `faults` is
+that of `check --json`. The object is there whatever the exit code is, unless an option is none.
 
 `status --json`: with CAMPAIGN one object, without it a list of them. `campaign`, `total`,
 `pending`, `sending`, `sent`, `deferred`, `failed`, `suppressed`, `in_doubt`, `duplicates`,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import replace
@@ -55,32 +56,44 @@ def send(
     """
     from bulkmail.app.options import SendOptions
 
-    asked = SendOptions(
-        dry_run=dry_run,
-        out=out,
-        date=options.parse_moment(date),
-        test_to=test_to,
-        row=row,
-        email=email,
-        limit=limit,
-        no_wait=no_wait,
-        ignore_window=ignore_window,
-        skip_invalid=skip_invalid,
-        as_new=as_new,
-        require_check=require_check,
-        transcript=transcript,
-        ledger=ledger_path(ledger),
-        log_format=log_format,
-        processes=options.parse_processes(processes),
-        verbose=verbose,
-        handle_signals=True,
-    )
-    options.refuse_contradictions(asked)
-    summary, has_told = run(_send(campaign, asked, quiet=quiet, bar=not json), is_fast=True)
+    with _refusals(campaign, ledger, json=json, dry_run=dry_run, test_to=test_to):
+        asked = SendOptions(
+            dry_run=dry_run,
+            out=out,
+            date=options.parse_moment(date),
+            test_to=test_to,
+            row=row,
+            email=email,
+            limit=limit,
+            no_wait=no_wait,
+            ignore_window=ignore_window,
+            skip_invalid=skip_invalid,
+            as_new=as_new,
+            require_check=require_check,
+            transcript=transcript,
+            ledger=ledger_path(ledger),
+            log_format=log_format,
+            processes=options.parse_processes(processes),
+            verbose=verbose,
+            handle_signals=True,
+        )
+        options.refuse_contradictions(asked)
+        summary, has_told = run(_send(campaign, asked, quiet=quiet, bar=not json), is_fast=True)
     if not has_told:
         _complain_in_lines(summary.stopped if summary.exit_code == EXIT_STOPPED else "")
     _tell(summary, campaign, asked, quiet=quiet, json=json)
     raise typer.Exit(summary.exit_code)
+
+
+def _refusals(
+    campaign: str, ledger: str | None, *, json: bool, dry_run: bool, test_to: str | None
+) -> contextlib.AbstractContextManager[None]:
+    """What tells of a run that came to no summary: as JSON where that was asked for."""
+    if not json:
+        return contextlib.nullcontext()
+    from bulkmail.cli.refusal import refused_as_json
+
+    return refused_as_json(campaign, ledger, dry_run=dry_run, test_to=test_to)
 
 
 async def _send(text: str, asked: SendOptions, *, quiet: bool, bar: bool) -> tuple[Summary, bool]:
@@ -101,7 +114,7 @@ def _tell(summary: Summary, typed: str, asked: SendOptions, *, quiet: bool, json
     if summary.exit_code == EXIT_STOPPED:
         _complain_in_lines(summary.stopped_detail, indent="  ")
     if json:
-        say_json(summary.to_json())
+        say_json(summary.to_json() | {"faults": []})
     elif not quiet:
         _tell_person(summary, typed, asked)
 

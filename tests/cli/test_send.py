@@ -10,6 +10,7 @@ import pytest
 from support.commandline import Cli, Fake, Recorder
 
 from bulkmail.app.options import SendOptions
+from bulkmail.errors import Interrupted, LedgerError
 from bulkmail.fate import Counts
 from bulkmail.report.summary import Summary
 
@@ -129,7 +130,7 @@ def test_the_url_of_a_ledger_is_not_shown_with_its_password(cli: Cli) -> None:
 def test_the_json_is_the_last_line_and_alone_on_stdout(cli: Cli, send: Recorder) -> None:
     result = cli("send", "hello", "--json")
 
-    assert json.loads(result.out) == summary().to_json()
+    assert json.loads(result.out) == summary().to_json() | {"faults": []}
     assert result.out.count("\n") == 1
     del send
 
@@ -224,3 +225,63 @@ def test_a_campaign_that_is_not_there_exits_2(cli: Cli, send: Recorder) -> None:
     assert send.calls == []
     assert "helo" in result.err
     assert "hello" in result.err
+
+
+def test_a_refusal_is_the_same_json_object_with_its_faults(
+    cli: Cli, project: Path, send: Recorder
+) -> None:
+    ended = json.loads(cli("send", "hello", "--json").out)
+    with (project / "campaigns/hello.yaml").open("a", encoding="utf-8") as file:
+        file.write("securty: tls\n")
+
+    result = cli("send", "hello", "--json")
+
+    told = json.loads(result.out)
+    assert result.code == 2
+    assert told.keys() == ended.keys()
+    assert told["campaign"] == "hello"
+    assert (told["exit_code"], told["total"], told["sent"]) == (2, 0, 0)
+    assert [fault["key"] for fault in told["faults"]] == ["securty"]
+    assert "securty" in result.err
+    assert len(send.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LedgerError("the disk is full"), 3),
+        (Interrupted("Interrupted. Nothing was sent."), 130),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=["stopped", "interrupted", "interrupted at start"],
+)
+def test_whatever_ends_a_run_early_is_told_as_json(
+    cli: Cli, fake: Fake, error: BaseException, code: int
+) -> None:
+    async def send(*_: object, **__: object) -> Summary:
+        raise error
+
+    fake("sending", send=send)
+
+    result = cli("send", "hello", "--json")
+
+    told = json.loads(result.out)
+    assert result.code == told["exit_code"] == code
+    assert told["interrupted"] is (code == 130)
+    assert told["stopped"]
+    assert told["faults"] == []
+
+
+def test_a_refused_dry_run_is_told_as_one(cli: Cli, project: Path) -> None:
+    (project / "campaigns/hello.yaml").write_text("from: none\n", encoding="utf-8")
+
+    told = json.loads(cli("send", "hello", "--dry-run", "--json").out)
+
+    assert (told["dry_run"], told["sent"], told["exit_code"]) == (True, 0, 2)
+
+
+def test_options_that_contradict_are_told_as_json_too(cli: Cli, send: Recorder) -> None:
+    told = json.loads(cli("send", "hello", "--json", "--out", "o").out)
+
+    assert "--dry-run" in told["faults"][0]["message"]
+    assert send.calls == []

@@ -1,0 +1,73 @@
+"""What `send --json` prints where it ends before there is a summary: the same object.
+
+A script reads the last line of stdout whatever the exit code is, so it is there whatever that is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulkmail.cli.faults import fault_json
+from bulkmail.cli.output import say_json
+from bulkmail.cli.running import run
+from bulkmail.errors import EXIT_INTERRUPTED, BulkmailError, ConfigurationError
+from bulkmail.fate import Counts
+from bulkmail.report.summary import Summary
+
+
+@contextlib.contextmanager
+def refused_as_json(
+    campaign: str, ledger: str | None, *, dry_run: bool, test_to: str | None
+) -> Iterator[None]:
+    """Print the summary of a run that raises, with its faults, before the error goes on.
+
+    The counts are the ledger's, where a run before it left some; a dry run and a test message have
+    none.
+    """
+    began = time.monotonic()
+    try:
+        yield
+    except (BulkmailError, KeyboardInterrupt) as error:
+        rehearses = dry_run or test_to is not None
+        name, counts = (_name(campaign), Counts()) if rehearses else _standing(campaign, ledger)
+        code = error.exit_code if isinstance(error, BulkmailError) else EXIT_INTERRUPTED
+        summary = Summary(
+            campaign=name,
+            counts=counts,
+            elapsed_seconds=time.monotonic() - began,
+            sent_in_run=0,
+            failed_in_run=0,
+            exit_code=code,
+            dry_run=dry_run,
+            test_to=test_to,
+            interrupted=code == EXIT_INTERRUPTED,
+            stopped=str(error) or "interrupted before anything was sent",
+        )
+        faults = error.faults if isinstance(error, ConfigurationError) else ()
+        say_json(summary.to_json() | {"faults": [fault_json(fault) for fault in faults]})
+        raise
+
+
+def _standing(campaign: str, ledger: str | None) -> tuple[str, Counts]:
+    """The campaign's name and counts, by a ledger that may not be there, or be none."""
+    from bulkmail.app import records
+    from bulkmail.cli.parameters import ledger_path
+
+    try:
+        found = run(records.status(Path.cwd(), campaign, ledger_path(ledger)))
+    except BulkmailError:
+        return _name(campaign), Counts()
+    return found[0].name, found[0].counts
+
+
+def _name(campaign: str) -> str:
+    """The campaign's name; of a file that is none, as it was typed."""
+    from bulkmail.cli.campaigns import open_campaign
+
+    try:
+        return open_campaign(campaign).name
+    except BulkmailError:
+        return Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign
