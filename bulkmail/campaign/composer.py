@@ -30,6 +30,7 @@ from yaml import (
 
 from bulkmail.campaign.document import Document, Loc, Place, dotted
 from bulkmail.campaign.text_file import displayed, text_chunks
+from bulkmail.campaign.yaml_words import plainly
 from bulkmail.errors import ConfigurationError, Fault
 
 NodeStart = ScalarEvent | SequenceStartEvent | MappingStartEvent
@@ -274,20 +275,12 @@ class EventComposer:
 
     def _syntax_fault(self, error: yaml.MarkedYAMLError) -> Fault:
         context, problem = error.context or "", error.problem or ""
-        is_unclosed = "quoted scalar" in context and "end of stream" in problem
-        mark = (None if is_unclosed else error.problem_mark) or error.context_mark
+        sentence, is_where_it_began = plainly(context, problem)
+        mark = (None if is_where_it_began else error.problem_mark) or error.context_mark
         place = None if mark is None else Place(mark.line + 1, mark.column + 1)
-        if is_unclosed:
-            sentence = "a quote is opened here and never closed"
-        elif problem == "found character that cannot start any token":
-            sentence = "a tab, @, ` or % that begins a value; indent by spaces, quote text"
-        elif "tab character" in problem:
-            sentence = "a tab where YAML is indented; indent by spaces"
-        elif "nesting depth" in problem:
+        if "nesting depth" in problem:
             # libyaml reads ahead, and newer ones have a bound of their own, beyond ours.
             return self._fault((), place, _TOO_DEEP)
-        else:
-            sentence = ", ".join(part for part in (context, problem) if part)
         return self._fault((), place, f"not YAML: {sentence}")
 
 

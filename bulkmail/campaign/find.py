@@ -48,7 +48,8 @@ def _existing(path: Path, cwd: Path) -> Path:
     if _is_file(cwd / path):
         return path if cwd == Path.cwd() else cwd / path
     what = "is a folder" if os.path.isdir(cwd / path) else "does not exist"  # noqa: PTH112
-    whole = (f"{path}{suffix}" for suffix in _SUFFIXES)
+    stem = str(path).removesuffix(path.suffix) if path.suffix in _SUFFIXES else str(path)
+    whole = (f"{stem}{suffix}" for suffix in _SUFFIXES)
     meant = next((f". Did you mean `{file}`?" for file in whole if _is_file(cwd / file)), "")
     raise ConfigurationError(Fault(path=str(path), message=f"this campaign file {what}{meant}"))
 

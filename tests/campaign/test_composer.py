@@ -99,7 +99,15 @@ def test_what_yaml_allows_and_we_do_not_is_a_fault(write: Write, text: str, sent
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: b: c\n", "x.yaml:1:5  not YAML: mapping values are not allowed in this context"),
+        (
+            "a: b: c\n",
+            "x.yaml:1:5  not YAML: a `: ` where no key can end; quote text that has a colon",
+        ),
+        ("a: x\n  b: y\n", "x.yaml:2:4  not YAML: a `: ` where no key can end"),
+        ("a: 1\nb:2\nc: 3\n", "x.yaml:2:1  not YAML: a key needs a colon and a space behind it"),
+        ("a: 1\nb\uff1a2\nc: 3\n", "x.yaml:2:1  not YAML: a key needs a colon and a space"),
+        ("a:\n  b: 1\n c: 1\n", "x.yaml:3:2  not YAML: no key where one belongs; indent it"),
+        ("a:\n  - b\n  c: 1\n", "x.yaml:3:3  not YAML: neither a further `- ` nor the list's end"),
         ("a:\n\tb: 1\n", "x.yaml:2:1  not YAML: a tab, @, ` or % that begins a value; indent by "),
         ("a: 1\nb: x\n\tc: 1\n", "x.yaml:3:1  not YAML: a tab where YAML is indented"),
         ('a: "\n', "x.yaml:1:4  not YAML: a quote is opened here and never closed"),

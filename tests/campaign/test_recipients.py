@@ -231,6 +231,18 @@ def test_an_option_that_does_not_fit_is_a_fault_of_its_key(
     assert sentence in str(caught.value)
 
 
+def test_a_column_of_languages_that_is_not_there_is_a_fault_of_its_key(
+    project: Path, load: Load
+) -> None:
+    (project / "people.csv").write_text("email,name,lang\na@b.example,Ada,zh\n", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match="language: there is no column `Lang`. Did you"):
+        open_recipients(load("recipients: people.csv\nlanguage: Lang\n"))
+
+    assert open_recipients(load("recipients: people.csv\nlanguage: lang\n")).columns
+    assert open_recipients(load("recipients: people.csv\n")).columns
+
+
 def test_a_missing_list_and_a_folder_are_faults_of_the_campaign(project: Path, load: Load) -> None:
     with pytest.raises(ConfigurationError, match=r"offer.yaml:4:13  recipients: gone.csv does not"):
         open_recipients(load("recipients: gone.csv\n"))

@@ -94,6 +94,8 @@ def open_recipients(campaign: Campaign, came: Fetched | None = None) -> Recipien
     zone_column = campaign.model.schedule.recipient_timezone
     if zone_column is not None and reader.columns:
         _check_column(campaign, ("schedule", "recipient_timezone"), zone_column, reader.columns)
+    if campaign.model.language is not None and reader.columns:
+        _check_column(campaign, ("language",), campaign.model.language, reader.columns)
     if next(reader.records(), None) is None:
         empty = "is empty: there is nobody to send to"
         raise NobodyToSendTo(
