@@ -24,12 +24,23 @@ def ledger_path(campaign: Campaign, given: Path | None) -> Path:
     return campaign.root / HOME / LEDGER
 
 
+def may_be_there(path: Path) -> bool:
+    """Whether a ledger's file is there. One that cannot be looked at may be: opening it says why.
+
+    It lies in a folder of another user, for one: root has sent by it.
+    """
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 def ledgers_above(folder: Path) -> Iterator[Path]:
     """Every default ledger between `folder` and the file system's root, the nearest first."""
     here = folder.resolve()
     for place in (here, *here.parents):
         path = place / HOME / LEDGER
-        if path.is_file():
+        if may_be_there(path):
             yield path
 
 

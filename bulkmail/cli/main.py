@@ -19,6 +19,7 @@ from bulkmail.errors import (
     EXIT_FAULT_OF_OURS,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EXIT_USAGE,
     BulkmailError,
     ConfigurationError,
 )
@@ -58,11 +59,24 @@ def _guarded(step: Callable[[Sequence[str]], int], arguments: Sequence[str], *, 
         _trace(debug=debug)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  # the end of the road: told, and the process ends
+        if _is_nowhere():
+            complain("The current folder is not there any more: go into another one.")
+            _trace(debug=debug)
+            return EXIT_USAGE
         kind = type(error).__name__
         complain(visible(f"bulkmail failed, and it is a fault of its own ({kind}: {error})."))
         complain("--debug shows the traceback; please report it.")
         _trace(debug=debug)
         return EXIT_FAULT_OF_OURS
+
+
+def _is_nowhere() -> bool:
+    """Whether the current folder was removed: no path can be made sense of then."""
+    try:
+        os.getcwd()  # noqa: PTH109  # Path.cwd() does the same
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _explain(error: BulkmailError, arguments: Sequence[str]) -> None:

@@ -42,7 +42,8 @@ def ledger_error(
     error: sqlite3.Error | UnicodeDecodeError | OSError, path: Path | None
 ) -> LedgerError:
     """The sentence for one error, with the error as its cause. What was not sent stays pending."""
-    failure = LedgerError(f"The ledger {path or 'in memory'}: {_sentence(error)} ({error}).")
+    what = (error.strerror or error) if isinstance(error, OSError) else error
+    failure = LedgerError(f"The ledger {path or 'in memory'}: {_sentence(error)} ({what}).")
     failure.__cause__ = error
     return failure
 
@@ -58,6 +59,8 @@ def sync_error(error: OSError, path: Path | None) -> LedgerError:
 
 
 def _sentence(error: sqlite3.Error | UnicodeDecodeError | OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "it may not be opened: look at whose the file and its folder are"
     if isinstance(error, OSError):
         return "it cannot be opened"
     if isinstance(error, UnicodeDecodeError):

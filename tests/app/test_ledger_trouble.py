@@ -53,6 +53,22 @@ def test_a_ledger_that_is_none_is_told_in_a_sentence(
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("send", "letter"), ("send", "letter", "--dry-run"), ("status",), ("retry", "letter")],
+)
+def test_a_ledger_that_cannot_be_looked_at_is_told_in_a_sentence(
+    project: MailProject, command: tuple[str, ...], cli: Cli, unasked: int
+) -> None:
+    """As one in a folder of another user; a name too long is refused to root as well."""
+    by_nobody(project, unasked)
+
+    result = cli(*command, "--ledger", "a" * 300)
+
+    assert result.code == 3, result.both
+    assert "The ledger /" in result.err
+
+
 async def test_an_empty_file_is_a_ledger_to_be(project: MailProject) -> None:
     project.write(".bulkmail/ledger.db", "")
     async with scripted() as server:

@@ -236,7 +236,7 @@ def test_a_column_of_languages_that_is_not_there_is_a_fault_of_its_key(
 ) -> None:
     (project / "people.csv").write_text("email,name,lang\na@b.example,Ada,zh\n", encoding="utf-8")
 
-    with pytest.raises(ConfigurationError, match="language: there is no column `Lang`. Did you"):
+    with pytest.raises(ConfigurationError, match=r"language: there is no column `Lang`\. Did you"):
         open_recipients(load("recipients: people.csv\nlanguage: Lang\n"))
 
     assert open_recipients(load("recipients: people.csv\nlanguage: lang\n")).columns
