@@ -25,6 +25,13 @@ _SENTENCES = {
     "union_tag_not_found": "must be a list, or a mapping of names",
 }
 
+#: Where text belongs and something else stands, by what that is.
+_NO_TEXT = {
+    list: "must be one text, not a list",
+    dict: "must be text, not a mapping; quote text that has `: ` in it or begins with {",
+    type(None): "must be text, and nothing stands there",
+}
+
 _NOTHING = object()
 
 
@@ -62,6 +69,8 @@ def _explained(
         sentence = f"must be {'more than' if 'gt' in context else 'at least'} {_bound(context)}"
     else:
         sentence = _SENTENCES.get(kind, details["msg"])
+        if kind == "string_type":
+            sentence = _NO_TEXT.get(type(details["input"]), sentence)
     is_key = bool(details["loc"]) and details["loc"][-1] == "[key]"
     return _as_written(loc, written, keeps_last=kind == "missing"), sentence, is_key
 

@@ -65,6 +65,8 @@ def unsafe_name(name: str) -> str | None:
         sentence = "is empty"
     elif unsafe := control_character(name):
         sentence = f"{unsafe}, in a name that becomes a folder's"
+    elif "{{" in name or "${" in name:
+        sentence = f"`{name}` is no template: the name is the same in every run"
     elif name in {".", ".."} or "/" in name or "\\" in name:
         sentence = f"`{name}` cannot be a folder's name, which it becomes in a dry run"
     elif name != name.strip():

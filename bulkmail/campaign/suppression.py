@@ -27,10 +27,15 @@ def suppressed_addresses(campaign: Campaign) -> Iterator[str]:
     Raises `ConfigurationError`: for a missing file before the first address, for bad lines with
     all of one file's faults behind its good ones.
     """
-    files = [
-        campaign.resolve(text, loc=("suppress", index))
-        for index, text in enumerate(campaign.model.suppress)
-    ]
+    files: list[Path] = []
+    missing: list[Fault] = []
+    for index, text in enumerate(campaign.model.suppress):
+        try:
+            files.append(campaign.resolve(text, loc=("suppress", index)))
+        except ConfigurationError as error:
+            missing += error.faults
+    if missing:
+        raise ConfigurationError(*missing)
     region = DEFAULT_REGION if campaign.sms is None else campaign.sms.default_region
     for file in files:
         yield from read_suppressions(file, region)
@@ -95,7 +100,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         text = "" if line.text.lstrip().startswith("#") else line.text.split(" #")[0].strip()
         if line.problem:
             raise ConfigurationError(
-                Fault(path=displayed(path), line=line.number, message=line.problem)
+                Fault(path=displayed(path), line=line.number, message=_as_utf8(line.problem))
             )
         if text:
             yield line.number, text
@@ -111,8 +116,14 @@ def _cells(path: Path) -> Iterator[tuple[int, str]]:
         raise _refused(path, reader.header_line, _NO_COLUMN)
     for record in reader.records():
         if record.problems:
-            raise _refused(path, record.line, "; ".join(record.problems))
+            raise _refused(path, record.line, "; ".join(map(_as_utf8, record.problems)))
         yield record.line, record.fields[column].strip()
+
+
+def _as_utf8(problem: str) -> str:
+    """Where bytes are wrong: these files have no `encoding` to be given, but one they may have."""
+    what, _, _ = problem.partition(": ")
+    return f"{what}: save it as UTF-8" if what.startswith("bytes that are not") else problem
 
 
 def _refused(path: Path, line: int, message: str) -> ConfigurationError:

@@ -176,6 +176,9 @@ def known_zone(text: str) -> str:
 def _mime_type(text: str) -> str:
     if not (is_template(text) or _MIME_TYPE.fullmatch(text)):
         raise ValueError("must be a media type such as application/pdf")
+    if text.lower().startswith("multipart/"):
+        # RFC 2046, 5.1: its parts would have to be seen, and a file goes out encoded.
+        raise ValueError("is a type of messages with parts, not of a file")
     return text
 
 

@@ -78,3 +78,21 @@ def test_a_missing_list_is_said_before_anything_is_read(write: Write, load: Load
 
     with pytest.raises(ConfigurationError, match=r"suppress\[1\]: gone.txt does not exist"):
         next(suppressed_addresses(campaign))
+
+
+def test_all_missing_lists_are_named_at_once(write: Write, load: Load) -> None:
+    write("one.txt", "a@b\n")
+    campaign = load("recipients: [{email: a@b}]\nsuppress: [gone.txt, one.txt, away.txt]\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        next(suppressed_addresses(campaign))
+
+    assert [fault.key for fault in caught.value.faults] == ["suppress[0]", "suppress[2]"]
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.csv"])
+def test_a_list_in_another_encoding_is_to_be_saved_as_utf_8(write: Write, name: str) -> None:
+    content = ("email,name\n" if name.endswith("csv") else "") + "wang@example.com,王芳\n"
+
+    with pytest.raises(ConfigurationError, match=r"bytes that are not utf-8: save it as UTF-8"):
+        list(read_suppressions(write(name, content.encode("gb18030"))))
