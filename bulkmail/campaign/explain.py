@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.models.strict import StrictModel
-from bulkmail.campaign.nearest import did_you_mean
+from bulkmail.campaign.nearest import did_you_mean, nearest
 
 _SENTENCES = {
     "missing": "is needed, and is not there",
@@ -31,6 +32,10 @@ _NO_TEXT = {
     dict: "must be text, not a mapping; quote text that has `: ` in it or begins with {",
     type(None): "must be text, and nothing stands there",
 }
+
+_QUOTED = re.compile("'([^']*)'")
+#: Words of other programs for what is called otherwise here, where it is called so at all.
+_OTHER_WORDS = {"ssl": "tls", "smtps": "tls", "ssl/tls": "tls", "plaintext": "none"}
 
 _NOTHING = object()
 
@@ -65,6 +70,7 @@ def _explained(
         sentence = str(context["error"])
     elif kind == "literal_error":
         sentence = f"must be one of {context['expected'].replace(' or ', ', ')}".replace("'", "`")
+        sentence += _hint(details["input"], context["expected"])
     elif kind in {"greater_than", "greater_than_equal"}:
         sentence = f"must be {'more than' if 'gt' in context else 'at least'} {_bound(context)}"
     else:
@@ -73,6 +79,14 @@ def _explained(
             sentence = _NO_TEXT.get(type(details["input"]), sentence)
     is_key = bool(details["loc"]) and details["loc"][-1] == "[key]"
     return _as_written(loc, written, keeps_last=kind == "missing"), sentence, is_key
+
+
+def _hint(value: Any, expected: str) -> str:
+    """`. Did you mean …?` for a word that is nearly one of the expected ones."""
+    known = _QUOTED.findall(expected)
+    meant = _OTHER_WORDS.get(value.lower(), value) if isinstance(value, str) else ""
+    near = nearest(meant, known)
+    return f". Did you mean `{near}`?" if near else ""
 
 
 def _bound(context: dict[str, Any]) -> Any:

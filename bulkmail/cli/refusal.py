@@ -8,12 +8,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bulkmail.cli.faults import fault_json
 from bulkmail.cli.output import say_json
 from bulkmail.cli.running import run
-from bulkmail.errors import EXIT_INTERRUPTED, BulkmailError, ConfigurationError
+from bulkmail.errors import (
+    EXIT_INTERRUPTED,
+    BulkmailError,
+    CampaignBusy,
+    ConfigurationError,
+)
 from bulkmail.fate import Counts
 from bulkmail.report.summary import Summary
 
@@ -33,6 +39,9 @@ def refused_as_json(
     except (BulkmailError, KeyboardInterrupt) as error:
         rehearses = dry_run or test_to is not None
         name, counts = (_name(campaign), Counts()) if rehearses else _standing(campaign, ledger)
+        if isinstance(error, CampaignBusy):
+            # What the other run has on its way is not in doubt: it is under way.
+            counts = replace(counts, pending=counts.pending + counts.sending, sending=0)
         code = error.exit_code if isinstance(error, BulkmailError) else EXIT_INTERRUPTED
         summary = Summary(
             campaign=name,

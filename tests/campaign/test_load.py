@@ -130,6 +130,8 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("servers: [{host: h, port: smtp}]\n", "servers[0].port: must be a port"),
         ("servers: [{host: '${a b}'}]\n", "servers[0].host: `${` that begins no name"),
         ("servers: [{host: h, security: ssl}]\n", "must be one of `tls`, `starttls`, `opportuni"),
+        ("servers: [{host: h, security: ssl}]\n", "`none`. Did you mean `tls`?"),
+        ("servers: [{host: h, security: STARTTLS}]\n", "`none`. Did you mean `starttls`?"),
         ("servers: [{host: h, rate: 5/week}]\n", "servers[0].rate: '5/week' is not a rate"),
         ("servers: [{host: h, timeout: 0}]\n", "servers[0].timeout: must be more than 0"),
         ("servers: [{host: h, username: u}]\n", "servers[0].username: stands without `password`"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ import pytest
 from support.commandline import Cli, Fake, Recorder
 
 from bulkmail.app.options import SendOptions
-from bulkmail.errors import Interrupted, LedgerError
+from bulkmail.errors import CampaignBusy, Fault, Interrupted, LedgerError
 from bulkmail.fate import Counts
 from bulkmail.report.summary import Summary
 
@@ -270,6 +271,21 @@ def test_whatever_ends_a_run_early_is_told_as_json(
     assert told["interrupted"] is (code == 130)
     assert told["stopped"]
     assert told["faults"] == []
+
+
+def test_what_another_run_has_on_its_way_is_not_in_doubt(cli: Cli, fake: Fake) -> None:
+    async def send(*_: object, **__: object) -> Summary:
+        raise CampaignBusy(Fault(message="another run of `hello` is under way"))
+
+    async def status(*_: object) -> list[Any]:
+        return [SimpleNamespace(name="hello", counts=Counts(sent=3, sending=2, pending=4))]
+
+    fake("sending", send=send)
+    fake("records", status=status)
+
+    told = json.loads(cli("send", "hello", "--json").out)
+
+    assert (told["total"], told["sent"], told["pending"], told["in_doubt"]) == (9, 3, 6, 0)
 
 
 def test_a_refused_dry_run_is_told_as_one(cli: Cli, project: Path) -> None:

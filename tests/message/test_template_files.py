@@ -51,6 +51,14 @@ async def test_a_missing_template_names_the_nearest_one(project: Project) -> Non
     assert fault.line is not None
 
 
+async def test_a_folder_that_is_called_as_a_template_is_said_to_be_one(project: Project) -> None:
+    (project.root / "templates/offer.txt.j2").mkdir(parents=True)
+
+    (fault,) = await project.faults(text="offer.txt.j2")
+
+    assert fault.message == "the template `offer.txt.j2` is a folder"
+
+
 @pytest.mark.parametrize("name", ["a.html", "a.htm.j2", "a.HTML.jinja", "a.j2", "a.txt"])
 async def test_the_html_part_is_autoescaped_whatever_its_name(project: Project, name: str) -> None:
     project.template("inner.j2", "{{ name }}")

@@ -77,6 +77,8 @@ class TemplateFiles(jinja2.BaseLoader):
         """Why `locate` finds nothing, in one sentence."""
         if _leaves(name) or any((folder / name).is_file() for folder in self.folders):
             return f"the template `{name}` leads out of the project's folders"
+        if any((folder / name).is_dir() for folder in self.folders):
+            return f"the template `{name}` is a folder"
         places = " or ".join(f"{displayed(folder)}/" for folder in self.folders)
         near = nearest(name, self._names())
         hint = f". Did you mean `{near}`?" if near else ""
