@@ -176,7 +176,9 @@ def _project_place(where: Path, given: Path | None) -> _Place:
     """The ledger of the project around `where`, whether or not it is there yet."""
     root = nearest_project(where)
     if root is None:
-        return _Place(given.absolute() if given else nearest_ledger(where), LedgerModel())
+        return _Place(
+            given.absolute() if given else nearest_ledger(where), LedgerModel.without_keys()
+        )
     if given is not None:
         return _Place(given.absolute(), _ledger_model(root))
     model = load_project(root).ledger
@@ -188,4 +190,4 @@ def _ledger_model(root: Path) -> LedgerModel:
     try:
         return load_project(root).ledger
     except ConfigurationError:
-        return LedgerModel()
+        return LedgerModel.without_keys()

@@ -179,12 +179,12 @@ class _Reading:
 
     def project(self) -> ProjectModel | None:
         if self.shared is None:
-            return ProjectModel()
+            return ProjectModel.without_keys()
         written = self.shared.value
         for loc, sentence in (*broken_project_rules(written), *broken_gateway_rules(written)):
             self.faults.append(self.shared.fault(loc, sentence))
         try:
-            return ProjectModel.model_validate(written)
+            return ProjectModel.read(written)
         except ValidationError as error:
             for loc, sentence, at_key in explained(error, ProjectModel, written):
                 self.faults.append(self.shared.fault(loc, sentence, at_key=at_key))
@@ -204,7 +204,7 @@ class _Reading:
 
     def _validated(self, kind: type[Model], written: dict[str, Any]) -> Model | None:
         try:
-            return kind.model_validate(written)
+            return kind.read(written)
         except ValidationError as error:
             for loc, sentence, at_key in explained(error, kind, written):
                 self._add(loc, sentence, at_key=at_key)

@@ -31,7 +31,7 @@ class Unsubscribe:
 
     def __init__(self, model: UnsubscribeModel | None, secret: Secret | None) -> None:
         """None: there is no way out. Without the secret tokens are for show: they lead nowhere."""
-        model = model or UnsubscribeModel()
+        model = model or UnsubscribeModel.without_keys()
         mailto = f"mailto:{model.mailto}" if model.mailto else None
         self._urls = [url for url in (model.url, mailto) if url]
         self._is_one_click = model.url is not None

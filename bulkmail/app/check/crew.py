@@ -155,7 +155,7 @@ def _without_secrets(campaign: Campaign) -> Campaign:
     return replace(
         campaign,
         model=campaign.model.model_copy(update={"servers": None}),
-        project=ProjectModel(),
+        project=ProjectModel.without_keys(),
         _document=replace(document, value=None),
         _project_document=None,
     )

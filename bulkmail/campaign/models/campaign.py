@@ -90,7 +90,8 @@ class DefaultsModel(StrictModel):
         "preference; or a mapping of names to servers. Default: all of bulkmail.yaml's.",
     )
     retry: RetryModel = Field(
-        default_factory=RetryModel, description="When deferred recipients are tried again."
+        default_factory=RetryModel.without_keys,
+        description="When deferred recipients are tried again.",
     )
     on_finish: Notifications = Field(
         (),
@@ -103,7 +104,7 @@ class DefaultsModel(StrictModel):
         "stopped early because no server would work.",
     )
     stop_after: StopAfter = Field(
-        default_factory=StopModel,
+        default_factory=StopModel.without_keys,
         description="When to leave a server that refuses message after message for good: it is "
         "the content, or the account, and the rest of the list stays pending. A recipient who is "
         "refused does not count. `25` in a row, `50%` of the last 100, both as below, or `never`.",
@@ -199,7 +200,8 @@ class CampaignModel(DefaultsModel):
         "plain `send`, holds in any state but `failed` or `suppressed`: whoever signed up since.",
     )
     schedule: ScheduleModel = Field(
-        default_factory=ScheduleModel, description="When it is due, and the hours it may go out in."
+        default_factory=ScheduleModel.without_keys,
+        description="When it is due, and the hours it may go out in.",
     )
 
     @property
@@ -238,7 +240,7 @@ class ProjectModel(StrictModel):
         default_factory=dict,
         description="Limits by recipient domain, for all campaigns and over all servers.",
     )
-    ledger: LedgerModel = Field(default_factory=LedgerModel, description="The ledger.")
+    ledger: LedgerModel = Field(default_factory=LedgerModel.without_keys, description="The ledger.")
     unsubscribe: UnsubscribeModel | None = Field(
         None, description="How readers leave, for all campaigns but the transactional ones."
     )
@@ -246,5 +248,5 @@ class ProjectModel(StrictModel):
         (), description="The key that messages are signed with, or a list, for all campaigns."
     )
     defaults: DefaultsModel = Field(
-        default_factory=DefaultsModel, description="Campaign keys for all campaigns."
+        default_factory=DefaultsModel.without_keys, description="Campaign keys for all campaigns."
     )

@@ -77,7 +77,8 @@ class SmsModel(StrictModel):
         "send again once.",
     )
     retry: RetryModel = Field(
-        default_factory=RetryModel, description="When deferred recipients are tried again."
+        default_factory=RetryModel.without_keys,
+        description="When deferred recipients are tried again.",
     )
     on_finish: Notifications = Field(
         (),
@@ -95,11 +96,12 @@ class SmsModel(StrictModel):
         "plain `send`, holds in any state but `failed` or `suppressed`.",
     )
     stop_after: StopAfter = Field(
-        default_factory=StopModel,
+        default_factory=StopModel.without_keys,
         description="When to leave a gateway that refuses message after message for good.",
     )
     schedule: ScheduleModel = Field(
-        default_factory=ScheduleModel, description="When it is due, and the hours it may go out in."
+        default_factory=ScheduleModel.without_keys,
+        description="When it is due, and the hours it may go out in.",
     )
     allow_paths: FileTexts = Field(
         (),

@@ -53,7 +53,7 @@ class RecipientList:
 
     def sha256(self) -> str:
         """A digest of the source and of the options it is read with, in hexadecimal."""
-        options = self._options.model_dump(include=_READ_WITH)
+        options = {name: getattr(self._options, name) for name in _READ_WITH}
         zone = self._understanding.zone_column
         kind = self._understanding.kind.facts(self._understanding.email_column)
         facts = [self._source.digest(), options, *([] if zone is None else [zone]), *kind]
