@@ -35,6 +35,10 @@ _OUT_OF_STEP = frozenset({500, 502, 503})
 _WORDS = re.compile(r"pipelin|synchroni[sz]|out of sequence", re.IGNORECASE)
 #: It said that it closes, and so what it took (RFC 5321, 3.8).
 _CLOSING = 421
+#: Messages answered after which a break is a first one again.
+_CALM = 50
+#: Breaks in a row that are no chance.
+_TOO_OFTEN = 3
 #: RFC 3463: "mail delivery protocol status". A 503 with another subject is about something else.
 _PROTOCOL = 5
 
@@ -45,23 +49,46 @@ class Trust:
     def __init__(self) -> None:
         #: How far ahead it may be spoken to.
         self.level = Level.WINDOW
-        self._proven = Level.LOCKSTEP
+        #: What it was seen to do. To take whole messages says nothing of the glue.
+        self._proven: set[Level] = set()
+        #: Messages answered since a session broke on the glue.
+        self._answered = 0
+        #: How often one did, with few answered between.
+        self._breaks = 0
 
     def is_proven(self, level: Level) -> bool:
         """Whether the server has done it in this run."""
-        return self._proven >= level
+        return level in self._proven
 
     def kept(self, level: Level) -> None:
         """A message was answered as it should be."""
-        self._proven = max(self._proven, level)
+        self._answered += 1
+        if level not in self._proven:
+            self._proven.add(level)
+            if level is Level.GLUE:
+                self._proven.add(Level.GROUP)
 
     def broke(self, level: Level, error: SessionError) -> bool:
         """A session broke while it was spoken to like this; whether that is held against it."""
-        if level is Level.LOCKSTEP or level > self.level or not self._is_telling(level, error):
+        if level is Level.LOCKSTEP or level > self.level:
             return False
-        # BDAT is another road than the glue; what breaks on the glue may break on any group.
-        self.level = Level.GLUE if level is Level.WINDOW else Level.LOCKSTEP
-        return True
+        if self._is_telling(level, error):
+            # BDAT is another road than the glue; what breaks on the glue may break on any group.
+            self.level = Level.GLUE if level is Level.WINDOW else Level.LOCKSTEP
+            return True
+        if level is Level.GLUE and self._breaks_often(error):
+            self.level = Level.GROUP
+            return True
+        return False
+
+    def _breaks_often(self, error: SessionError) -> bool:
+        """Whether it hangs up on the glue time and again: each time a message is in doubt."""
+        if error.stage != Stage.END_OF_DATA or error.code == _CLOSING or not self._answered:
+            # With nothing answered between it is one mishap, of several connections.
+            return False
+        self._breaks = 1 if self._answered >= _CALM else self._breaks + 1
+        self._answered = 0
+        return self._breaks >= _TOO_OFTEN
 
     def _is_telling(self, level: Level, error: SessionError) -> bool:
         if isinstance(error, ProtocolViolation):

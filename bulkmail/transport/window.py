@@ -125,7 +125,8 @@ class Window:
         if transaction.lost_at is not None and not is_accepted:
             # The message is not to blame.
             raise self._lost(transaction.lost_at)
-        if is_accepted and not self._is_lost:
+        if is_accepted and not self._is_lost and self._posted:
+            # Alone it shows nothing.
             self._trust.kept(_WINDOW)
         return replies.result()
 

@@ -10,6 +10,7 @@ from bulkmail.smtp.stage import Stage
 from bulkmail.transport.trust import Level, Trust, is_out_of_step
 
 LOST = ConnectionLost("lost", stage=Stage.MAIL)
+DOUBT = ConnectionLost("lost", stage=Stage.END_OF_DATA)
 SILENT = StageTimeout("silent", stage=Stage.RCPT)
 BROKEN = ProtocolViolation("what", stage=Stage.DATA)
 
@@ -59,6 +60,38 @@ def test_a_server_that_hangs_up_on_messages_sent_ahead_gets_no_more_of_them(
     trust.broke(Level.WINDOW, ConnectionLost("lost", stage=Stage.MAIL, code=code))
 
     assert trust.level is left
+
+
+def test_whole_messages_taken_say_nothing_of_the_glue() -> None:
+    trust = Trust()
+    trust.kept(Level.WINDOW)
+    trust.broke(Level.WINDOW, LOST)
+
+    assert trust.broke(Level.GLUE, DOUBT)
+    assert trust.level is Level.LOCKSTEP
+
+
+def test_a_server_that_hangs_up_on_the_glue_time_and_again_gets_one_message_at_a_time() -> None:
+    trust = Trust()
+    for _ in range(3):
+        trust.kept(Level.GLUE)
+        assert trust.level is Level.WINDOW
+        trust.broke(Level.GLUE, DOUBT)
+
+    assert trust.level is Level.GROUP
+
+
+@pytest.mark.parametrize("between", [0, 50], ids=["at once", "now and then"])
+def test_connections_that_are_lost_together_or_now_and_then_say_nothing(between: int) -> None:
+    trust = Trust()
+    trust.kept(Level.GLUE)
+
+    for _ in range(8):
+        assert not trust.broke(Level.GLUE, DOUBT)
+        for _ in range(between):
+            trust.kept(Level.GLUE)
+
+    assert trust.level is Level.WINDOW
 
 
 def test_a_clear_sign_counts_at_any_time() -> None:

@@ -364,14 +364,19 @@ async def test_the_window_is_small_until_the_server_has_shown_that_it_can_do_it(
     assert session.window == window
 
 
-async def test_the_window_is_as_wide_as_it_is_set_once_a_message_was_taken(
+async def test_the_window_is_as_wide_as_it_is_set_once_one_was_taken_with_another_behind(
     script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
 ) -> None:
     script.plays(CHUNKING_GREETING)
     session = await open_session(window=16)
     script.plays(ONE + OK)
+    await session.post(mails[0])
+    await session.settle()
+    assert session.window == 2, "alone it shows nothing"
+    script.plays(ONE + TWO + OK + OK)
 
     await session.post(mails[0])
+    await session.post(mails[1])
     await session.settle()
 
     assert session.window == 16
