@@ -109,7 +109,7 @@ async def test_a_soft_refusal_behind_a_doubt_is_tried_again_like_any_other(
 async def test_a_row_gone_from_the_list_is_not_resent_though_in_doubt(project: MailProject) -> None:
     async with scripted(on("dot", CUT, to=BOB, times=1)) as server:
         project.servers(server.url())
-        project.save(retry={"backoff": "100ms"})
+        project.save(retry={"backoff": "5s"})
         await project.send(no_wait=True)
 
         project.people([ADA, EVE])
