@@ -73,13 +73,24 @@ class Trust:
         if level is Level.LOCKSTEP or level > self.level:
             return False
         if self._is_telling(level, error):
-            # BDAT is another road than the glue; what breaks on the glue may break on any group.
-            self.level = Level.GLUE if level is Level.WINDOW else Level.LOCKSTEP
+            self.level = self._left_of(level, error)
             return True
         if level is Level.GLUE and self._breaks_often(error):
             self.level = Level.GROUP
             return True
         return False
+
+    def _left_of(self, level: Level, error: SessionError) -> Level:
+        """How far it is trusted still."""
+        if level is not Level.WINDOW:
+            # What breaks on the glue may break on any group.
+            return Level.LOCKSTEP
+        is_silent = error.stage == Stage.END_OF_DATA and not isinstance(error, ProtocolViolation)
+        if is_silent and not self.is_proven(level):
+            # It may be any command behind an end of data, and to try would be another doubt.
+            return Level.GROUP
+        # BDAT is another road than the glue.
+        return Level.GLUE
 
     def _breaks_often(self, error: SessionError) -> bool:
         """Whether it hangs up on the glue time and again: each time a message is in doubt."""

@@ -20,6 +20,7 @@ BROKEN = ProtocolViolation("what", stage=Stage.DATA)
     [
         (Level.WINDOW, BROKEN, Level.GLUE),
         (Level.WINDOW, LOST, Level.GLUE),
+        (Level.WINDOW, DOUBT, Level.GROUP),
         (Level.GLUE, BROKEN, Level.LOCKSTEP),
         (Level.GLUE, LOST, Level.LOCKSTEP),
         (Level.GROUP, BROKEN, Level.LOCKSTEP),
@@ -65,19 +66,21 @@ def test_a_server_that_hangs_up_on_messages_sent_ahead_gets_no_more_of_them(
 def test_whole_messages_taken_say_nothing_of_the_glue() -> None:
     trust = Trust()
     trust.kept(Level.WINDOW)
-    trust.broke(Level.WINDOW, LOST)
+    trust.broke(Level.WINDOW, DOUBT)
+    left = trust.level
 
     assert trust.broke(Level.GLUE, DOUBT)
-    assert trust.level is Level.LOCKSTEP
+    assert (left, trust.level) == (Level.GLUE, Level.LOCKSTEP)
 
 
 def test_a_server_that_hangs_up_on_the_glue_time_and_again_gets_one_message_at_a_time() -> None:
     trust = Trust()
+    broke = []
     for _ in range(3):
         trust.kept(Level.GLUE)
-        assert trust.level is Level.WINDOW
-        trust.broke(Level.GLUE, DOUBT)
+        broke.append(trust.broke(Level.GLUE, DOUBT))
 
+    assert broke == [False, False, True]
     assert trust.level is Level.GROUP
 
 
