@@ -95,7 +95,9 @@ def _no_smtputf8(envelope: Envelope) -> MessageRefusedLocally:
             "offers SMTPUTF8, and this one does not",
             reach="sender",
         )
+    path = next(path for path in envelope.forward_paths if not path.isascii())
     return MessageRefusedLocally(
-        "an address beyond ASCII needs a server that offers SMTPUTF8, and this one does not",
+        f"the address {path} is beyond ASCII and needs a server that offers SMTPUTF8, and this one "
+        "does not",
         reach="recipient",
     )
