@@ -16,9 +16,11 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-#: Rows of one statement at most; any number is made up of these and its halves, so that few
-#: statements are to be compiled.
+#: Rows of one statement at most. What is left is made up of its halves, so that few statements are
+#: to be compiled: each takes as long as fifty rows.
 _MOST = 64
+#: So few are one statement, however many they are: a second one takes as long as three rows.
+_FEW = 16
 #: A row of parameters.
 _ROW = re.compile(r"(?<=\(VALUES )\([?, \n]+\)")
 _HEADING = re.compile(r"^-- ([a-z][a-z ]*[a-z]) --$", re.MULTILINE)
@@ -52,7 +54,8 @@ def execute_for(
     """
     begin = 0
     while begin < len(rows):
-        count = min(_MOST, 1 << (len(rows) - begin).bit_length() - 1)
+        left = len(rows) - begin
+        count = left if left <= _FEW else min(_MOST, 1 << left.bit_length() - 1)
         told = list(chain.from_iterable(rows[begin : begin + count]))
         yield count, connection.execute(for_rows(statement, count), told).rowcount
         begin += count

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 
+import pytest
 from support.ledger_book import Book
 
 from bulkmail.fate import Delivery, State
-from bulkmail.ledger.statements import for_rows
+from bulkmail.ledger.statements import execute_for, for_rows
 
 #: More than two statements of the longest kind, and some left.
 MANY = 150
@@ -109,3 +112,16 @@ async def test_results_of_all_kinds_at_once(book: Book) -> None:
 def test_a_statement_for_many_rows_is_that_of_one_with_more_parameters() -> None:
     one = "UPDATE a SET b = told.b FROM (SELECT column1 AS b FROM (VALUES (?, ?))) AS told"
     assert for_rows(one, 3) == one.replace("(?, ?)", "(?, ?), (?, ?), (?, ?)")
+
+
+@pytest.mark.parametrize(
+    ("rows", "counts"), [(0, []), (1, [1]), (16, [16]), (17, [16, 1]), (109, [64, 32, 13])]
+)
+def test_many_rows_are_changed_by_few_statements(rows: int, counts: list[int]) -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE a (b)")
+        insert = "INSERT INTO a SELECT column1 FROM (VALUES (?))"
+        told = execute_for(connection, insert, [(number,) for number in range(rows)])
+
+        assert list(told) == [(count, count) for count in counts]
+        assert [b for (b,) in connection.execute("SELECT b FROM a")] == list(range(rows))
