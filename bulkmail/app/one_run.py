@@ -22,7 +22,7 @@ from bulkmail.app.watch import Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList
 from bulkmail.clock import Clock, moment
-from bulkmail.delivery.ending import RunResult, RunSettings
+from bulkmail.delivery.ending import Ending, RunResult, RunSettings
 from bulkmail.delivery.worker import Tally
 from bulkmail.fate import Counts, State
 from bulkmail.ledger import CampaignRecord, Ledger
@@ -129,10 +129,15 @@ class OneRun:
                 counts=await self._ledger.counts(record.id),
                 tally=tally,
                 elapsed_seconds=self._clock.monotonic() - began,
+                held=await self._held(record, result),
             ),
             ledger=self._ledger.path,
             halt=(await enrolled(self._campaign, self._ledger)).halt,
         )
+
+    async def _held(self, record: CampaignRecord, result: RunResult) -> int | None:
+        is_limited = result.ending is Ending.LIMIT
+        return await self._ledger.held(record.id) if is_limited else None
 
     async def _run(
         self,

@@ -28,6 +28,8 @@ class Run:
     counts: Counts
     tally: Tally
     elapsed_seconds: float
+    #: How many of those in doubt are a person's to decide; None: all.
+    held: int | None = None
 
 
 def summary(
@@ -71,6 +73,8 @@ def _exit_code(run: Run) -> int:
             # Put back by a person since the run looked last.
             return EXIT_WAITING
         case Ending.DONE | Ending.LIMIT | Ending.CANCELLED:
-            return EXIT_FAILED if run.counts.failed or run.counts.in_doubt else EXIT_OK
+            # Who is sent to again, a limited run leaves to the next one, as who is pending.
+            held = run.counts.in_doubt if run.held is None else run.held
+            return EXIT_FAILED if run.counts.failed or held else EXIT_OK
         case _:
             assert_never(run.result.ending)

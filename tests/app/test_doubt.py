@@ -146,3 +146,21 @@ async def test_who_is_held_for_a_person_is_not_announced_as_to_go(
         await project.send(no_wait=True, watch=watch)
 
     assert watch.began == [to_go]
+
+
+@pytest.mark.parametrize(("on_doubt", "code"), [("hold", 1), ("resend", 0)])
+async def test_a_limited_run_leaves_who_is_sent_to_again_to_the_next_one(
+    project: MailProject, on_doubt: str, code: int
+) -> None:
+    """What a crash left in doubt is no failure of the run after it, which took somebody else."""
+    project.many(4)
+    async with scripted(on("dot", CUT, times=1)) as server:
+        project.servers(server.url(connections=1))
+        project.save(retry={"backoff": "1h"}, on_doubt=on_doubt)
+        await project.send(limit=1, no_wait=True)
+
+        summary = await project.send(limit=1)
+
+    assert summary.to_json()["in_doubt"] == 1
+    assert summary.sent_in_run == 1
+    assert summary.exit_code == code
