@@ -13,27 +13,34 @@ from bulkmail.outcome import (
     PermanentFailure,
     TransientFailure,
 )
-from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.reply import EnhancedStatusCode, Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
 
 #: Stages by which MAIL was accepted and RCPT sent (contract, `retry.attempts`).
 _COUNTED = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
+#: Said for a server, of those that were one too many by what it said before.
+_HELD_BACK = Reply(452, ("4.5.3 too many recipients",), EnhancedStatusCode(4, 5, 3))
 #: Who is to blame for what a server cannot even be asked.
 _REACH = {"recipient": Blame.RECIPIENT, "message": Blame.MESSAGE, "sender": Blame.SERVER}
 
 
-def of_result(result: TransactionResult | Outcome, left_out: tuple[str, ...] = ()) -> Outcome:
+def of_result(
+    result: TransactionResult | Outcome,
+    left_out: tuple[str, ...] = (),
+    held_back: tuple[str, ...] = (),
+) -> Outcome:
     """The outcome of a transaction that came to an end with the session whole.
 
     What is one already is nobody's to judge but its session's.
 
-    `left_out`: cc and bcc that were not even asked for.
+    `left_out`: cc and bcc that were not even asked for; `held_back`: those of another transaction.
     """
     if not isinstance(result, TransactionResult):
         return result
     if result.end_of_data is not None and result.is_accepted:
-        return Accepted(reply=result.end_of_data, refused=result.refused, left_out=left_out)
+        refused = result.refused | dict.fromkeys(held_back, _HELD_BACK)
+        return Accepted(reply=result.end_of_data, refused=refused, left_out=left_out)
     if result.decisive is None:
         return TransientFailure(
             blame=Blame.SESSION, stage=None, reply=None, reason="no reply at all"

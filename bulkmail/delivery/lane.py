@@ -47,6 +47,8 @@ class Lane:
             self._ahead += 2 * transport.depth
         self._backlog: deque[Delivery] = deque()
         self._arrival = asyncio.Event()
+        #: Recipients that it takes in one transaction, as it was seen; None: all there are.
+        self.most_recipients: int | None = None
         #: Workers that hold a delivery, and a connection or the wish for one.
         self.at_work = 0
         #: Deliveries in its hands: in the backlog or with a worker.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bulkmail.clock import moment
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.lane import Lane
+from bulkmail.delivery.splitting import within
 from bulkmail.delivery.verdict import Try, gave_up, verdict
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import Attempt, Delivery, State
@@ -25,6 +26,8 @@ class Flight:
     mail: MailObject
     #: The lane's round of health in which it began.
     began_in: int = 0
+    #: Whether it was refused for all as it was for too many at once.
+    is_too_wide: bool = False
     #: The `sending` mark, once it was asked for.
     mark: asyncio.Future[bool] | None = None
     #: Whether its end of data may have gone out, by what was handed over.
@@ -73,7 +76,7 @@ class Preparing:
             unsent = Try(delivery, None, tried.started_at)
             now = self._shared.clock.time()
             return Settled(unsent, verdict(unsent, local, self._shared.policy, now))
-        return Flight(tried, mail, self._lane.health.round)
+        return Flight(tried, within(mail, self._lane.most_recipients), self._lane.health.round)
 
     def _skipped(self, tried: Try, reason: str) -> Attempt:
         """Nothing was tried; who may have got it in an earlier try stays in doubt."""

@@ -31,6 +31,26 @@ def too_many(refused: Mapping[str, Reply]) -> tuple[str, ...]:
     return tuple(path for path, reply in refused.items() if wants_fewer(reply))
 
 
+def within(mail: MailObject, most: int | None) -> MailObject:
+    """The message for so many recipients as a server takes at once, the row's own first."""
+    paths = mail.envelope.forward_paths
+    if most is None or len(paths) <= most:
+        return mail
+    envelope = Envelope(mail.envelope.reverse_path, paths[:most])
+    return replace(mail, envelope=envelope, held_back=paths[most:])
+
+
+def most_at_once(result: TransactionResult) -> int | None:
+    """How many it takes, where a message was refused for all as it was for too many (Exim)."""
+    refusal = result.end_of_data or result.data
+    if refusal is None or refusal.is_intermediate or len(result.recipients) == 1:
+        return None
+    if not wants_fewer(refusal):
+        return None
+    taken = len(result.recipients) - len(result.refused)
+    return max(1, taken if result.refused else taken // 2)
+
+
 class Splitting:
     """Sends the rest of a message; for one worker."""
 
@@ -46,6 +66,7 @@ class Splitting:
         """
         refused, transactions = dict(first.refused), 1
         while left := too_many(refused):
+            left = left[: self._lane.most_recipients]
             envelope = Envelope(mail.envelope.reverse_path, left)
             try:
                 replies = await self._transaction(delivery, replace(mail, envelope=envelope))

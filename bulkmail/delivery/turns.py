@@ -103,7 +103,7 @@ class Turns:
         """
         paths = mail.envelope.forward_paths
         is_limited = bool(self._shared.gates.of(paths)) or not self._lane.limiter.is_free
-        is_plain = len(paths) == 1 and delivery.doubts == 0
+        is_plain = len(paths) == 1 and delivery.doubts == 0 and not mail.held_back
         return is_plain and not is_limited and self._may_begin(delivery)
 
     def take_free(self, delivery: Delivery, mail: MailObject) -> bool:

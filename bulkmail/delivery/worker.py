@@ -12,13 +12,14 @@ from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
 from bulkmail.delivery.preparing import Flight, Preparing, Settled
 from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
-from bulkmail.delivery.splitting import Splitting, too_many
+from bulkmail.delivery.splitting import Splitting, most_at_once, too_many
 from bulkmail.delivery.supply import Supply
 from bulkmail.delivery.turns import Behind, SlotMissed, Turns
 from bulkmail.delivery.windowed import WindowedCourse
 from bulkmail.errors import BulkmailError, MessageRefusedLocally, SessionError
 from bulkmail.fate import Delivery
 from bulkmail.outcome import Accepted, Outcome
+from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.value_class import value_class
 
 __all__ = ["ClaimLost", "Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
@@ -118,7 +119,8 @@ class Worker:
     ) -> Following | None:
         """Who could ride behind the message that is under way; nobody is waited for."""
         followed = None if self._pipelined is None else self._pipelined.followed(session)
-        if followed is None or supply is None:
+        if followed is None or supply is None or first.mail.held_back:
+            # Who is held back is sent to next, on a session that has to be free for them.
             return None
         flight = await supply.next(0 if first.is_follower else 1)
         return None if flight is None else Following(followed, flight)
@@ -222,7 +224,7 @@ class Worker:
         if flight.is_follower and has_not_begun(outcome):
             await self._results.give_back(flight.delivery)
             return None
-        if self._results.goes_elsewhere(flight.delivery, outcome):
+        if flight.is_too_wide or self._results.goes_elsewhere(flight.delivery, outcome):
             await self._results.give_back(flight.delivery)
             return None
         attempt = self._results.judged(flight.tried, outcome)
@@ -269,7 +271,10 @@ class Worker:
                     follower=following.flight.mail,
                     may_follow=partial(self._may_follow, following.flight),
                 )
-            return classify.of_result(result, flight.mail.left_out)
+            if isinstance(result, TransactionResult) and (most := most_at_once(result)):
+                self._lane.most_recipients = most
+                flight.is_too_wide = True
+            return classify.of_result(result, flight.mail.left_out, flight.mail.held_back)
         except SessionError as error:
             return classify.of_session_error(error)
         except MessageRefusedLocally as error:

@@ -29,6 +29,9 @@ class MailObject:
     has_dot_line: bool | None = None
     #: Cc and bcc that are suppressed: in no header and not in the envelope.
     left_out: tuple[str, ...] = ()
+    #: Cc and bcc that this transaction leaves out, as the server takes so many in one: they are
+    #: given the message in another.
+    held_back: tuple[str, ...] = ()
     #: From 1, the first data row; 0 where there is no list (a message of the library's caller).
     row: int = 0
     #: The row's own address as its list has it: a dry run's file is named by it, while the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from support.mail_project import PEOPLE, MailProject
 from support.scripted_server import CUT, Answer, Rule, Turn, on, scripted
@@ -50,6 +52,39 @@ async def test_the_rest_goes_in_further_transactions(project: MailProject, reply
     assert len({arrival.content for arrival in server.accepted}) == 1
     assert (row["state"], row["reason"]) == ("sent", "accepted, in 2 transactions")
     assert row["refused_recipients"] == {}
+
+
+@pytest.mark.parametrize("extensions", [[], ["PIPELINING"], ["PIPELINING", "CHUNKING"]], ids=str)
+@pytest.mark.parametrize("most", [1, 3])
+async def test_a_message_refused_for_all_as_it_was_for_too_many_goes_to_fewer_at_once(
+    project: MailProject, extensions: list[str], most: int
+) -> None:
+    """As Exim does with `recipients_max_reject`."""
+    wide: set[int] = set()
+    enough = at_most(most, "552 too many recipients")
+
+    def for_all(turn: Turn) -> Answer | None:
+        answer = enough(turn)
+        if answer is not None:
+            wide.add(turn.connection)
+        if turn.stage == "data" and turn.connection in wide:
+            wide.remove(turn.connection)
+            return "554 Too many recipients"
+        return answer
+
+    readers = project.many(10)
+    project.save(cc=COPIES)
+    async with scripted(for_all) as server:
+        server.extensions = extensions
+        project.servers(server.url(connections=2))
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent) == (0, 10)
+    got = Counter(path for arrival in server.accepted for path in arrival.recipients)
+    assert got == dict.fromkeys(readers, 1) | dict.fromkeys(COPIES, 10)
+    report = (await project.report()).values()
+    assert not any(row["refused_recipients"] for row in report)
 
 
 async def test_each_transaction_counts_against_the_limits(project: MailProject) -> None:
