@@ -47,6 +47,22 @@ def test_failures_of_connections_that_began_before_the_rest_are_one_event(health
     assert health.round == 1
 
 
+def test_only_failures_in_a_row_are_a_reason_to_rest(health: Health) -> None:
+    for _ in range(20):
+        health.failed("broke", now=100, began_in=0)
+        health.failed("broke", now=100, began_in=0)
+        health.succeeded()
+
+    assert health.is_well
+
+
+def test_of_two_reasons_to_rest_the_longer_one_holds(health: Health) -> None:
+    health.rest(500.0, "the quota is spent")
+    health.rest(200.0, "it asks for a minute")
+
+    assert health.rests_until == 500.0
+
+
 def test_a_server_that_never_worked_is_given_up_soon(health: Health) -> None:
     for n in range(RESTS_BEFORE_FIRST_SUCCESS):
         health.failed("refused", now=100, began_in=n, at_once=True)

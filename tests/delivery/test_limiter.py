@@ -77,6 +77,22 @@ async def test_void_slots_go_back_and_what_is_left_at_the_end(
     assert ledger.returned == [("primary", [NOW]), ("primary", [NOW]), ("primary", [NOW + 60])]
 
 
+async def test_a_slot_in_hand_goes_back_when_the_clock_is_set_back(
+    ledger: Permits, clock: StoppedClock
+) -> None:
+    """The ledger counts by the new time, so the slot would be one more in its window."""
+    ledger.permits = [
+        Permit(slots=(NOW, NOW), valid_for=15.0),
+        Permit(slots=(NOW - 3600,), valid_for=15.0),
+    ]
+    ours, control = limiter(ledger, HOURLY), Control(clock)
+    await ours.next(control)
+    clock.now -= 3600
+
+    assert await ours.next(control) == Slot(NOW - 3600, NOW - 3585)
+    assert ledger.returned == [("primary", [NOW])]
+
+
 async def test_a_pace_needs_nothing_back(ledger: Permits, clock: StoppedClock) -> None:
     ledger.permits = [Permit(slots=(NOW, NOW + 0.1), valid_for=0.018)]
     ours = limiter(ledger, PACE)
