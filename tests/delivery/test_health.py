@@ -53,7 +53,7 @@ def test_only_failures_in_a_row_are_a_reason_to_rest(health: Health) -> None:
         health.failed("broke", now=100, began_in=0)
         health.succeeded()
 
-    assert health.is_well
+    assert health.round == 0
 
 
 def test_of_two_reasons_to_rest_the_longer_one_holds(health: Health) -> None:

@@ -49,6 +49,14 @@ def test_a_server_that_has_done_it_may_lose_a_connection(level: Level) -> None:
     assert trust.level is Level.WINDOW
 
 
+def test_what_a_server_has_done_is_not_forgotten_over_simpler_messages() -> None:
+    trust = Trust()
+    trust.kept(Level.WINDOW)
+    trust.kept(Level.GROUP)
+
+    assert trust.is_proven(Level.WINDOW)
+
+
 @pytest.mark.parametrize(
     ("code", "left"), [(None, Level.GLUE), (421, Level.WINDOW)], ids=["silently", "with-421"]
 )
