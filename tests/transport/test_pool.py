@@ -7,6 +7,7 @@ from support.pool_fakes import FakeServer, FakeSession, cancel, settle
 from bulkmail.delivery.ports import Session, Transport
 from bulkmail.errors import ConnectionLost
 from bulkmail.transport.pool import IDLE_TIMEOUT, QUIT_TIMEOUT
+from bulkmail.transport.pooled_session import PooledSession
 
 
 @pytest.fixture
@@ -264,6 +265,32 @@ async def test_a_session_that_had_its_share_is_closed_and_another_one_opened(
     assert pool.keeps(another)
     await pool.release(another)
     assert await pool.acquire() is another
+
+
+class OneIdentity(FakeServer):
+    """All its sessions are one object, as a new one may stand where a former one stood."""
+
+    async def open_session(self) -> PooledSession:
+        if not self.sessions:
+            return await super().open_session()
+        (session,) = self.sessions
+        session.is_reusable = True
+        return session
+
+
+async def test_that_a_session_had_its_share_is_not_held_against_who_comes_in_its_place() -> None:
+    server = OneIdentity()
+    pool = server.make_pool()
+    first = await pool.acquire()
+    pool.spend(first)
+    await pool.release(first)
+    await settle()
+
+    another = await pool.acquire()
+
+    assert pool.keeps(another)
+    await pool.release(another)
+    await server.close()
 
 
 async def test_a_session_that_is_too_old_or_of_a_closed_pool_keeps_no_more(
