@@ -15,7 +15,7 @@ from bulkmail.app.opening import known, to_order
 from bulkmail.campaign.rules import unsafe_name
 from bulkmail.errors import CampaignBusy, ConfigurationError, Fault
 from bulkmail.fate import Halt, State
-from bulkmail.ledger import CampaignRecord, Ledger
+from bulkmail.ledger import CampaignRecord, Ledger, PutBack
 from bulkmail.value_class import value_class
 
 #: ``552``, ``55``, ``5`` of a reply code; ``5.2.2``, ``5.2`` of an enhanced one (RFC 3463).
@@ -106,14 +106,7 @@ async def retry(
         raise ConfigurationError(Fault(message=sentence))
     async with _ordered(where, campaign, ledger) as (opened, record, is_running):
         put_back = await opened.orders(record.id).retry(state, code)
-        return Ordered(
-            campaign=record.name,
-            count=put_back.count,
-            left=put_back.left,
-            is_running=is_running,
-            before=record.halt,
-            halt=None if record.halt is Halt.CANCELLED else record.halt,
-        )
+        return _put_back(record, put_back, is_running=is_running)
 
 
 async def resolve(
@@ -133,15 +126,19 @@ async def resolve(
                 before=record.halt,
                 halt=record.halt,
             )
-        put_back = await orders.resend()
-        return Ordered(
-            campaign=record.name,
-            count=put_back.count,
-            left=put_back.left,
-            is_running=is_running,
-            before=record.halt,
-            halt=None if record.halt is Halt.CANCELLED else record.halt,
-        )
+        return _put_back(record, await orders.resend(), is_running=is_running)
+
+
+def _put_back(record: CampaignRecord, put_back: PutBack, *, is_running: bool) -> Ordered:
+    return Ordered(
+        campaign=record.name,
+        count=put_back.count,
+        left=put_back.left,
+        is_running=is_running,
+        before=record.halt,
+        # To try somebody again lifts a cancellation.
+        halt=None if record.halt is Halt.CANCELLED else record.halt,
+    )
 
 
 async def purge(where: Path, campaign: str, ledger: Path | None = None) -> Ordered:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from support.engine import Bench, SkippingClock
 
-from bulkmail.ledger import Ledger, NewRow
+from bulkmail.ledger import Ledger
 
 
 @pytest.fixture
@@ -16,23 +16,8 @@ async def bench_of() -> AsyncIterator[Callable[[int], Awaitable[Bench]]]:
     ledger = await Ledger.open(None, clock=clock)
 
     async def make(rows: int) -> Bench:
-        enrolment = await ledger.begin("c", path="campaigns/c.yaml", key_column="")
-        await enrolment.add(
-            [
-                NewRow(
-                    row=n,
-                    key=f"u{n}@x.example",
-                    address=f"u{n}@x.example",
-                    domain="x.example",
-                    fields={"email": f"u{n}@x.example"},
-                    message_id=f"<{n}@x.example>",
-                )
-                for n in range(1, rows + 1)
-            ]
-        )
-        await enrolment.complete(list_sha256="0")
-        run = ledger.run(enrolment.campaign_id, owner="me")
-        return Bench(ledger, run, enrolment.campaign_id, clock=clock)
+        addresses = [f"u{n}@x.example" for n in range(1, rows + 1)]
+        return await Bench.of(ledger, clock, *addresses)
 
     yield make
     await ledger.close()

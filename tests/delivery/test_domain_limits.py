@@ -14,7 +14,7 @@ from bulkmail.campaign.units import Rate
 from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
 from bulkmail.fate import Delivery
-from bulkmail.ledger import Ledger, NewRow
+from bulkmail.ledger import Ledger
 from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import DomainLimit, RetrySettings
 from bulkmail.smtp.envelope import Envelope
@@ -30,22 +30,7 @@ async def bench_for() -> AsyncIterator[BenchFor]:
     ledger = await Ledger.open(None, clock=clock)
 
     async def make(*addresses: str) -> Bench:
-        enrolment = await ledger.begin("c", path="campaigns/c.yaml", key_column="")
-        rows = [
-            NewRow(
-                row=n,
-                key=address,
-                address=address,
-                domain=address.rpartition("@")[2],
-                fields={"email": address},
-                message_id=f"<{n}@x.example>",
-            )
-            for n, address in enumerate(addresses, start=1)
-        ]
-        await enrolment.add(rows)
-        await enrolment.complete(list_sha256="0")
-        run = ledger.run(enrolment.campaign_id, owner="me")
-        return Bench(ledger, run, enrolment.campaign_id, clock=clock)
+        return await Bench.of(ledger, clock, *addresses)
 
     yield make
     await ledger.close()

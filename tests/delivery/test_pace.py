@@ -12,7 +12,7 @@ from support.virtual import VirtualClock, virtually
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.ports import Mark
-from bulkmail.ledger import Ledger, NewRow
+from bulkmail.ledger import Ledger
 from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import DomainLimit
 from bulkmail.smtp.transaction import TransactionResult
@@ -24,22 +24,7 @@ ROUND_TRIP = 0.005
 
 async def bench_for(clock: VirtualClock, *addresses: str) -> Bench:
     ledger = await Ledger.open(None, clock=clock)
-    enrolment = await ledger.begin("c", path="campaigns/c.yaml", key_column="")
-    rows = [
-        NewRow(
-            row=n,
-            key=address,
-            address=address,
-            domain=address.rpartition("@")[2],
-            fields={"email": address},
-            message_id=f"<{n}@x.example>",
-        )
-        for n, address in enumerate(addresses, start=1)
-    ]
-    await enrolment.add(rows)
-    await enrolment.complete(list_sha256="0")
-    run = ledger.run(enrolment.campaign_id, owner="me")
-    return Bench(ledger, run, enrolment.campaign_id, clock=clock)
+    return await Bench.of(ledger, clock, *addresses)
 
 
 class Timed(FakeTransport):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
@@ -19,7 +19,7 @@ from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Mark
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Attempt, Delivery
-from bulkmail.ledger import CampaignRun, Ledger
+from bulkmail.ledger import CampaignRun, Ledger, NewRow
 from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import DomainLimit, RetrySettings, Security, ServerSettings
 from bulkmail.smtp.envelope import Envelope
@@ -168,6 +168,26 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.control = Control(self.clock)
+
+    @classmethod
+    async def of(cls, ledger: Ledger, clock: SkippingClock, *addresses: str) -> Self:
+        """A campaign to these addresses, enrolled."""
+        enrolment = await ledger.begin("c", path="campaigns/c.yaml", key_column="")
+        rows = [
+            NewRow(
+                row=n,
+                key=address,
+                address=address,
+                domain=address.rpartition("@")[2],
+                fields={"email": address},
+                message_id=f"<{n}@x.example>",
+            )
+            for n, address in enumerate(addresses, start=1)
+        ]
+        await enrolment.add(rows)
+        await enrolment.complete(list_sha256="0")
+        run = ledger.run(enrolment.campaign_id, owner="me")
+        return cls(ledger, run, enrolment.campaign_id, clock=clock)
 
     def engine(
         self,
