@@ -126,8 +126,9 @@ class SimDriver:
         await self.submit(lambda _: None, Kind.READ)
 
     def _later(self, step: Callable[..., None], *arguments: list[Job]) -> None:
-        delay = self._pace * self._dice.random()
-        self._loop.call_later(delay, step, *arguments, context=self._process.context)
+        loop = self._loop
+        at = loop.now + self._pace * self._dice.random()
+        loop.call_at(at, step, *arguments, context=self._process.context)
 
     def _commit(self) -> None:
         group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import sys
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from functools import partial
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 from simulation.process import PROCESS, Process
@@ -70,7 +71,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def __init__(self, *, max_steps: int, max_seconds: float) -> None:
         # Not theirs: nothing of it is used, and it would want to be closed.
-        self._now = 0.0
+        #: Virtual seconds.
+        self.now = 0.0
         self._max_steps = max_steps
         self._max_seconds = max_seconds
         self._next: deque[Ticket] = deque()
@@ -78,40 +80,41 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._serial = 0
         #: Every task, so that what was abandoned is not collected, and run, half-way.
         self._tasks: list[SimTask[Any]] = []
+        #: Made in C, too.
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
         #: The context of the world: of no process.
         self.world = copy_context()
         self.steps = 0
 
     def time(self) -> float:
-        return self._now
+        return self.now
 
     def call_soon(  # type: ignore[override]  # ours are no handles but by their verbs
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
         self._serial += 1
-        # An empty context is false.
-        context = copy_context() if context is None else context
-        ticket = Ticket((self._now, self._serial, callback, args, context))
+        if context is None:
+            context = copy_context()
+        ticket = Ticket((self.now, self._serial, callback, args, context))
         self._next.append(ticket)
         return ticket
 
     def call_later(  # type: ignore[override]  # ours are no handles but by their verbs
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        return self.call_at(self.now + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]  # ours are no handles but by their verbs
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
         self._serial += 1
-        when = max(when, self._now)
-        context = copy_context() if context is None else context
+        if when < self.now:
+            when = self.now
+        if context is None:
+            context = copy_context()
         ticket = Ticket((when, self._serial, callback, args, context))
-        heapq.heappush(self._timers, ticket)
+        heappush(self._timers, ticket)
         return ticket
-
-    def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
 
     def create_task(  # type: ignore[override]  # typeshed names what this loop has no use for
         self,
@@ -127,8 +130,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._tasks.append(task)
         return task
 
-    def get_debug(self) -> bool:
-        return False
+    #: Asked by every future and task that is made: a call into C says no at once.
+    get_debug = bool
 
     def is_running(self) -> bool:
         return True
@@ -140,16 +143,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Nobody looked at a future's exception: of a killed process, as a rule."""
 
     def run(self, until: Callable[[], bool]) -> None:
-        """Run steps until `until` holds. Raises `NeverEnds`."""
+        """Run whole instants until `until` holds. Raises `NeverEnds`."""
         events._set_running_loop(self)
         try:
+            self._run_instant()
             while not until():
-                if self._next:
-                    self._step(self._next.popleft())
-                elif self._timers:
-                    self._advance()
-                else:
-                    raise NeverEnds("everybody waits, and nothing is to come")
+                self._advance()
+                self._run_instant()
         finally:
             events._set_running_loop(None)
 
@@ -182,37 +182,46 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _advance(self) -> None:
         """Jump to the next timer; all of that instant are ready then."""
-        timers = self._timers
-        first = heapq.heappop(timers)
-        if first[2] is None:
-            return
-        self._now = now = first[0]
+        timers, ready = self._timers, self._next
+        while timers:
+            first = heappop(timers)
+            if first[2] is not None:
+                break
+        else:
+            raise NeverEnds("everybody waits, and nothing is to come")
+        self.now = now = first[0]
         if now > self._max_seconds:
             raise NeverEnds(f"still going on after {self._max_seconds:g} virtual seconds")
-        self._next.append(first)
+        ready.append(first)
         while timers and timers[0][0] <= now:
-            self._next.append(heapq.heappop(timers))
+            ready.append(heappop(timers))
 
-    def _step(self, ticket: Ticket) -> None:
-        _, _, call, arguments, context = ticket
-        if call is None:
-            return
-        process: Process | None = context.get(PROCESS)
-        if process is not None:
-            if process.is_dead:
-                return
-            if process.is_paused:
-                process.parked.append(ticket)
-                return
-            process.steps += 1
-            if process.at_step and (happens := process.at_step.pop(process.steps, None)):
-                happens()
-                self._next.appendleft(ticket)
-                return
-        self.steps += 1
-        if self.steps > self._max_steps + _A_SECOND * self._now:
-            raise NeverEnds(f"still going on after {self.steps} steps")
-        context.run(call, *arguments)
+    def _run_instant(self) -> None:
+        """Run what is ready, and what becomes ready by it: thousands of steps a seed."""
+        ready = self._next
+        take, process_of = ready.popleft, PROCESS
+        most = self._max_steps + _A_SECOND * self.now
+        while ready:
+            ticket = take()
+            _, _, call, arguments, context = ticket
+            if call is None:
+                continue
+            process: Process | None = context.get(process_of)
+            if process is not None:
+                if process.is_dead:
+                    continue
+                if process.is_paused:
+                    process.parked.append(ticket)
+                    continue
+                process.steps += 1
+                if process.at_step and (happens := process.at_step.pop(process.steps, None)):
+                    happens()
+                    ready.appendleft(ticket)
+                    continue
+            self.steps += 1
+            if self.steps > most:
+                raise NeverEnds(f"still going on after {self.steps} steps")
+            context.run(call, *arguments)
 
 
 def _close(task: SimTask[Any]) -> None:

@@ -56,10 +56,10 @@ class VirtualClock:
         self.set_by = 0.0
 
     def time(self) -> float:
-        return EPOCH + self._loop.time() + self.set_by
+        return EPOCH + self._loop.now + self.set_by
 
     def monotonic(self) -> float:
-        return self._loop.time()
+        return self._loop.now
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))

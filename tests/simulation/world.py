@@ -166,9 +166,9 @@ class World:
         return not self._going
 
     def _pass(self, seconds: float) -> None:
-        end = self.loop.time() + seconds
+        end = self.loop.now + seconds
         self.loop.call_at(end, lambda: None, context=self.loop.world)
-        self.loop.run(lambda: self.loop.time() >= end)
+        self.loop.run(lambda: self.loop.now >= end)
 
     def _sender(
         self, name: str, campaign: CampaignPlan, plan: RunPlan, takes_over: str | None = None
@@ -301,18 +301,18 @@ class World:
         match kind:
             case "mail":
                 line.domains.clear()
-                line.mail_at, line.mail_by_clock = self.loop.time(), self.clock.time()
+                line.mail_at, line.mail_by_clock = self.loop.now, self.clock.time()
                 self.handed_over[line.server].append(self._handed_over(line))
                 self._count("mail")
             case "rcpt":
                 self._note("rcpt", process.name, what)
-                line.domains.setdefault(what.rpartition("@")[2], self.loop.time())
+                line.domains.setdefault(what.rpartition("@")[2], self.loop.now)
                 self.to_domains[what.rpartition("@")[2]].append(self._handed_over(line))
                 if process.name not in self._fenced:
                     self._is_due(what)
             case _:
                 for domain, since in line.domains.items():
-                    busy = Busy(since, self.loop.time(), id(line))
+                    busy = Busy(since, self.loop.now, id(line))
                     self.busy[process.run, domain].append(busy)
                 line.domains.clear()
                 self._count("dot")
@@ -361,13 +361,14 @@ class World:
             self._break("nobody is tried too soon", f"{mailbox} at {now:.6f}, before {due_at:.6f}")
 
     def _count(self, kind: str) -> None:
-        self._counts[kind] += 1
         self._note(kind)
-        if self._awaited and (happens := self._awaited.pop((kind, self._counts[kind]), None)):
-            happens()
+        if self._awaited:
+            self._counts[kind] += 1
+            if happens := self._awaited.pop((kind, self._counts[kind]), None):
+                happens()
 
     def _note(self, *facts: object) -> None:
-        self.trace.note(self.loop.time(), *facts)
+        self.trace.note(self.loop.now, *facts)
 
     def _break(self, invariant: str, what: str) -> None:
         self.broken.append(Broken(invariant, what))
