@@ -71,7 +71,7 @@ class Network:
         async def connect(host: str, port: int, deadline: float) -> SimStream:
             books = self.hosts[host]
             await asyncio.sleep(self.delay(books))
-            if books.temper.is_away(self.loop.time()):
+            if books.temper.is_away(self.loop.now):
                 books.note("away")
                 await self._refuse(books, deadline)
             return SimStream(self, books, process)
@@ -85,7 +85,7 @@ class Network:
 
     async def _refuse(self, books: Books, deadline: float) -> None:
         if books.temper.is_black_hole:
-            await asyncio.sleep(deadline - self.loop.time())
+            await asyncio.sleep(deadline - self.loop.now)
             raise StageTimeout(
                 f"{books.name} did not take a connection in time",
                 host=books.name,
@@ -122,13 +122,13 @@ class SimStream:
         self._is_deaf = False
         self._is_gone = False
         self._under_way = 0
-        self._out_at = self._in_at = self._loop.time()
+        self._out_at = self._in_at = self._loop.now
         self._news: asyncio.Future[None] | None = None
-        self._heard_at = self._loop.time()
+        self._heard_at = self._loop.now
         books.connections += 1
         network.watcher.connected(process, books.name, 1)
         process.heirs.append(self._orphaned)
-        self._answer(self._server.greet(self._loop.time()))
+        self._answer(self._server.greet(self._loop.now))
         self._watch_idle()
 
     # What a conversation sees.
@@ -154,7 +154,7 @@ class SimStream:
             self._network.watcher.said(self._process, self._line, kind, what)
         for piece in self._pieces(octets):
             self._under_way += len(piece)
-            self._out_at = max(self._out_at, self._loop.time() + self._network.delay(self._books))
+            self._out_at = self._behind(self._out_at)
             self._later(self._out_at, self._reach_server, piece)
 
     def send_file(self, file: SharedFile) -> None:
@@ -166,15 +166,12 @@ class SimStream:
         return octets
 
     async def read(self, stage: Stage, deadline: float) -> bytes:
-        await self._wait(stage, deadline, lambda: bool(self._arrived) or self._is_ended)
+        if not self._arrived:
+            await self._wait(stage, deadline)
         return self.peek()
 
     async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
-        await self._wait(
-            stage,
-            deadline,
-            lambda: bool(self._arrived) or self._is_ended or not self.is_congested,
-        )
+        await self._wait(stage, deadline, or_drained=True)
         return self.peek() if self._arrived or self._is_ended else None
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
@@ -196,29 +193,33 @@ class SimStream:
 
     # What the network does.
 
-    async def _wait(self, stage: Stage, deadline: float, ready: Callable[[], bool]) -> None:
-        if not ready() and not self._is_cut:
-            timer = self._loop.call_at(deadline, self._tell)
-            try:
-                while not ready() and not self._is_cut:
-                    if self._loop.time() >= deadline:
-                        where = self._books.name
-                        raise StageTimeout(
-                            f"{where} gave no answer in time ({stage.value})",
-                            host=where,
-                            stage=stage,
-                        )
-                    self._news = self._loop.create_future()
-                    await self._news
-            finally:
+    async def _wait(self, stage: Stage, deadline: float, *, or_drained: bool = False) -> None:
+        loop = self._loop
+        timer = None
+        try:
+            while not (self._arrived or self._is_ended or self._is_cut):
+                if or_drained and not self.is_congested:
+                    break
+                if loop.now >= deadline:
+                    where = self._books.name
+                    raise StageTimeout(
+                        f"{where} gave no answer in time ({stage.value})", host=where, stage=stage
+                    )
+                if timer is None:
+                    context = self._process.context
+                    timer = loop.call_at(deadline, self._tell, context=context)
+                self._news = loop.create_future()
+                await self._news
+        finally:
+            if timer is not None:
                 timer.cancel()
         if self._failure is not None and not self._arrived:
             raise self._failure
 
     def _pieces(self, octets: bytes) -> list[bytes]:
-        dice = self._network.dice
         splitting = self._books.temper.splitting
-        if len(octets) < 2 or not splitting or dice.random() >= splitting:
+        dice = self._network.dice
+        if not splitting or len(octets) < 2 or dice.random() >= splitting:
             return [octets]
         self._books.note("split")
         cuts = sorted(
@@ -229,8 +230,8 @@ class SimStream:
     def _reach_server(self, octets: bytes) -> None:
         self._under_way -= len(octets)
         if not self._is_deaf and not self._is_gone:
-            self._heard_at = self._loop.time()
-            self._answer(self._server.feed(octets, self._loop.time()))
+            self._heard_at = self._loop.now
+            self._answer(self._server.feed(octets, self._loop.now))
         self._tell()
 
     def _answer(self, deeds: list[Deed]) -> None:
@@ -243,14 +244,14 @@ class SimStream:
             if deed is not Act.STALL:
                 self._send(said)
                 said = b""
-                self._in_at = max(self._in_at, self._loop.time() + self._network.delay(self._books))
+                self._in_at = self._behind(self._in_at)
                 self._later(self._in_at, self._reach_end, deed)
                 self._leave_server()
         self._send(said)
 
     def _send(self, octets: bytes) -> None:
         for piece in self._pieces(octets) if octets else ():
-            self._in_at = max(self._in_at, self._loop.time() + self._network.delay(self._books))
+            self._in_at = self._behind(self._in_at)
             self._later(self._in_at, self._reach_client, piece)
 
     def _reach_client(self, octets: bytes) -> None:
@@ -280,7 +281,7 @@ class SimStream:
     def _close(self) -> None:
         self._is_cut = True
         self._network.watcher.connected(self._process, self._books.name, -1)
-        self._later(max(self._out_at, self._loop.time()), self._leave_server)
+        self._later(max(self._out_at, self._loop.now), self._leave_server)
 
     def _leave_server(self) -> None:
         if not self._is_gone:
@@ -290,7 +291,7 @@ class SimStream:
     def _watch_idle(self) -> None:
         limit = self._books.temper.idle_limit
         if limit and not self._is_gone and not self._is_deaf:
-            if self._loop.time() >= self._heard_at + limit:
+            if self._loop.now >= self._heard_at + limit:
                 self._answer(self._server.grow_tired())
             else:
                 self._later(self._heard_at + limit, self._watch_idle)
@@ -298,6 +299,11 @@ class SimStream:
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
+
+    def _behind(self, last: float) -> float:
+        """When a piece arrives that is sent now: no sooner than the one before it."""
+        at = self._loop.now + self._network.delay(self._books)
+        return max(last, at)
 
     def _later(self, at: float, call: Callable[..., None], *arguments: object) -> None:
         self._loop.call_at(at, call, *arguments, context=self._loop.world)

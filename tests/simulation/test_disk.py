@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from random import Random
 
+from simulation import disk
 from simulation.disk import Disk, SimDriver
 from simulation.loop import VirtualLoop
 from simulation.process import Process
+from simulation.seed import play
 
 from bulkmail.ledger.groups import Kind
 
@@ -71,3 +74,18 @@ def test_who_dies_before_the_commit_has_written_nothing() -> None:
 
     assert _rows(before) == []
     assert _rows(behind) == [0]
+
+
+def test_a_disk_is_empty_again_after_a_story() -> None:
+    play(24)
+    after = disk.Disk().connection
+
+    with contextlib.closing(disk._opened(disk._blank())) as blank:
+        assert [*after.iterdump()] == [*blank.iterdump()]
+
+
+def test_its_memory_is_that_of_the_story_before() -> None:
+    first = Disk()
+    first.close()
+
+    assert Disk().connection is first.connection

@@ -133,7 +133,7 @@ class World:
     def close(self) -> None:
         """Let go of everything."""
         self.loop.dispose()
-        self.disk.connection.close()
+        self.disk.close()
 
     # What happens.
 
