@@ -122,6 +122,30 @@ def test_a_message_with_a_file_arrives_whole(run: Run, sent: list[int]) -> None:
     assert sum(sent) == len(BODY)
 
 
+def test_what_waits_for_other_connections_goes_out_before_the_file(
+    run: Run, sent: list[int]
+) -> None:
+    received = []
+
+    async def behave(peer: Peer) -> None:
+        await peer.greets()
+        await peer.takes_envelope()
+        received.append(await peer.reader.readexactly(len(CONTENT) + len(b".\r\n")))
+        await peer.says("250 queued")
+
+    async def scenario() -> None:
+        async with serving(behave) as port:
+            session, other = await open_at(port), await open_at(port)
+            assert (await session.send(message(), unmarked)).is_accepted
+            session.abort()
+            other.abort()
+
+    run(scenario)
+
+    assert received == [CONTENT + b".\r\n"]
+    assert sum(sent) == len(BODY)
+
+
 def test_whole_messages_ahead_arrive_in_their_order(run: Run, sent: list[int]) -> None:
     received = []
 
