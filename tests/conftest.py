@@ -1,10 +1,11 @@
-"""What all tests share: how hypothesis looks for examples.
+"""What all tests share: how hypothesis looks for examples, and what a closed terminal does.
 
 Nothing timed in tests: a machine that is busy makes an example slow, and a test no worse. In CI the
 same examples are tried each time, so that red means the change; elsewhere new ones are sought.
 """
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -15,3 +16,6 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("bulkmail")
+
+# Under nohup it is ignored, here and in all that is started from here.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
