@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis looks for examples, and what a closed terminal does.
+"""What all tests share: how hypothesis looks for examples, and what signals do.
 
 Nothing timed in tests: a machine that is busy makes an example slow, and a test no worse. In CI the
 same examples are tried each time, so that red means the change; elsewhere new ones are sought.
@@ -17,5 +17,6 @@ settings.register_profile(
 )
 settings.load_profile("bulkmail")
 
-# Under nohup it is ignored, here and in all that is started from here.
+# Under nohup, or behind a script's `&`, they are ignored here and in all that is started from here.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
