@@ -20,6 +20,8 @@ from bulkmail.settings import StopSettings
 AHEAD = 8
 #: Such a part of what may be in a lane's hands is claimed at once.
 SHARE = 4
+#: So many above what a lane may be given wait for it at most, of those that no other may have.
+PILE = 1000
 
 
 class Lane:
@@ -69,6 +71,14 @@ class Lane:
     def is_idle(self) -> bool:
         """Whether nothing waits in its backlog."""
         return not self._backlog
+
+    @property
+    def is_piled_up(self) -> bool:
+        """Whether more wait for it than memory should hold: it was given whom others cannot take.
+
+        They are given to it whether or not it has room, while whoever cannot take them has.
+        """
+        return self.in_hand > self.settings.connections * self._ahead + PILE
 
     def room(self, now: float) -> int:
         """How many more deliveries it may be given at `now`."""
@@ -142,7 +152,8 @@ def choose(lanes: Sequence[Lane], now: float) -> Lane | None:
     for, or the quicker server would get more than its share.
     """
     usable = _usable(lanes, now)
-    if not usable:
+    if not usable or any(lane.is_piled_up for lane in usable):
+        # More might be claimed only to wait for that one.
         return None
     first = usable[0]
     if first.settings.weight is not None:

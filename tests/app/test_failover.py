@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ import trustme
 from support.mail_project import PEOPLE, MailProject
 from support.scripted_server import CUT, Rule, Turn, on, scripted, then_cut
 
+from bulkmail.delivery.lane import Lane
 from bulkmail.errors import ConfigurationError
+from bulkmail.fate import Delivery
 
 ADA, BOB, EVE = PEOPLE
 LOGIN = {"username": "me", "password": "${PASSWORD}"}
@@ -355,6 +357,30 @@ async def test_what_is_too_large_for_the_first_server_goes_by_the_next_one(
     assert (summary.exit_code, summary.sent) == (0, 30)
     assert first.got == dict.fromkeys(small, 1)
     assert second.got == dict.fromkeys(large, 1)
+
+
+async def test_what_is_too_large_for_the_first_server_does_not_pile_up_before_a_slow_one(
+    project: MailProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_hand: list[int] = []
+    give = Lane.give
+
+    def watched(lane: Lane, deliveries: Sequence[Delivery]) -> None:
+        give(lane, deliveries)
+        in_hand.append(lane.in_hand)
+
+    monkeypatch.setattr(Lane, "give", watched)
+    monkeypatch.setattr("bulkmail.delivery.lane.PILE", 0)
+    async with scripted() as first, scripted() as second:
+        first.extensions = ["SIZE 100"]
+        project.many(200)
+        project.servers(first.url(connections=1), second.url(connections=1, rate="100/s"))
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent) == (0, 200)
+    # Two dozen for a connection, and as many claimed for the first one by then.
+    assert max(in_hand) <= 48
 
 
 async def test_what_the_first_server_says_is_too_large_goes_by_the_next_one(
