@@ -65,7 +65,8 @@ def _explained(
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         known = {key for found in model.models_at(loc[:-1]) for key in found.key_names()}
-        return loc, f"unknown key. {did_you_mean(str(loc[-1]), sorted(known))}", True
+        place = _as_written(loc, written, keeps_last=True)
+        return place, f"unknown key. {did_you_mean(str(loc[-1]), sorted(known))}", True
     if kind == "value_error":
         sentence = str(context["error"])
     elif kind == "literal_error":

@@ -22,6 +22,7 @@ from bulkmail.errors import (
 )
 from bulkmail.fate import Counts
 from bulkmail.report.summary import Summary
+from bulkmail.report.wording import counted
 
 
 @contextlib.contextmanager
@@ -53,11 +54,19 @@ def refused_as_json(
             dry_run=dry_run,
             test_to=test_to,
             interrupted=code == EXIT_INTERRUPTED,
-            stopped=str(error) or "interrupted before anything was sent",
+            stopped=_why(error),
         )
         faults = error.faults if isinstance(error, ConfigurationError) else ()
         say_json(summary.to_json() | {"faults": [fault_json(fault) for fault in faults]})
         raise
+
+
+def _why(error: BaseException) -> str:
+    """In a sentence: the faults themselves may be thousands, and have a key of their own."""
+    if isinstance(error, ConfigurationError) and len(error.faults) > 1:
+        more = counted(len(error.faults) - 1, "more fault")
+        return f"{error.faults[0]}; and {more}"
+    return str(error) or "interrupted before anything was sent"
 
 
 def _standing(campaign: str, ledger: str | None) -> tuple[str, Counts]:

@@ -99,3 +99,12 @@ async def test_who_may_have_it_stays_in_doubt_and_is_not_sent_again(project: Mai
     assert (await project.report())[ADA]["reason"] == (
         "in doubt, and not sent again: skipped by skip_if: true"
     )
+
+
+async def test_a_check_says_how_many_of_the_list_get_nothing(project: MailProject) -> None:
+    some = await check(Campaign.load(project.save(skip_if="name == 'Bob'", servers=None)))
+    everybody = await check(Campaign.load(project.save(skip_if="true", servers=None)))
+
+    why = "skipped by `skip_if`, or in a file of `suppress`"
+    assert f"1 of 3 recipients get nothing: {why}" in some.notices
+    assert f"Nobody on the list gets a message: all are {why}" in everybody.notices

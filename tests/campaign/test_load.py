@@ -59,6 +59,10 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
             "servers:\n  primary: {host: h, securty: tls}\n",
             "campaigns/offer.yaml:6:22  servers.primary.securty: unknown key. Did you mean `securi",
         ),
+        (
+            "on_finish: {mial: a@b.example}\n",
+            ":5:13  on_finish.mial: unknown key. Did you mean `ma",
+        ),
         ("retry: {zzz: 1}\n", "retry.zzz: unknown key. Known here: attempts, backoff, give_up_aft"),
         ("subject: 5\n", "`subject` is written twice"),
         ("to: 5\n", ":5:5  to: must be text; a number, or true and false, in quotes"),

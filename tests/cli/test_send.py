@@ -243,6 +243,7 @@ def test_a_refusal_is_the_same_json_object_with_its_faults(
     assert told["campaign"] == "hello"
     assert (told["exit_code"], told["total"], told["sent"]) == (2, 0, 0)
     assert [fault["key"] for fault in told["faults"]] == ["securty"]
+    assert told["stopped"] == told["faults"][0]["text"]
     assert "securty" in result.err
     assert len(send.calls) == 1
 

@@ -24,13 +24,14 @@ from bulkmail.campaign.models.sms import chosen_gateway
 from bulkmail.campaign.salvage import Salvage
 from bulkmail.clock import Clock, SystemClock
 from bulkmail.errors import ConfigurationError, Fault, LedgerError
+from bulkmail.fate import Counts
 from bulkmail.ledger import Ledger
 from bulkmail.message.files.must_contain import text_notices
 from bulkmail.message.keyring import key_notices
 from bulkmail.online.dns import Dns
 from bulkmail.online.finding import Finding
 from bulkmail.report.silence import Silence
-from bulkmail.report.wording import size
+from bulkmail.report.wording import counted, number, size
 from bulkmail.settings import (
     NO_SERVERS,
     GatewaySettings,
@@ -136,6 +137,7 @@ async def _check(
         faults=tuple(dict.fromkeys(faults)),
         notices=(
             *_notices(campaign, inspection, environ),
+            *_who_gets_nothing(counts),
             *inspection.linting.notices(),
             *inspection.linting.texts.sentences(_gateway(campaign)),
         ),
@@ -203,6 +205,18 @@ async def all_that_is_wrong(
     faults.add(inspection.faults)
     faults.add(ways_as_written(found.campaign))
     return ConfigurationError(*faults)
+
+
+def _who_gets_nothing(counts: Counts | None) -> tuple[str, ...]:
+    """How many of the list are sent nothing: all of it, where `skip_if` is not as it was meant."""
+    if counts is None or not counts.suppressed:
+        return ()
+    why = "skipped by `skip_if`, or in a file of `suppress`"
+    if counts.suppressed == counts.total:
+        return (f"Nobody on the list gets a message: all are {why}",)
+    return (
+        f"{number(counts.suppressed)} of {counted(counts.total, 'recipient')} get nothing: {why}",
+    )
 
 
 def _notices(
