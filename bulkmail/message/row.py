@@ -17,6 +17,9 @@ from bulkmail.message.faults import RowFaults
 #: Names that a column cannot take: such a column is reached as ``recipient["now"]``.
 RESERVED = ("recipient", "campaign", "now")
 
+#: Names that are there whatever the columns are.
+_ALWAYS = frozenset({"key", *RESERVED})
+
 #: What JSON and YAML make of anything that is not one value.
 _CHANGEABLE = {list, dict}
 
@@ -73,6 +76,14 @@ class Row:
             )
             if named not in self._faults:
                 self._faults.append(named)
+
+    def values_of(self, names: frozenset[str]) -> Mapping[str, Any]:
+        """Where the variables of these names are; where all are columns, in the row as it was read.
+
+        For most templates nothing is gathered by that.
+        """
+        is_of_columns = names.isdisjoint(_ALWAYS) and names.isdisjoint(self._own)
+        return self.delivery.fields if is_of_columns else self.variables
 
     @property
     def is_sound(self) -> bool:

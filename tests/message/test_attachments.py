@@ -154,7 +154,13 @@ async def test_a_file_that_vanishes_after_the_check_is_the_rows_fault(project: P
         ({"path": "a.eml"}, b"Subject: x\r\n\r\n.Hi\r\n", "message/rfc822", "7bit"),
         ({"path": "a.eml"}, b"Subject: x\n\nHi\n", "application/octet-stream", "base64"),
         ({"path": "a.eml"}, "Subject: é\r\n\r\n".encode(), "application/octet-stream", "base64"),
-        ({"path": "a.x", "type": "multipart/mixed"}, b"x", "application/octet-stream", "base64"),
+        # As a row fills it in; written so in the campaign it is refused.
+        (
+            {"path": "a.x", "type": "{{ 'multipart/a' }}"},
+            b"x",
+            "application/octet-stream",
+            "base64",
+        ),
     ],
 )
 async def test_type_and_encoding_of_a_file(

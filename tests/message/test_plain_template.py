@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import SandboxedEnvironment
-from message.sample_project import delivery
 
-from bulkmail.campaign.models.unsubscribe import UnsubscribeModel
-from bulkmail.message.row import Row
-from bulkmail.message.templates.plain import OWN_NAMES, PlainTemplate
-from bulkmail.message.unsubscribe import Unsubscribe
+from bulkmail.message.templates.plain import PlainTemplate
 
 ENVIRONMENT = SandboxedEnvironment(keep_trailing_newline=True)
 OF_HTML = SandboxedEnvironment(keep_trailing_newline=True, autoescape=True)
@@ -61,12 +56,3 @@ def test_text_and_whole_numbers_need_no_engine() -> None:
 )
 def test_whatever_else_is_jinja2s(source: str) -> None:
     assert PlainTemplate.of(ENVIRONMENT.parse(source)) is None
-
-
-def test_every_name_that_is_more_than_a_column_is_known() -> None:
-    way_out = Unsubscribe(UnsubscribeModel(mailto="leave@example.com"), None).way_out(
-        "<1@a.example>"
-    )
-    row = Row(delivery(name="Ada"), "offer", datetime.now(UTC), way_out.variables)
-
-    assert set(row.variables) - set(row.delivery.fields) == OWN_NAMES

@@ -27,8 +27,6 @@ class Part(enum.Enum):
 #: The first character that HTML has a meaning for.
 _markup = re.compile("[&<>'\"]").search
 
-#: Names that are more than columns, in some campaign (message/row.py).
-OWN_NAMES = frozenset({"key", "recipient", "campaign", "now", "unsubscribe_url"})
 #: Names that a template of jinja2 gives a meaning of its own.
 _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 
@@ -36,7 +34,7 @@ _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 class PlainTemplate:
     """Such a template, taken apart."""
 
-    __slots__ = ("_columns", "_excess", "_octets", "_texts", "is_of_columns")
+    __slots__ = ("_columns", "_excess", "_octets", "_texts", "names")
 
     def __init__(self, parts: list[tuple[str, Part]]) -> None:
         """`parts` in their order, with what they are."""
@@ -51,8 +49,8 @@ class PlainTemplate:
         # Of a file's text nothing is half a character; of a key it may be, which is no body.
         self._octets = [text.encode("utf-8", "surrogatepass") for text in self._texts]
         self._excess = sum(map(len, self._octets)) - sum(map(len, self._texts))
-        #: Whether all that is filled in are columns of the row: no name has a meaning of ours.
-        self.is_of_columns = OWN_NAMES.isdisjoint(name for _, name, _ in self._columns)
+        #: Of all that is filled in.
+        self.names = frozenset(name for _, name, _ in self._columns)
 
     @classmethod
     def of(cls, tree: nodes.Template, *, is_html: bool = False) -> PlainTemplate | None:

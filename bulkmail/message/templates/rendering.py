@@ -6,8 +6,7 @@ the row and the address. Templates run code that is the user's; a traceback neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jinja2
 from jinja2.exceptions import SecurityError
@@ -69,7 +68,7 @@ class Renderer:
             return self.constant
         try:
             plain = self._plain
-            text = None if plain is None else plain.text(_values(plain, row))
+            text = None if plain is None else plain.text(row.values_of(plain.names))
             if text is None:
                 text = self._text(self.template, row)
         except Exception as error:  # noqa: BLE001  # a template's code may raise anything; it becomes the row's fault
@@ -85,7 +84,9 @@ class Renderer:
 
         None when it cannot be made, and `row` holds the faults.
         """
-        if (plain := self._plain) is not None and (made := plain.octets(_values(plain, row))):
+        if (plain := self._plain) is not None and (
+            made := plain.octets(row.values_of(plain.names))
+        ):
             return made
         text = self.render(row)
         return None if text is None else self.encoded(text, row)
@@ -170,11 +171,6 @@ class Renderer:
         shown = f"{{{{ {name} }}}}" if owner is missing else f'recipient["{name}"]'
         hint = f". Did you mean {_reference(near)}?" if near else ""
         return f"`{shown}` is not a column of {self._origin.list_name}{hint}"
-
-
-def _values(plain: PlainTemplate, row: Row) -> Mapping[str, Any]:
-    """Where a plain template's values are: mostly in the row as it was read."""
-    return row.delivery.fields if plain.is_of_columns else row.variables
 
 
 def _reference(column: str) -> str:
