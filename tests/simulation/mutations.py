@@ -11,6 +11,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 from unittest.mock import patch
 
@@ -440,6 +441,13 @@ def number_not_divided() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def clock_set_back_forgotten() -> Iterator[None]:
+    """What a limited run has tried is counted from when it began by a clock that was set since."""
+    with patch.object(Crew, "_since", property(attrgetter("_began_at"))):
+        yield
+
+
+@contextlib.contextmanager
 def window_beyond_limits() -> Iterator[None]:
     """Messages go ahead of their replies whatever limit holds them back."""
 
@@ -492,6 +500,7 @@ MUTATIONS: dict[str, Mutation] = {
         domains_not_divided,
         refused_login_not_passed_on,
         number_not_divided,
+        clock_set_back_forgotten,
         window_beyond_limits,
         followers_take_no_turn,
     )

@@ -40,6 +40,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "domains_not_divided": (249,),
     "refused_login_not_passed_on": (83, 97, 68),
     "number_not_divided": (3,),
+    "clock_set_back_forgotten": (30677,),
     "window_beyond_limits": (23, 21),
     "followers_take_no_turn": (13,),
 }

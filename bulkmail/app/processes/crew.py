@@ -97,6 +97,8 @@ class Crew:
         self._seats: list[Seat] = []
         #: Of what each child tells of its servers: once is enough.
         self._told: set[str] = set()
+        #: When the run began: by the wall's clock, and by the one that nobody sets.
+        self._began_at, self._began = 0.0, 0.0
         self.tally = Tally()
 
     @property
@@ -118,13 +120,13 @@ class Crew:
     async def run(self, task: Task) -> RunResult:
         """Send until the run is over, as `Engine.run` does; what it raises, this does."""
         self._chorus = Chorus(task.watch)
-        began = self._clock.time()
+        self._began_at, self._began = self._clock.time(), self._clock.monotonic()
         of, limit = len(self._outfits), task.settings.limit
         self._seats = [
             Seat(number, None if limit is None else share(limit, number, of))
             for number in range(of)
         ]
-        results = await self._round(task, self._seats, began)
+        results = await self._round(task, self._seats)
         counts, before = await task.ledger.counts(task.campaign_id), -1
         while (
             (counts.pending or counts.deferred)
@@ -133,16 +135,16 @@ class Crew:
             and before < (before := sum(self.tally.results.values()))
         ):
             # Deferred by who ended last, under a limit of a domain that others knew of.
-            results = await self._round(task, self._seats[:1], began)
+            results = await self._round(task, self._seats[:1])
             counts = await task.ledger.counts(task.campaign_id)
         is_open = task.settings.limit is None or any(seat.left for seat in self._seats)
         return combined(results, is_anybody_left=is_open and bool(counts.pending + counts.deferred))
 
-    async def _round(self, task: Task, seats: Sequence[Seat], began: float) -> list[RunResult]:
+    async def _round(self, task: Task, seats: Sequence[Seat]) -> list[RunResult]:
         try:
             async with asyncio.TaskGroup() as tasks:
                 stopping = tasks.create_task(self._pass_on_stop())
-                working = [tasks.create_task(self._fill(seat, task, began)) for seat in seats]
+                working = [tasks.create_task(self._fill(seat, task)) for seat in seats]
                 await asyncio.wait(working)
                 stopping.cancel()
         except BaseExceptionGroup as group:
@@ -162,7 +164,7 @@ class Crew:
             if seat.member is not None:
                 seat.member.say("stop")
 
-    async def _fill(self, seat: Seat, task: Task, began: float) -> RunResult:
+    async def _fill(self, seat: Seat, task: Task) -> RunResult:
         """Have somebody in a seat until its work is done."""
         while True:
             member = self._ready.pop(seat.number, None)
@@ -172,7 +174,7 @@ class Crew:
             if result is None:
                 status = await member.ended()
                 await self._bury(seat, status, task)
-                if task.settings.limit is not None and not await self._may_go_on(seat, task, began):
+                if task.settings.limit is not None and not await self._may_go_on(seat, task):
                     return RunResult(ending=Ending.LIMIT)
             elif result.ending is not Ending.LIMIT or not seat.left:
                 self._hand_over(seat)
@@ -322,13 +324,21 @@ class Crew:
         lost = f"{counted(doubts, 'recipient')} in doubt by it" if doubts else "nobody in doubt"
         task.watch.announce(f"A process of this run {how}, {lost}. Another one takes its place.")
 
-    async def _may_go_on(self, seat: Seat, task: Task, began: float) -> bool:
+    async def _may_go_on(self, seat: Seat, task: Task) -> bool:
         """Let who replaces a dead child of a limited run try what surely was not tried."""
-        tried = await task.ledger.tried_since(task.campaign_id, began)
+        tried = await task.ledger.tried_since(task.campaign_id, self._since)
         others = sum(other.left for other in self._seats if other is not seat)
         seat.tried.clear()
         seat.limit = min(seat.limit or 0, max(0, (task.settings.limit or 0) - tried - others))
         return seat.limit > 0
+
+    @property
+    def _since(self) -> float:
+        """When the run began; where the clock was set back meanwhile, by the clock as it is now.
+
+        What was tried behind that is dated by it. Somebody of an earlier run may be among them.
+        """
+        return min(self._began_at, self._clock.time() - (self._clock.monotonic() - self._began))
 
 
 def _path(task: Task) -> Path:
