@@ -54,7 +54,7 @@ class Dispatcher:
             result = await self._step()
         self._shared.observer.waiting("", None)
         await self._finish()
-        return result
+        return await self._without_those_aside(result)
 
     def grant(self, recipients: int) -> None:
         """Let a run with a limit take so many more."""
@@ -82,6 +82,13 @@ class Dispatcher:
         for lane in self._lanes:
             await lane.limiter.close()
 
+    async def _without_those_aside(self, result: RunResult) -> RunResult:
+        """The run's result, where some were left because no server that works could take them."""
+        if not (aside := self._shared.elsewhere.aside):
+            return result
+        await self._shared.ledger.release(aside)
+        return self._out_of_servers() if result.ending is Ending.DONE else result
+
     async def _give_back(self) -> None:
         for lane in self._lanes:
             await give_back(lane, self._shared)
@@ -94,7 +101,7 @@ class Dispatcher:
         shut = self._shared.shut_at(now)
         if shut is not None:
             return await self._wait("the sending window is shut", shut)
-        lane = choose(self._lanes, now)
+        lane = None if self._shared.elsewhere.is_full else choose(self._lanes, now)
         if lane is None:
             return await self._no_lane(now)
         want = min(lane.room(now), share(self._lanes, lane, now), self._left())
@@ -164,8 +171,16 @@ class Dispatcher:
                 if isinstance(place, Lane):
                     charge(self._lanes, place, len(theirs), now)
                     place.give(theirs)
-                else:
+                elif place is not None:
                     await self._put_off(theirs, place)
+                else:
+                    self._put_aside(theirs)
+
+    def _put_aside(self, deliveries: Sequence[Delivery]) -> None:
+        """Not in this run: who may take them is out of use."""
+        self._shared.elsewhere.put_aside(deliveries)
+        for delivery in deliveries:
+            self._shared.gates.leave(delivery.id)
 
     async def _put_off(self, deliveries: Sequence[Delivery], until: float) -> None:
         """Not before then: who may take them rests."""
@@ -257,15 +272,19 @@ class Dispatcher:
             return RunResult(ending=Ending.DONE)
         if due_at > now and not self._is_waiting:
             return RunResult(ending=Ending.WAITING, sentence=self._deferred, until=due_at)
-        sentences = dict.fromkeys(f"{lane.name}: {lane.health.sentence}" for lane in self._lanes)
+        return self._out_of_servers()
+
+    def _out_of_servers(self) -> RunResult:
+        sentences = dict.fromkeys(self._shared.elsewhere.sentences())
         hints = dict.fromkeys(lane.health.hint for lane in self._lanes if lane.health.hint)
         return RunResult(
             ending=Ending.NO_SERVER, sentence="\n".join(sentences), hint="\n".join(hints)
         )
 
     async def _no_lane(self, now: float) -> RunResult | None:
-        """Every lane is full, rests, or is out of use."""
-        alive = [lane for lane in self._lanes if not lane.health.is_stopped]
+        """Every lane is full, rests, or is out of use; or too many are kept aside."""
+        is_over = self._shared.elsewhere.is_full
+        alive = [lane for lane in self._lanes if not (is_over or lane.health.is_stopped)]
         if not alive and not self.in_hand:
             return await self._no_server(now)
         resting = [lane for lane in alive if lane.health.rests_until > now]

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 from bulkmail.delivery.lane import Lane
 from bulkmail.fate import Delivery
 from bulkmail.outcome import Blame, Outcome, PermanentFailure
 from bulkmail.smtp.stage import Stage
 
+#: So many are kept aside at most, for want of the server that could take them: then a run is over.
+MOST_ASIDE = 1000
+
 
 class Elsewhere:
-    """What one server cannot take another may: no row fails before each of them was thought of."""
+    """What one server cannot take another may: no row fails before each of them was thought of.
+
+    Nor because the one that could take it is out of use: it is kept aside then, claimed, until the
+    run is over.
+    """
 
     def __init__(self) -> None:
         self._lanes: Sequence[Lane] = ()
         #: Servers that cannot take it, by the delivery's id; gone with its next result.
         self._unfit: dict[int, set[str]] = {}
+        #: Why each server could not take the last one that it could not.
+        self._reasons: dict[str, str] = {}
+        #: Kept aside, by id.
+        self._aside: dict[int, Delivery] = {}
 
     def among(self, lanes: Sequence[Lane]) -> None:
         """The servers of the run, in order of preference."""
@@ -27,19 +39,22 @@ class Elsewhere:
 
         Not where the server has looked at it: a verdict on the content is no reason to try others.
         """
-        if not _is_unfit(outcome) or len(self._lanes) == 1:
+        if len(self._lanes) == 1 or not _is_unfit(outcome):
             return False
-        unfit = self._unfit.setdefault(delivery_id, set())
-        unfit.add(lane.name)
-        return any(self._suits(delivery_id, other) for other in self._lanes)
+        self._unfit.setdefault(delivery_id, set()).add(lane.name)
+        self._reasons[lane.name] = outcome.reason
+        return bool(self._others(delivery_id))
 
     def parted(
         self, deliveries: Sequence[Delivery], chosen: Lane, now: float
-    ) -> Iterable[tuple[Lane | float, Sequence[Delivery]]]:
-        """Who is to be given whom instead of `chosen`; or, where those rest, until when."""
+    ) -> Iterable[tuple[Lane | float | None, Sequence[Delivery]]]:
+        """Who is to be given whom instead of `chosen`.
+
+        Or, where those rest, until when; or None: they are out of use, and it is to be `put_aside`.
+        """
         if not self._unfit:
             return [(chosen, deliveries)]
-        places: dict[Lane | float, list[Delivery]] = {}
+        places: dict[Lane | float | None, list[Delivery]] = {}
         for delivery in deliveries:
             places.setdefault(self._place(delivery.id, chosen, now), []).append(delivery)
         return places.items()
@@ -48,21 +63,43 @@ class Elsewhere:
         """A result of it is on record."""
         self._unfit.pop(delivery_id, None)
 
-    def _place(self, delivery_id: int, chosen: Lane, now: float) -> Lane | float:
-        if delivery_id not in self._unfit or self._suits(delivery_id, chosen):
+    def put_aside(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep their claims until the run is over."""
+        self._aside.update((delivery.id, delivery) for delivery in deliveries)
+
+    @property
+    def aside(self) -> Sequence[Delivery]:
+        """Who is kept aside."""
+        return [*self._aside.values()]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more should be kept aside than there are."""
+        return len(self._aside) >= MOST_ASIDE
+
+    def sentences(self) -> Iterable[str]:
+        """Why they are, a line for each server."""
+        for lane in self._lanes:
+            if lane.health.is_stopped:
+                yield f"{lane.name}: {lane.health.sentence}"
+            elif lane.name in self._reasons:
+                yield f"{lane.name}: {self._reasons[lane.name]}"
+
+    def _place(self, delivery_id: int, chosen: Lane, now: float) -> Lane | float | None:
+        if chosen.name not in self._unfit.get(delivery_id, ()):
             return chosen
-        suiting = [lane for lane in self._lanes if self._suits(delivery_id, lane)]
-        usable = [lane for lane in suiting if lane.health.allowance(now)]
+        alive = [lane for lane in self._others(delivery_id) if not lane.health.is_stopped]
+        usable = [lane for lane in alive if lane.health.allowance(now)]
         if usable:
             return usable[0]
-        # Where none is left in use, the chosen one says once more why it cannot.
-        return min((lane.health.rests_until for lane in suiting), default=chosen)
+        return min((lane.health.rests_until for lane in alive), default=None)
 
-    def _suits(self, delivery_id: int, lane: Lane) -> bool:
-        return not lane.health.is_stopped and lane.name not in self._unfit[delivery_id]
+    def _others(self, delivery_id: int) -> list[Lane]:
+        """Servers that may be able to take it, whether or not they are in use."""
+        return [lane for lane in self._lanes if lane.name not in self._unfit[delivery_id]]
 
 
-def _is_unfit(outcome: Outcome) -> bool:
+def _is_unfit(outcome: Outcome) -> TypeGuard[PermanentFailure]:
     """Whether it is about what this server can take, be it by what it offers or said to MAIL."""
     if not isinstance(outcome, PermanentFailure) or outcome.ends_use:
         return False

@@ -95,9 +95,16 @@ def _no_smtputf8(envelope: Envelope) -> MessageRefusedLocally:
             "offers SMTPUTF8, and this one does not",
             reach="sender",
         )
-    path = next(path for path in envelope.forward_paths if not path.isascii())
+    own, *copies = envelope.forward_paths
+    if own.isascii():
+        path = next(path for path in copies if not path.isascii())
+        return MessageRefusedLocally(
+            f"{path}, one of its cc or bcc, is beyond ASCII and needs a server that offers "
+            "SMTPUTF8, and this one does not: without that address the message can go",
+            reach="recipient",
+        )
     return MessageRefusedLocally(
-        f"the address {path} is beyond ASCII and needs a server that offers SMTPUTF8, and this one "
+        f"the address {own} is beyond ASCII and needs a server that offers SMTPUTF8, and this one "
         "does not",
         reach="recipient",
     )

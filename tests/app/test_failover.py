@@ -423,6 +423,45 @@ async def test_what_is_too_large_waits_while_the_server_that_may_take_it_rests(
     assert second.got == dict.fromkeys(PEOPLE, 1)
 
 
+@pytest.mark.parametrize("large_first", [True, False])
+async def test_what_is_too_large_stays_pending_where_the_server_that_may_take_it_is_out_of_use(
+    project: MailProject, closed_port: int, *, large_first: bool
+) -> None:
+    large, small = "large@example.com", [f"small{number}@example.com" for number in range(5)]
+    dead = {"host": "127.0.0.1", "port": closed_port, "security": "none"}
+    async with scripted() as first, scripted() as second, asyncio.timeout(60):
+        first.extensions = ["SIZE 1000"]
+        project.people([large, *small] if large_first else [*small, large])
+        project.write("templates/letter.txt.j2", "{{ 'x ' * 600 if 'large' in email else 'x' }}\n")
+        project.servers(first.url(), dead)
+
+        stopped = await project.send()
+        project.servers(first.url(), second.url())
+        mended = await project.send()
+
+    assert (stopped.exit_code, stopped.sent, stopped.pending) == (3, 5, 1)
+    assert "the server takes 1000 at most" in stopped.stopped
+    assert f"127.0.0.1:{closed_port}" in stopped.stopped
+    assert (mended.exit_code, mended.sent) == (0, 6)
+    assert second.got == {large: 1}
+
+
+async def test_a_list_too_large_for_the_server_that_is_left_ends_the_run(
+    project: MailProject, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkmail.delivery.elsewhere.MOST_ASIDE", 20)
+    dead = {"host": "127.0.0.1", "port": closed_port, "security": "none"}
+    async with scripted() as first, asyncio.timeout(60):
+        first.extensions = ["SIZE 100"]
+        project.many(200)
+        project.servers(first.url(connections=1), dead)
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.pending) == (3, 200)
+    assert "the server takes 100 at most" in summary.stopped
+
+
 @pytest.mark.parametrize("reply", ["452 4.3.1 come back later", "503 5.5.1 no more of that"])
 async def test_a_server_that_is_through_with_a_session_is_met_on_a_new_one(
     project: MailProject, reply: str

@@ -63,6 +63,13 @@ def test_a_refusal_for_want_of_smtputf8_says_whose_address_it_is(
     assert caught.value.reach == reach
 
 
+def test_a_refusal_for_want_of_smtputf8_says_that_it_is_a_copy_s() -> None:
+    envelope = Envelope("from@x.example", ("a@x.example", "b@x.example", "ö@y.example"))
+
+    with pytest.raises(MessageRefusedLocally, match=r"^ö@y\.example, one of its cc or bcc, is"):
+        opening(envelope, size=10, extensions=offering())
+
+
 def test_smtputf8_is_not_asked_for_without_need() -> None:
     mail, *_ = opening(ENVELOPE, size=10, extensions=offering("SMTPUTF8", "8BITMIME"))
 
