@@ -220,6 +220,11 @@ def test_hosts_are_names_and_addresses(load: Load, host: str) -> None:
     assert server(load, f"host: '{host}'").host == host
 
 
+def test_an_ipv6_address_in_brackets_is_that_address(load: Load) -> None:
+    assert server(load, "host: '[::1]'").host == "::1"
+    assert server(load, "host: '${HOST}'", HOST="[::1]").host == "::1"
+
+
 def test_a_name_for_ehlo_that_is_none_is_told_when_it_is_read(load: Load) -> None:
     with pytest.raises(ConfigurationError, match="local_hostname: `a b` is no host name"):
         load("servers: [{host: h, local_hostname: 'a b'}]\n")

@@ -19,9 +19,11 @@ _HELLO_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[A-Za-z0-9.:-]+\]")
 
 
 def insist_on_host(text: str) -> str:
-    """A name or an address, IPv6 without brackets. Raises `ValueError` with a sentence."""
+    """A name or an address, without the brackets of IPv6. Raises `ValueError` with a sentence."""
     if _HOST.fullmatch(text) or _is_address(text):
         return text
+    if text.startswith("[") and text.endswith("]") and ":" in text and _is_address(text[1:-1]):
+        return text[1:-1]
     raise ValueError(
         f"`{text}` is no host: a name such as smtp.example.com, or an address, and nothing else"
         + (" (the port goes under `port`)" if ":" in text else "")

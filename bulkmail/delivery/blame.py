@@ -237,6 +237,8 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(blame=Blame.SERVER, codes=_4YZ, stages=_CONTENT, enhanced=("3.",)),
+    # "Bad sequence" behind a RCPT that was taken: it has lost the thread.
+    Rule(blame=Blame.SESSION, is_transient=True, codes=frozenset({503}), stages=_CONTENT),
     Rule(blame=Blame.MESSAGE, stages=_CONTENT),
 )
 

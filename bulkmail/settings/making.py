@@ -270,7 +270,7 @@ class _Maker:
         text = self._look_up.text(key, written)
         if text is not None:
             try:
-                insist(text)
+                return insist(text)
             except ValueError as error:
                 self._look_up.fault(key, str(error))
         return text

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 from bulkmail.errors import SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.commands import Command, Data, Mail, Rcpt
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.extensions import Extensions
+from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import opening
 from bulkmail.transport.transaction_replies import TransactionReplies
@@ -65,14 +67,17 @@ class Transaction:
         #: The reply by which the server lost the thread.
         self.lost_at: Exchange | None = None
 
-    def take(self, exchange: Exchange) -> bool:
+    def take(
+        self, exchange: Exchange, is_telling: Callable[[Reply], bool] = is_out_of_step
+    ) -> bool:
         """Put a reply in its place; whether it says, instead, that the server lost the thread.
 
-        It does where all was said in order, ahead of the replies, and all before it went well.
+        A refusal that `is_telling` does where all was said in order, ahead of the replies, and all
+        before it went well.
         """
         command, reply = exchange.command, exchange.reply
         is_good = reply.is_positive
-        if not is_good and is_out_of_step(reply) and self._was_in_order(command):
+        if not is_good and is_telling(reply) and self._was_in_order(command):
             self.lost_at = exchange
             return True
         self.replies.take(command, reply, is_good=is_good)

@@ -32,6 +32,9 @@ class Level(enum.IntEnum):
 
 #: 500 and 502 to a verb it knows, or 503: the server has lost the thread.
 _OUT_OF_STEP = frozenset({500, 502, 503})
+#: A command that is not understood, or its parameters; or, by itself, anything.
+_SYNTAX = frozenset({501, 504, 554})
+_BDAT = re.compile(r"\b(BDAT|CHUNKING)\b", re.IGNORECASE)
 _WORDS = re.compile(r"pipelin|synchroni[sz]|out of sequence", re.IGNORECASE)
 #: It said that it closes, and so what it took (RFC 5321, 3.8).
 _CLOSING = 421
@@ -121,3 +124,17 @@ def is_out_of_step(reply: Reply) -> bool:
         return False
     is_protocol = reply.enhanced is None or reply.enhanced.subject == _PROTOCOL
     return (reply.code in _OUT_OF_STEP and is_protocol) or bool(_WORDS.search(reply.text))
+
+
+def may_know_no_bdat(reply: Reply) -> bool:
+    """The same of a server's first BDAT: it may be the command that it refuses and yet offers.
+
+    DATA tells: what is the message's is refused there as well.
+    """
+    if is_out_of_step(reply):
+        return True
+    if not reply.is_permanent:
+        return False
+    if reply.enhanced is not None:
+        return reply.enhanced.subject == _PROTOCOL
+    return reply.code in _SYNTAX or bool(_BDAT.search(reply.text))

@@ -21,7 +21,7 @@ from bulkmail.transport.blocks import BLOCK_SIZE, Piece, with_files
 from bulkmail.transport.content import Parcel, post
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.transaction import Transaction
-from bulkmail.transport.trust import Level, Trust
+from bulkmail.transport.trust import Level, Trust, is_out_of_step, may_know_no_bdat
 
 # Members by these names: through their class, each look takes as long as a call.
 _WINDOW = Level.WINDOW
@@ -138,7 +138,8 @@ class Window:
             is_end = isinstance(exchange.command, Bdat)
             if is_end and reply.is_positive and not self._has_sent(transaction):
                 self._conversation.early(reply, Stage.END_OF_DATA)
-            if transaction.take(exchange):
+            is_first = is_end and not self._trust.is_proven(_WINDOW)
+            if transaction.take(exchange, may_know_no_bdat if is_first else is_out_of_step):
                 self._is_lost = True
                 transaction.replies.take(exchange.command, reply, is_good=reply.is_positive)
                 self._trust.broke(_WINDOW, self._lost(exchange))

@@ -7,7 +7,7 @@ import pytest
 from bulkmail.errors import ConnectionLost, ProtocolViolation, SessionError, StageTimeout
 from bulkmail.smtp.reply import ReplyParser
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport.trust import Level, Trust, is_out_of_step
+from bulkmail.transport.trust import Level, Trust, is_out_of_step, may_know_no_bdat
 
 LOST = ConnectionLost("lost", stage=Stage.MAIL)
 DOUBT = ConnectionLost("lost", stage=Stage.END_OF_DATA)
@@ -142,3 +142,27 @@ def test_by_which_refusals_a_server_says_that_it_lost_the_thread(
     (reply,) = ReplyParser().feed(line + b"\r\n")
 
     assert is_out_of_step(reply) is verdict
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        (b"500 what", True),
+        (b"501 syntax error", True),
+        (b"550 5.5.0 command rejected", True),
+        (b"554 5.5.1 no", True),
+        (b"554 transaction failed", True),
+        (b"550 BDAT is switched off", True),
+        (b"554 5.7.1 spam", False),
+        (b"550 we do not want that", False),
+        (b"552 5.3.4 too large", False),
+        (b"451 4.3.0 later", False),
+        (b"250 2.0.0 queued", False),
+    ],
+)
+def test_by_which_refusals_of_its_first_bdat_a_server_may_know_none(
+    line: bytes, verdict: bool
+) -> None:
+    (reply,) = ReplyParser().feed(line + b"\r\n")
+
+    assert may_know_no_bdat(reply) is verdict

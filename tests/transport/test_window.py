@@ -47,6 +47,11 @@ TWO = """
     C: two
 """
 THREE = TWO.replace("<c@", "<d@")
+REFUSED = """
+S: 250 2.1.0 ok
+S: 250 2.1.5 ok
+S: 554 transaction failed
+"""
 CONTENT_ONE = b"Subject: hi\r\n\r\n.dot one\r\n.\r\n"
 CONTENT = b"Subject: hi\r\n\r\ntwo\r\n"
 OK = """
@@ -255,6 +260,34 @@ async def test_a_server_that_loses_the_thread_is_heard_to_the_end_and_not_truste
     assert session.window == 0
     assert not session.is_reusable
     assert script.is_aborted
+
+
+async def test_a_server_that_refuses_its_first_bdat_may_know_none_and_gets_data_from_then_on(
+    script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
+) -> None:
+    script.plays(CHUNKING_GREETING)
+    trust = Trust()
+    session = await open_session(trust=trust)
+    script.plays(ONE + TWO + 2 * REFUSED)
+
+    for mail in mails[:2]:
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(2)]
+
+    assert outcomes == [Stage.MAIL, Stage.MAIL], "nothing is held against the messages"
+    assert trust.level is Level.GLUE
+
+
+async def test_a_server_that_took_bdat_before_refuses_the_message_by_it(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust
+) -> None:
+    session = await windowed()
+    script.plays(ONE + REFUSED)
+
+    await session.post(mails[0])
+
+    assert await outcome(session) == "end of data: 554 transaction failed"
+    assert trust.level is Level.WINDOW
 
 
 async def test_a_reply_nobody_asked_for_ends_the_window(
