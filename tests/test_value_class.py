@@ -57,6 +57,18 @@ def test_values_have_room_for_their_fields_alone() -> None:
         Stamp("no").colour = "blue"  # type: ignore[attr-defined]  # what is tested
 
 
+def test_values_are_made_of_what_their_fields_say() -> None:
+    first, second = Stamp("no"), Stamp(country="no", hidden="x")
+
+    assert (first.cents, first.seen, second.hidden) == (95, [], "x")
+    assert first.seen is not second.seen
+    assert Rare("se", 5, year=1855).year == 1855
+    with pytest.raises(TypeError, match=r"Rare\.__init__\(\) missing .*'year'"):
+        Rare("se")  # type: ignore[call-arg]  # what is tested
+    with pytest.raises(TypeError, match=r"takes from 2 to 5 .* 6 were given"):
+        Stamp("no", 1, [], "", "more")  # type: ignore[call-arg]  # what is tested
+
+
 def test_values_go_to_another_process() -> None:
     rare = Rare(country="se", year=1855, seen=["a"])
 

@@ -21,6 +21,8 @@ from bulkmail.message.templates.plain import PlainTemplate
 from bulkmail.message.templates.undefined import MissingVariable, Use
 from bulkmail.value_class import value_class
 
+#: Compiles a template.
+Late = Callable[[], jinja2.Template]
 #: Makes a fault at a line of what a jinja2 file name stands for: a file, or a campaign's key.
 Place = Callable[[str, int, str], Fault | None]
 
@@ -40,37 +42,44 @@ class Origin:
 class Renderer:
     """One template. `render` gives its text for a row."""
 
-    __slots__ = ("_origin", "_plain", "constant", "filename", "template")
+    __slots__ = ("_origin", "_plain", "_template", "constant", "filename")
 
     def __init__(
         self,
-        template: jinja2.Template | None,
+        template: jinja2.Template | Late | None,
         origin: Origin,
         *,
         filename: str,
         constant: str | None = None,
         plain: PlainTemplate | None = None,
     ) -> None:
-        self.template = template
+        self._template = _flat(template) if isinstance(template, jinja2.Template) else template
         self._plain = plain
-        if template is not None:
-            # One mapping, where jinja2 has a chain of them: it is gone through for each row.
-            template.globals = dict(template.globals)
         self._origin = origin
         #: As jinja2 knows it; faults without a line of their own are put there.
         self.filename = filename
         #: Its text where there is nothing to fill in.
         self.constant = constant
 
+    @property
+    def template(self) -> jinja2.Template | None:
+        """The compiled template; None where it has faults, or nothing is to be filled in."""
+        template = self._template
+        if template is None or isinstance(template, jinja2.Template):
+            return template
+        compiled = self._template = _flat(template())
+        return compiled
+
     def render(self, row: Row) -> str | None:
         """The text for `row`; None when it cannot be made, and `row` holds the faults."""
-        if self.constant is not None or self.template is None:
+        if self.constant is not None or self._template is None:
             return self.constant
         try:
             plain = self._plain
             text = None if plain is None else plain.text(row.values_of(plain.names))
             if text is None:
-                text = self._text(self.template, row)
+                template = self.template
+                text = "" if template is None else self._text(template, row)
         except Exception as error:  # noqa: BLE001  # a template's code may raise anything; it becomes the row's fault
             row.add(*self._faults(error, row))
             return None
@@ -171,6 +180,12 @@ class Renderer:
         shown = f"{{{{ {name} }}}}" if owner is missing else f'recipient["{name}"]'
         hint = f". Did you mean {_reference(near)}?" if near else ""
         return f"`{shown}` is not a column of {self._origin.list_name}{hint}"
+
+
+def _flat(template: jinja2.Template) -> jinja2.Template:
+    """The same with one mapping, where jinja2 has a chain of them: it is gone through a row."""
+    template.globals = dict(template.globals)
+    return template
 
 
 def _reference(column: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from bulkmail.message.templates.files import TEMPLATE_SUFFIXES, TemplateFiles
 from bulkmail.message.templates.filters import filters, missing_extra
 from bulkmail.message.templates.language import Localised, language_column
 from bulkmail.message.templates.plain import PlainTemplate
-from bulkmail.message.templates.rendering import Origin, Renderer
+from bulkmail.message.templates.rendering import Late, Origin, Renderer
 from bulkmail.message.templates.undefined import Missing, Use, noting
 
 
@@ -64,7 +65,8 @@ class Templates:
         }
         #: Whether each template, as that kind, is without a fault, as far as is known.
         self._checked: dict[tuple[Kind, str], bool] = {}
-        self._plain: dict[tuple[Kind, str], PlainTemplate | None] = {}
+        #: The plain ones, each with what compiles it: that is no fault, and most need not be.
+        self._plain: dict[tuple[Kind, str], tuple[PlainTemplate, Late]] = {}
         self._origin = Origin(self._place, self._uses_in, list_name)
 
     def file(self, name: str, loc: Loc, *, kind: Kind) -> Renderer:
@@ -75,9 +77,10 @@ class Templates:
             return self._broken(loc)
         if not self._check(name, kind=kind):
             return self._broken(loc)
+        if (found := self._plain.get((kind, name))) is not None:
+            return Renderer(found[1], self._origin, filename=str(path), plain=found[0])
         template = self._environments[kind].get_template(name)
-        plain = self._plain.get((kind, name))
-        return Renderer(template, self._origin, filename=str(path), plain=plain)
+        return Renderer(template, self._origin, filename=str(path))
 
     def localised(self, name: str, loc: Loc, *, kind: Kind) -> Localised:
         """The same with its variants by language, all compiled."""
@@ -99,13 +102,15 @@ class Templates:
         environment = self._environments[Kind.TEXT]
         try:
             tree = environment.parse(source, None, filename)
-            plain = PlainTemplate.of(tree)
+            if (plain := PlainTemplate.of(tree)) is not None:
+                late = partial(_compiled, environment, tree, None, filename)
+                return Renderer(late, self._origin, filename=filename, plain=plain)
             self._check_references(tree, filename)
-            template = _from_string(environment, source, filename)
+            template = _compiled(environment, tree, None, filename)
         except _UNCOMPILABLE as error:
             self._note(error, filename)
             return self._broken(loc)
-        return Renderer(template, self._origin, filename=filename, plain=plain)
+        return Renderer(template, self._origin, filename=filename)
 
     def sources(self) -> list[tuple[Path, str]]:
         """Every template that a message can come from, with its source."""
@@ -137,7 +142,10 @@ class Templates:
             tree = environment.parse(source, name, filename)
             if kind is not Kind.MARKDOWN:
                 is_html = kind is Kind.HTML or _is_html_name(name)
-                self._plain[kind, name] = PlainTemplate.of(tree, is_html=is_html)
+                if (plain := PlainTemplate.of(tree, is_html=is_html)) is not None:
+                    late = partial(_compiled, environment, tree, name, filename)
+                    self._plain[kind, name] = plain, late
+                    return True
             is_whole = self._check_references(tree, filename, kind=kind)
             environment.get_template(name)
         except _UNCOMPILABLE as error:
@@ -155,6 +163,9 @@ class Templates:
             found = [name for name in names or () if self.files.locate(name)]
             for name in found:
                 is_whole &= self._check(name, kind=kind)
+                if (kind, name) in self._plain:
+                    # Whoever refers to it has jinja2 load it.
+                    self._environments[kind].get_template(name)
             if names and not found and not getattr(node, "ignore_missing", False):
                 fault = self._place(filename, node.lineno, self.files.problem(names[0]))
                 self.faults += [fault] if fault else []
@@ -203,7 +214,7 @@ class Templates:
         )
         if template.name is None:
             source = self._inline[renderer.filename][1]
-            again = _from_string(environment, source, renderer.filename)
+            again = _compiled(environment, environment.parse(source), None, renderer.filename)
         else:
             again = environment.get_template(template.name)
         self._uses.clear()
@@ -227,8 +238,10 @@ def _environment(files: TemplateFiles, kind: Kind, language_column: str) -> jinj
     return environment
 
 
-def _from_string(environment: jinja2.Environment, source: str, filename: str) -> jinja2.Template:
-    code = environment.compile(source, None, filename)
+def _compiled(
+    environment: jinja2.Environment, tree: nodes.Template, name: str | None, filename: str
+) -> jinja2.Template:
+    code = environment.compile(tree, name, filename)
     return environment.template_class.from_code(
         environment, code, environment.make_globals(None), None
     )
