@@ -12,7 +12,6 @@ from bulkmail.message.extra import MissingExtra
 from bulkmail.message.files.shown_images import ShownImages, may_show_images
 from bulkmail.message.frame import Part
 from bulkmail.message.markup import Convert, css_inlined, markdown
-from bulkmail.message.plain_text import plain_text
 from bulkmail.message.row import Row
 from bulkmail.message.templates.language import Localised
 from bulkmail.message.templates.rendering import Renderer
@@ -69,6 +68,8 @@ class Bodies:
         if self._text is not None:
             _add_part(parts, _PLAIN, self._text.for_row(row).octets(row))
         elif page is not None:
+            from bulkmail.message.plain_text import plain_text  # noqa: PLC0415  # an HTML parser
+
             _add_part(parts, _PLAIN, from_html.encoded(plain_text(page[0].decode()), row))
         if page is not None:
             if may_show_images(page[0]):

@@ -19,7 +19,6 @@ from contextlib import suppress
 
 from bulkmail.errors import AuthenticationFailed, DialogueMisuse
 from bulkmail.secret import Secret
-from bulkmail.smtp.scram import scram_sha_256
 
 #: What a mechanism is: its first value is the initial response (None: it has none and waits for
 #: the server's first challenge), each later one answers the challenge that was sent in.
@@ -46,6 +45,8 @@ def begin(
     may take up to about a second of CPU (see `scram.MAX_ITERATIONS`).
     """
     if name == "SCRAM-SHA-256":
+        from bulkmail.smtp.scram import scram_sha_256  # noqa: PLC0415  # a table of characters
+
         return scram_sha_256(username, password, nonce)
     if name == "LOGIN":
         return _login(username, password, initial_username=initial_username)

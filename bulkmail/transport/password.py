@@ -10,8 +10,6 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-import aiofiles
-
 from bulkmail.errors import AuthenticationFailed
 from bulkmail.secret import Secret
 from bulkmail.settings import PasswordSource, ServerSettings
@@ -60,6 +58,8 @@ class Password:
         raise self._failed("a user name is set, but no password (settings: server.password)")
 
     async def _file(self, path: Path) -> bytes:
+        import aiofiles  # noqa: PLC0415  # for a password in a file
+
         try:
             async with aiofiles.open(path, "rb") as file:
                 return bytes(await file.read(MAX_OUTPUT_BYTES))

@@ -17,8 +17,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-import aiofiles
-
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.smtp.commands import Command
 from bulkmail.smtp.reply import Reply
@@ -104,6 +102,8 @@ async def transcript_file(path: Path) -> AsyncIterator[Transcript]:
     Raises `ConfigurationError` where it cannot be opened. Where it cannot be written later, the
     sessions go on and `Transcript.fault` says why. All lines are in the file at the end.
     """
+    import aiofiles  # noqa: PLC0415  # who keeps no transcript does without
+
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     transcript = Transcript(lines.put_nowait)
     try:

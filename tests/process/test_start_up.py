@@ -25,6 +25,7 @@ SLOW = frozenset(
         *("bulkmail.message.files.must_contain", "bulkmail.message.pdf.letter"),
         *("bulkmail.campaign.recipients.fetch", "bulkmail.message.invitation"),
         *("bulkmail.cli.report", "bulkmail.transport.probe", "bulkmail.transport.client"),
+        *("aiofiles", "html", "bulkmail.message.plain_text", "bulkmail.smtp.scram"),
     }
 )
 #: All that the version needs of ours.

@@ -12,8 +12,6 @@ from collections import OrderedDict
 from dataclasses import field
 from pathlib import Path
 
-from aiofiles.os import wrap
-
 from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.message.transfer_encoding import Encoded, base64_lines, is_plain_content, plain
 from bulkmail.value_class import value_class
@@ -65,7 +63,7 @@ class FileReader:
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return kept
-        encoded: FileBody = _loaded(path, kind) if at_once else await _read(path, kind)
+        encoded: FileBody = _loaded(path, kind) if at_once else await _loaded_aside(path, kind)
         self._keep(key, encoded)
         return encoded
 
@@ -108,7 +106,12 @@ def _content(path: str) -> bytes:
     return b"".join(pieces)
 
 
-_read = wrap(_loaded)
+async def _loaded_aside(path: Path, kind: str) -> FileBody:
+    # Most letters have no file.
+    from aiofiles.os import wrap  # noqa: PLC0415
+
+    body: FileBody = await wrap(_loaded)(path, kind)
+    return body
 
 
 def _encoded(content: bytes, kind: str) -> FileBody:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import html as html_entities
 import os
 import re
 from functools import cached_property, lru_cache
@@ -149,7 +148,9 @@ def may_show_images(html: bytes) -> bool:
 
 def _source(match: re.Match[str]) -> str:
     text = next(value for value in match.groups()[1:] if value is not None)
-    return html_entities.unescape(text).strip()
+    import html  # noqa: PLC0415  # a table of all entities, for letters with images
+
+    return html.unescape(text).strip()
 
 
 def _name(source: str) -> str:
