@@ -43,6 +43,6 @@ def normalised(content: bytes) -> bytes:
 
     Content that is so already is returned as the same object.
     """
-    if not content.count(_CRLF) == content.count(b"\n") == content.count(b"\r"):
+    if 2 * content.count(_CRLF) != len(content) - len(content.translate(None, _CRLF)):
         content = content.replace(_CRLF, b"\n").replace(b"\r", b"\n").replace(b"\n", _CRLF)
     return content if content.endswith(_CRLF) else content + _CRLF

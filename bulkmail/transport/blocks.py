@@ -19,6 +19,8 @@ Piece: TypeAlias = bytes | SharedFile
 
 def with_files(chunks: Iterable[bytes], files: Sequence[Enclosure]) -> Iterable[Piece]:
     """`chunks`, in which large files that many messages carry are for the system to send."""
+    if not files:
+        return chunks
     shared = {
         id(file.body): file.shared
         for file in files

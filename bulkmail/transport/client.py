@@ -246,9 +246,7 @@ def _security(word: str) -> Security:
 
 
 def _envelope(sender: str, recipients: str | Iterable[str]) -> Envelope:
-    if isinstance(recipients, str):
-        recipients = [recipients]
-    paths = tuple(map(_path, recipients))
+    paths = (_path(recipients),) if isinstance(recipients, str) else tuple(map(_path, recipients))
     if not paths:
         raise MessageRefusedLocally("the message has no recipient")
     return Envelope(_path(sender) if sender else "", paths)

@@ -35,6 +35,8 @@ from bulkmail.transport.trouble import is_passing, reason_of, tls_reason_of
 HIGH_WATER = 524_288
 #: Octets from which on what is written does not wait for what other connections have to send.
 _MUCH = 16_384
+#: Octets up to which pieces are joined, rather than each looked at on its way to the system.
+_LITTLE = 65_536
 #: Seconds to take leave of a connection in order; then it is cut.
 CLOSE_TIMEOUT = 1.0
 
@@ -223,10 +225,12 @@ class SmtpStream:
         if not self._held or self._sending is not None or self._writer.is_closing():
             # What is held when a connection is lost stays unsent.
             return
-        chunks, self._held, self._held_size = self._held, [], 0
+        chunks, size, self._held, self._held_size = self._held, self._held_size, [], 0
         if len(chunks) == 1:
             # Of a large attachment most writes are one piece: joined, it would be copied.
             self._writer.write(chunks[0])
+        elif size <= _LITTLE:
+            self._writer.write(b"".join(chunks))
         else:
             self._writer.writelines(chunks)
 
