@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import TypeAlias
 
 from bulkmail.clock import Clock
 from bulkmail.errors import (
     AuthenticationFailed,
+    ConnectionLost,
     PlaintextInjected,
     ServerRefused,
     SessionError,
@@ -36,6 +38,8 @@ from bulkmail.transport.timeouts import stage_timeout
 from bulkmail.transport.tls import TlsFacts, context_for, facts_of
 from bulkmail.transport.transcript import Scribe, Transcript
 
+#: Where TLS begins with the first byte (RFC 8314, 7.3).
+TLS_PORT = 465
 #: Connects: host, port, deadline in the loop's time.
 Connect: TypeAlias = Callable[[str, int, float], Awaitable[Stream]]
 
@@ -115,7 +119,7 @@ class Opening:
         try:
             if context is not None:
                 self._refuse_plaintext(stream)
-                await stream.start_tls(context, loop.time() + self._timeout_of(Stage.TLS))
+                await self._start_implicit(stream, context)
         except BaseException as error:
             stream.abort()
             if scribe is not None and isinstance(error, SessionError):
@@ -125,6 +129,14 @@ class Opening:
         if is_tls:
             self._note_tls(conversation)
         return conversation
+
+    async def _start_implicit(self, stream: Stream, context: SSLContext) -> None:
+        deadline = asyncio.get_running_loop().time() + self._timeout_of(Stage.TLS)
+        try:
+            await stream.start_tls(context, deadline)
+        except StageTimeout as silence:
+            message = f"{silence}; is it a port for `security: starttls`?"
+            raise StageTimeout(message, host=self._host, stage=Stage.TLS) from silence
 
     def _refuse_plaintext(self, stream: Stream) -> None:
         """A greeting before the handshake: what is there is kept, and would count as TLS's."""
@@ -153,6 +165,12 @@ class Opening:
                 raise
             message = f"{silence}: a port that speaks TLS from the start wants `security: tls`"
             raise StageTimeout(message, host=self._host, stage=Stage.GREETING) from silence
+        except ConnectionLost as loss:
+            is_tls = self._settings.security is Security.TLS
+            if is_tls or self._settings.port != TLS_PORT or loss.code is not None:
+                raise
+            message = f"{loss}: port {TLS_PORT} speaks TLS from the start and wants `security: tls`"
+            raise ConnectionLost(message, host=self._host, stage=Stage.GREETING) from loss
 
     async def _introduce(self, conversation: Conversation) -> None:
         """EHLO; where it is not known, HELO, unless an extension is needed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -12,6 +13,9 @@ def reason_of(error: Exception) -> str:
     is_system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror)
     if is_system and isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
+    if isinstance(error, ConnectionResetError) and not error.args:
+        # asyncio's own, of a handshake that was cut off.
+        return os.strerror(errno.ECONNRESET)
     text = error.strerror if isinstance(error, OSError) else None
     return text or str(error) or type(error).__name__
 

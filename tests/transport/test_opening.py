@@ -296,6 +296,33 @@ async def test_silence_at_a_plain_port_says_what_it_may_be(
         await open_session(security=Security.STARTTLS)
 
 
+async def test_a_handshake_that_is_not_answered_says_what_it_may_be(
+    script: ScriptedStream, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hears_nothing(context: object, deadline: float) -> None:
+        del context, deadline
+        raise StageTimeout("mx.example:587 gave no answer in time (tls)", stage="tls")
+
+    monkeypatch.setattr(script, "start_tls", hears_nothing)
+
+    with pytest.raises(StageTimeout, match=r"\(tls\); is it a port for `security: starttls`\?"):
+        await open_session(security=Security.TLS)
+
+
+@pytest.mark.parametrize(
+    ("port", "is_said"), [(465, True), (587, False)], ids=["tls's port", "another"]
+)
+async def test_who_hangs_up_on_a_port_of_tls_wants_tls(
+    script: ScriptedStream, open_session: OpenSession, port: int, *, is_said: bool
+) -> None:
+    script.plays("S: (close)")
+
+    with pytest.raises(ConnectionLost, match=f"mx.example:{port}: the server closed") as caught:
+        await open_session(security=Security.STARTTLS, port=port)
+
+    assert ("wants `security: tls`" in str(caught.value)) is is_said
+
+
 async def test_silence_behind_tls_is_not_for_want_of_tls(
     script: ScriptedStream, open_session: OpenSession
 ) -> None:
