@@ -96,7 +96,7 @@ _LOAD = (
     r"unusual (rate|volume)|unexpected volume|temporarily deferred",
     rf"{_ALLOWANCE} ?(quota|limits?|threshold) ?{_PASSED}|rate ?{_PASSED}",
     r"exceeded (the |your |its )?(\w+ )?(rate|sending|hourly|daily|messaging|message|submission)",
-    r"exceeded the max emails",
+    r"exceeded the max emails|quota exceeded for (the )?sender",
     r"(quota|limit)s? (for|of) (outgoing|sending|messages)|limits for how many messages",
     r"daily (\w+ ){0,3}(sending )?(quota|limit)",
     r"server (is )?(too )?busy|resources temporarily unavailable|(system )?load",
@@ -212,6 +212,14 @@ RULES: tuple[Rule, ...] = (
             r"client host .{0,80}(blocked|rejected|denied|listed)",
             r"blocked using|blacklist|blocklist|spamhaus|poor reputation",
         ),
+    ),
+    # Postfix says the same of an address that it does not serve, and to all who have not logged in:
+    # so many in a row end its use (`stop_after`) before the list is burnt.
+    Rule(
+        blame=Blame.MESSAGE,
+        stages=_RCPT,
+        enhanced=("7.1",),
+        words=_words(r"recipient address rejected: access denied"),
     ),
     Rule(blame=Blame.RECIPIENT, stages=_RCPT),
     # DATA and the end of data: what is about the account, or the recipient, and not the message.

@@ -147,6 +147,23 @@ async def test_a_server_that_breaks_half_way_hands_over_to_the_next(project: Mai
     assert len(first.accepted) <= 10
 
 
+async def test_a_server_that_denies_every_recipient_access_does_not_get_the_whole_list(
+    project: MailProject,
+) -> None:
+    denied = "554 5.7.1 <x@example.com>: Recipient address rejected: Access denied"
+    async with scripted(on("rcpt", denied)) as server:
+        project.many(60)
+        project.servers(server.url(connections=1))
+        project.save(stop_after=10)
+
+        summary = await project.send()
+
+    assert (summary.exit_code, summary.sent) == (3, 0)
+    # Ten in a row, and who was on the way by then.
+    assert summary.failed <= 12
+    assert "Access denied" in summary.stopped
+
+
 async def test_no_server_at_all_is_exit_3_with_each_ones_reason(
     project: MailProject, closed_port: int
 ) -> None:
