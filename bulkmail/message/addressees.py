@@ -82,7 +82,7 @@ class AddressBook:
         With `only_to` nobody but that address: in the envelope, in To, and no copies.
         """
         sender = self._sender or self._from_of(row)
-        reply_to = [] if self._reply_to is None else self._several(self._reply_to, row)
+        reply_to = () if self._reply_to is None else tuple(self._several(self._reply_to, row))
         if self._return_path is not None:
             reverse_path = self._reverse_path(self._return_path, row)
         else:
@@ -97,8 +97,9 @@ class AddressBook:
         if sender is None or reverse_path is None or own is None or to is None:
             return None
         if not cc and not bcc:
-            alone = Envelope(reverse_path, (own.wire,))
-            found = Addressees(sender, tuple(reply_to), to, (), alone)
+            # As the classes do it, each behind a call in Python.
+            alone = tuple.__new__(Envelope, (reverse_path, (own.wire,)))
+            found = tuple.__new__(Addressees, (sender, reply_to, to, (), alone, ()))
             # What nearly all are, and as quickly seen.
             if reply_to or not (sender.address.wire.isascii() and to.address.wire.isascii()):
                 self._refuse_unicode(found, row)
@@ -108,7 +109,7 @@ class AddressBook:
         paths = [own, *(box.address for box in copied if box not in left_out)]
         found = Addressees(
             sender=sender,
-            reply_to=tuple(reply_to),
+            reply_to=reply_to,
             to=to,
             cc=tuple(box for box in cc if box not in left_out),
             envelope=Envelope(reverse_path, _each_once(paths)),
@@ -154,7 +155,7 @@ class AddressBook:
         if not name.isprintable() and (problem := row.unsafe(name)):
             row.add(self._campaign.fault(("to",), f"{problem}, in what becomes the To header"))
             return None
-        return Mailbox(name.strip(" "), own)
+        return tuple.__new__(Mailbox, (name.strip(" "), own))
 
     def _reverse_path(self, return_path: Renderer, row: Row) -> str | None:
         text = return_path.line(row)

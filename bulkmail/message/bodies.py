@@ -18,10 +18,10 @@ from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Kind, Templates
 from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_octets
 
-#: The fields of a text by how it is encoded.
+#: The fields of a text by how it is encoded, with the blank line behind them.
 _PLAIN, _HTML = (
     {
-        encoding: b'Content-Type: text/%s; charset="utf-8"\r\n%s' % (subtype, field)
+        encoding: b'Content-Type: text/%s; charset="utf-8"\r\n%s\r\n' % (subtype, field)
         for encoding, field in ENCODING_FIELDS.items()
     }
     for subtype in (b"plain", b"html")
@@ -102,5 +102,6 @@ def _style_sheet(css: str, templates: Templates) -> str | None:
 def _add_part(parts: list[Part], fields: dict[str, bytes], text: tuple[bytes, int] | None) -> None:
     """Encode a text, if there is one."""
     if text is not None:
-        body = encode_octets(*text)
-        parts.append(Part(fields[body.encoding], body))
+        octets, excess = text
+        body = encode_octets(octets, excess)
+        parts.append((fields[body.encoding], body, None))

@@ -52,6 +52,7 @@ class Composer:
         """
         #: What messages are made of.
         self.campaign = campaign
+        self._name = campaign.name
         #: Asked of each cc and bcc.
         self.is_suppressed = is_suppressed
         keyring = keyring or Keyring()
@@ -101,13 +102,13 @@ class Composer:
         is_alone: bool = False,
         is_signed: bool = False,
     ) -> MailObject:
-        sent_at = instant.astimezone(self._zone)
         way_out = self._unsubscribe.way_out(delivery.message_id)
-        row = Row(delivery, self.campaign.name, sent_at, way_out.variables, is_alone=is_alone)
+        row = Row(delivery, self._name, instant, self._zone, way_out.variables)
+        row.is_alone = is_alone
         if reason := self._skip.reason(row):
             raise RowSkipped(reason, row=delivery.row, address=delivery.address)
         addressees = self._addresses.addressees(row, only_to)
-        header = self._heading.encode(row, addressees, sent_at)
+        header = self._heading.encode(row, addressees)
         header += way_out.header
         frame, parts = await self._contents.of(row)
         row.raise_faults()
@@ -116,15 +117,17 @@ class Composer:
         chunks, has_dot_line, files = frame.content(header, parts, delivery.message_id)
         if is_signed:
             chunks = self._signer.signed(chunks, instant, files)
+        # By their places: names would make a dictionary of them first.
         return MailObject(
-            envelope=addressees.envelope,
-            chunks=chunks,
-            message_id=delivery.message_id,
-            has_dot_line=has_dot_line,
-            left_out=addressees.left_out,
-            row=delivery.row,
-            address=delivery.address,
-            files=files,
+            addressees.envelope,
+            chunks,
+            delivery.message_id,
+            has_dot_line,
+            addressees.left_out,
+            (),
+            delivery.row,
+            delivery.address,
+            files,
         )
 
     def fingerprint(self) -> str:
@@ -162,7 +165,6 @@ class Composer:
 
         An expression that fails is told by `compose`.
         """
-        sent_at = instant.astimezone(self._zone)
         way_out = self._unsubscribe.way_out(delivery.message_id)
-        row = Row(delivery, self.campaign.name, sent_at, way_out.variables)
+        row = Row(delivery, self._name, instant, self._zone, way_out.variables)
         return self._skip.reason(row)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.transfer_encoding import BOUNDARY_MARK, Encoded
@@ -19,14 +18,10 @@ _SLOT = b"\0"
 _ID = b"\1"
 
 
-class Part(NamedTuple):
-    """One entity of a message."""
-
-    #: Its fields, each with its CRLF, without the blank line.
-    header: bytes
-    body: Encoded
-    #: The file it is; its body then stays a chunk of its own, in every message that has it.
-    file: Enclosure | None = None
+#: One entity of a message: its fields, each with its CRLF, and the blank line behind them; its
+#: body; the file it is, if any: its body then stays a chunk of its own, in every message that has
+#: it. A plain tuple: a class's own would take longer to make than to join.
+Part = tuple[bytes, Encoded, Enclosure | None]
 
 
 class Frame:
@@ -53,23 +48,21 @@ class Frame:
         their own, the very same object each time; what lies between them is joined.
         """
         key = hashlib.sha256(identity.encode()).hexdigest()[:24].encode("ascii")
-        glue = self._glue.replace(_ID, key).split(_SLOT)
+        glue = iter(self._glue.replace(_ID, key).split(_SLOT))
         # A header's name may begin with a dot (RFC 5322, 3.6.8), which nobody expects of one.
         has_dot_line = b"\n." in header
         chunks: list[bytes] = []
         files: list[Enclosure] = []
         small = [header]
-        for before, (fields, body, file) in zip(glue, parts, strict=False):
-            if body.has_dot_line:
-                has_dot_line = True
-            if file is None:
-                small += (before, fields, b"\r\n", body.content)
-            else:
-                small += (before, fields, b"\r\n")
-                chunks += (b"".join(small), body.content)
+        for fields, (_, content, begins_with_dot), file in parts:
+            has_dot_line |= begins_with_dot
+            small += (next(glue), fields, content)
+            if file is not None:
+                small.pop()
+                chunks += (b"".join(small), content)
                 files.append(file)
                 small = []
-        small.append(glue[-1])
+        small += glue
         chunks.append(b"".join(small))
         return tuple(chunks), has_dot_line, tuple(files)
 

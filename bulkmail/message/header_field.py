@@ -112,19 +112,12 @@ def _one_line(name: str, runs: Iterable[tuple[str, bool]]) -> str | None:
     return line if len(line) <= LINE else None
 
 
-def _one_word(text: str, room: int, behind: int = 0) -> str | None:
-    """`text` as one encoded word that leaves `behind` octets on the line; None where it cannot."""
-    if "  " in text:
-        return None
-    words = encoded_words(text, room)
-    return words[0] if len(words) == 1 and len(words[0]) + behind <= room else None
-
-
 def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
     """Plain words one by one, and runs of words to encode, in order."""
     runs: list[tuple[str, bool]] = []
+    is_usual = len(value) <= longest and "=?" not in value
     for word in value.split(" "):
-        is_plain = word.isascii() and "=?" not in word and len(word) <= longest
+        is_plain = word.isascii() and (is_usual or ("=?" not in word and len(word) <= longest))
         if not is_plain and runs and not runs[-1][1]:
             runs[-1] = (f"{runs[-1][0]} {word}", False)
         else:
@@ -135,8 +128,19 @@ def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
 def mailbox_field(name: str, mailboxes: Iterable[Mailbox]) -> bytes:
     """A field of addresses (RFC 5322, 3.4), comma between them."""
     listed = tuple(mailboxes)
-    if len(listed) == 1 and (line := _short_mailbox(listed[0], LINE - len(name) - 2)):
+    if len(listed) == 1:
+        return one_mailbox_field(name, listed[0])
+    return _folded_mailboxes(name, listed)
+
+
+def one_mailbox_field(name: str, mailbox: Mailbox) -> bytes:
+    """The same of one address."""
+    if line := _short_mailbox(mailbox, LINE - len(name) - 2):
         return f"{name}: {line}\r\n".encode()
+    return _folded_mailboxes(name, (mailbox,))
+
+
+def _folded_mailboxes(name: str, listed: tuple[Mailbox, ...]) -> bytes:
     field = FoldedField(name)
     for position, mailbox in enumerate(listed, 1):
         comma = "," if position < len(listed) else ""
@@ -157,10 +161,11 @@ def _short_mailbox(mailbox: Mailbox, room: int) -> str | None:
         if len(phrase) > _MAX_QUOTED or "=?" in phrase or _ATOMS.fullmatch(phrase) is None:
             return None
         line = f"{phrase} <{address}>"
-    elif word := _one_word(phrase, room, len(address) + 3):
-        return f"{word} <{address}>"
     else:
-        return None
+        words = encoded_words(phrase, room)
+        if len(words) > 1 or "  " in phrase:
+            return None
+        line = f"{words[0]} <{address}>"
     return line if len(line) <= room else None
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from bulkmail.address import Mailbox, parse_mailbox, printable, split_mailboxes
 from bulkmail.campaign.load import Campaign
 from bulkmail.message.addressees import Addressees
-from bulkmail.message.header_field import date_field, mailbox_field, text_field
+from bulkmail.message.header_field import (
+    date_field,
+    mailbox_field,
+    one_mailbox_field,
+    text_field,
+)
 from bulkmail.message.row import Row
 from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Templates
@@ -18,6 +23,7 @@ _OF_ADDRESSES = frozenset(
 )
 #: Free headers that hold text for a person (RFC 5322, 3.6.5): a long word may be encoded.
 _OF_TEXT = frozenset({"comments", "keywords", "organization"})
+_NOTHING, _SECOND = timedelta(), timedelta(seconds=1)
 
 
 class Heading:
@@ -31,16 +37,16 @@ class Heading:
             for name, text in model.headers.items()
         ]
         # What rarely changes from one row to the next.
-        self._from = _Repeated("From")
+        self._sender: Mailbox | None = None
+        self._from = b""
         self._cc = _Repeated("Cc")
         self._reply_to = _Repeated("Reply-To")
         self._date = _Date()
 
-    def encode(self, row: Row, addressees: Addressees | None, sent_at: datetime) -> bytes:
+    def encode(self, row: Row, addressees: Addressees | None) -> bytes:
         """The section without Content-Type and without its blank line.
 
-        `sent_at` is aware, in the zone that Date shows. What has a fault is noted in `row` and
-        missing here.
+        What has a fault is noted in `row` and missing here.
         """
         texts = b""
         for free in self._texts:
@@ -48,10 +54,12 @@ class Heading:
         if addressees is None:
             return b""
         sender, reply_to, to, cc, _, _ = addressees
+        if sender is not self._sender:
+            self._sender, self._from = sender, one_mailbox_field("From", sender)
         return b"%b%b%b%b%bMessage-ID: %b\r\n%bMIME-Version: 1.0\r\n" % (
-            self._date.field(sent_at),
-            self._from.field((sender,)),
-            mailbox_field("To", (to,)),
+            self._date.field(row.instant, row.zone),
+            self._from,
+            one_mailbox_field("To", to),
             self._cc.field(cc) if cc else b"",
             self._reply_to.field(reply_to) if reply_to else b"",
             row.delivery.message_id.encode("ascii"),
@@ -79,16 +87,15 @@ class _Date:
     """The Date field: many messages are made in a second. The zone is that of the campaign."""
 
     def __init__(self) -> None:
-        #: Since the epoch; None before the first.
-        self._second: float | None = None
+        #: When the second begins that it is of; every moment is before the first one's.
+        self._second = datetime.max.replace(tzinfo=UTC)
         self._field = b""
 
-    def field(self, sent_at: datetime) -> bytes:
+    def field(self, instant: datetime, zone: tzinfo | None) -> bytes:
         """The field of an aware moment."""
-        second = sent_at.timestamp() // 1
-        if second != self._second:
-            self._field = date_field("Date", sent_at)
-            self._second = second
+        if not _NOTHING <= instant - self._second < _SECOND:
+            self._field = date_field("Date", instant.astimezone(zone))
+            self._second = instant.replace(microsecond=0)
         return self._field
 
 

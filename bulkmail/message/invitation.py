@@ -62,7 +62,7 @@ class Invitation:
         shown = encode_text(text)
         name = filename or "invite.ics"
         file = file_part(name, "application/ics", FileBody.of(text.encode()))
-        return Part(_FIELD + ENCODING_FIELDS[shown.encoding], shown), file
+        return (_FIELD + ENCODING_FIELDS[shown.encoding] + b"\r\n", shown, None), file
 
     def _event(self, row: Row) -> Event | None:
         start = self._moment(self._start, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from types import MappingProxyType
 from typing import Any
 
@@ -27,22 +27,34 @@ _CHANGEABLE = {list, dict}
 class Row:
     """A row's variables, and its faults as they are found."""
 
-    __slots__ = ("_campaign", "_faults", "_now", "_own", "_variables", "delivery", "is_alone")
+    __slots__ = (
+        "_campaign",
+        "_faults",
+        "_own",
+        "_variables",
+        "delivery",
+        "instant",
+        "is_alone",
+        "zone",
+    )
 
     def __init__(
         self,
         delivery: Delivery,
         campaign: str,
-        now: datetime,
+        instant: datetime,
+        zone: tzinfo | None,
         own: Mapping[str, Any] = MappingProxyType({}),
-        *,
-        is_alone: bool = False,
     ) -> None:
         """`own` are variables that the campaign makes for this row (`unsubscribe_url`)."""
         self.delivery = delivery
+        #: Aware: the moment its message is of.
+        self.instant = instant
+        #: The one that the message shows it in; None is the system's.
+        self.zone = zone
         #: Whether nothing else is done meanwhile: its files are read without a hop to a thread.
-        self.is_alone = is_alone
-        self._campaign, self._now, self._own = campaign, now, own
+        self.is_alone = False
+        self._campaign, self._own = campaign, own
         self._variables: Mapping[str, Any] | None = None
         self._faults: list[Fault] = []
 
@@ -65,7 +77,7 @@ class Row:
             **self._own,
             "recipient": fields,
             "campaign": self._campaign,
-            "now": self._now,
+            "now": self.instant.astimezone(self.zone),
         }
 
     def add(self, *faults: Fault) -> None:
@@ -82,7 +94,8 @@ class Row:
 
         For most templates nothing is gathered by that.
         """
-        is_of_columns = names.isdisjoint(_ALWAYS) and names.isdisjoint(self._own)
+        own = self._own
+        is_of_columns = names.isdisjoint(_ALWAYS) and not (own and names & own.keys())
         return self.delivery.fields if is_of_columns else self.variables
 
     @property

@@ -94,7 +94,8 @@ def is_plain_content(content: bytes) -> bool:
 def base64_lines(content: bytes) -> Encoded:
     """`content` in base64, lines of 76 ended by CRLF (RFC 2045, 6.8)."""
     if len(content) <= _PIECE:
-        return Encoded("base64", _base64(content))
+        # As `Encoded(...)` does it, behind a call in Python.
+        return tuple.__new__(Encoded, ("base64", _base64(content), False))
     # Piece by piece: a large file in lines, each an object of its own, would take thrice its size.
     view = memoryview(content)
     pieces = (view[start : start + _PIECE] for start in range(0, len(content), _PIECE))

@@ -10,7 +10,7 @@ from bulkmail.message.row import Row
 
 def a_row() -> Row:
     read = delivery(name="Ada", mobile="138", now="a column")
-    return Row(read, "offer", datetime(2026, 3, 2, tzinfo=UTC), {"mobile": "+86138"})
+    return Row(read, "offer", datetime(2026, 3, 2, tzinfo=UTC), UTC, {"mobile": "+86138"})
 
 
 @pytest.mark.parametrize("names", [{"name"}, {"name", "city"}, set()])

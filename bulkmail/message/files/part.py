@@ -41,7 +41,7 @@ def file_part(
         note=note,
         remark=remark,
     )
-    return Part(header, file.body, enclosure)
+    return header, file.body, enclosure
 
 
 def _sendable(media_type: str, file: FileBody) -> str:
@@ -63,4 +63,4 @@ def _header(filename: str, media_type: str, encoding: str, content_id: str) -> b
     ]
     if content_id:
         fields.append(f"Content-ID: <{content_id}>\r\n".encode("ascii"))
-    return b"".join(fields)
+    return b"".join((*fields, b"\r\n"))

@@ -34,6 +34,8 @@ from bulkmail.message.templates.templates import Templates
 _IMAGE = re.compile(
     r"""(<img\b[^>]*?\ssrc\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE
 )
+#: What is looked for first, in every letter.
+_TAG = re.compile(b"<img", re.IGNORECASE)
 #: ``![alt](images/x.png)``, in a body in Markdown.
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]]*\]\(\s*<?([^\s)>]+)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -143,7 +145,7 @@ def _drawn(text: str, cid: str) -> Part:
 
 def may_show_images(html: bytes) -> bool:
     """Whether it is worth looking for images: most letters have none, and this is quick."""
-    return b"<i" in html or b"<I" in html
+    return _TAG.search(html) is not None
 
 
 def _source(match: re.Match[str]) -> str:

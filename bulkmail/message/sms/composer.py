@@ -79,7 +79,7 @@ class TextComposer:
         With `only_to` it is addressed to that number. Raises `RowFaults` with all that is wrong
         with the row, `RowSkipped` where `skip_if` holds for it.
         """
-        row = Row(delivery, self._campaign.name, instant.astimezone(self._zone))
+        row = Row(delivery, self._campaign.name, instant, self._zone)
         if reason := self._skip.reason(row):
             raise RowSkipped(reason, row=delivery.row, address=delivery.address)
         renderer = self._text.for_row(row)
@@ -145,7 +145,7 @@ class TextComposer:
             "message_id": row.delivery.message_id,
             "gateway": GATEWAY_VARIABLE,
         }
-        asked = Row(row.delivery, self._campaign.name, row.variables["now"], own)
+        asked = Row(row.delivery, self._campaign.name, row.instant, row.zone, own)
         request = self._request.request(asked)
         asked.raise_faults()
         return request
@@ -187,7 +187,7 @@ class TextComposer:
 
     def skips(self, delivery: Delivery, instant: datetime) -> str | None:
         """Why the row gets nothing by `skip_if`, as of `instant`; None when it may get a text."""
-        return self._skip.reason(Row(delivery, self._campaign.name, instant.astimezone(self._zone)))
+        return self._skip.reason(Row(delivery, self._campaign.name, instant, self._zone))
 
 
 def _clean(text: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from jinja2 import nodes
@@ -27,30 +28,37 @@ class Part(enum.Enum):
 #: The first character that HTML has a meaning for.
 _markup = re.compile("[&<>'\"]").search
 
+#: Between values that are encoded together: none of them has it in a message.
+_GAP, _GAP_OCTET = "\0", b"\0"
+
 #: Names that a template of jinja2 gives a meaning of its own.
 _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 
 
 class PlainTemplate:
-    """Such a template, taken apart."""
+    """Such a template, taken apart: text, column, text, column, and so on, to a last text."""
 
-    __slots__ = ("_columns", "_excess", "_octets", "_texts", "names")
+    __slots__ = ("_columns", "_escapes", "_excess", "_octets", "_texts", "_values", "names")
 
     def __init__(self, parts: list[tuple[str, Part]]) -> None:
         """`parts` in their order, with what they are."""
-        #: With a gap where a column goes.
-        self._texts = [text if part is Part.TEXT else "" for text, part in parts]
-        #: The gaps: their places, columns, and whether these are escaped.
-        self._columns = [
-            (at, name, part is Part.ESCAPED)
-            for at, (name, part) in enumerate(parts)
-            if part is not Part.TEXT
-        ]
+        #: With a gap where a column goes, at each odd place.
+        self._texts = [""]
+        #: The columns in their order, and whether they are escaped.
+        self._columns: list[tuple[str, bool]] = []
+        for text, part in parts:
+            if part is Part.TEXT:
+                self._texts[-1] += text
+            else:
+                self._columns.append((text, part is Part.ESCAPED))
+                self._texts += ("", "")
         # Of a file's text nothing is half a character; of a key it may be, which is no body.
         self._octets = [text.encode("utf-8", "surrogatepass") for text in self._texts]
         self._excess = sum(map(len, self._octets)) - sum(map(len, self._texts))
+        self._values = _getter([name for name, _ in self._columns])
+        self._escapes = any(is_escaped for _, is_escaped in self._columns)
         #: Of all that is filled in.
-        self.names = frozenset(name for _, name, _ in self._columns)
+        self.names = frozenset(name for name, _ in self._columns)
 
     @classmethod
     def of(cls, tree: nodes.Template, *, is_html: bool = False) -> PlainTemplate | None:
@@ -64,7 +72,7 @@ class PlainTemplate:
             if not isinstance(output, nodes.Output):
                 return None
             for node in output.nodes:
-                if isinstance(node, nodes.TemplateData):
+                if isinstance(node, nodes.TemplateData) and _GAP not in node.data:
                     parts.append((node.data, Part.TEXT))
                 elif name := _column(node):
                     parts.append((name, filled))
@@ -79,39 +87,63 @@ class PlainTemplate:
         return cls(parts)
 
     def text(self, variables: Mapping[str, Any]) -> str | None:
-        """The text, as jinja2 would make it; None where it is to be asked."""
+        """The text, as jinja2 would make it; None where it is to be asked.
+
+        That is so for a value with a NUL, too, which no message can carry.
+        """
         texts = self._texts.copy()
-        for at, name, is_escaped in self._columns:
-            value = variables.get(name)
-            if type(value) is not str:
-                if type(value) is not int:
-                    return None
-                value = str(value)
-            elif is_escaped and _markup(value):
-                value = _escaped(value)
-            texts[at] = value
+        if self._columns:
+            if (filled := self._filled(variables)) is None:
+                return None
+            try:
+                texts[1::2] = filled.split(_GAP)
+            except ValueError:
+                return None
         return "".join(texts)
 
     def octets(self, variables: Mapping[str, Any]) -> tuple[bytes, int] | None:
-        """The same in UTF-8; and how many more octets there are than characters, at the least.
+        """The same in UTF-8; and how many more octets there are than characters.
 
-        None also where the text has what no message can carry, a NUL or half a character.
+        None also where a value has half a character, which no message can carry either.
         """
-        octets = self._octets.copy()
+        octets, excess = self._octets.copy(), self._excess
+        if self._columns:
+            if (filled := self._filled(variables)) is None:
+                return None
+            try:
+                encoded = filled.encode()
+                octets[1::2] = encoded.split(_GAP_OCTET)
+            except ValueError:
+                return None
+            excess += len(encoded) - len(filled)
+        return b"".join(octets), excess
+
+    def _filled(self, variables: Mapping[str, Any]) -> str | None:
+        """What goes into the gaps, as one text with a mark between; None where jinja2 is asked."""
         try:
-            for at, name, is_escaped in self._columns:
-                value = variables.get(name)
-                if type(value) is not str:
-                    if type(value) is not int:
-                        return None
-                    value = str(value)
-                elif is_escaped and _markup(value):
-                    value = _escaped(value)
-                octets[at] = value.encode()
-        except UnicodeEncodeError:
-            return None
-        text = b"".join(octets)
-        return None if b"\0" in text else (text, self._excess)
+            filled = _GAP.join(self._values(variables))
+        except (KeyError, TypeError):
+            return self._one_by_one(variables)
+        return self._one_by_one(variables) if self._escapes and _markup(filled) else filled
+
+    def _one_by_one(self, variables: Mapping[str, Any]) -> str | None:
+        values: list[str] = []
+        for name, is_escaped in self._columns:
+            value = variables.get(name)
+            if type(value) is int:
+                value = str(value)
+            elif type(value) is not str:
+                return None
+            values.append(_escaped(value) if is_escaped and _markup(value) else value)
+        return _GAP.join(values)
+
+
+def _getter(names: list[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    """What gets the values of all of them in one go."""
+    if len(names) == 1:
+        (name,) = names
+        return lambda variables: (variables[name],)
+    return itemgetter(*names) if names else lambda _: ()
 
 
 def _column(node: nodes.Node | None) -> str | None:
