@@ -115,6 +115,17 @@ async def test_the_hour_that_comes_twice_has_two_dates(project: Project) -> None
     assert offsets == ["+0200", "+0100", "+0200"]
 
 
+async def test_each_second_has_its_date_whichever_came_before(project: Project) -> None:
+    composer = project.composer(schedule={"timezone": "UTC"})
+    microseconds = [0, 999_999, 1_000_000, 999_999, -1, 0]
+    instants = [INSTANT + timedelta(microseconds=later) for later in microseconds]
+
+    letters = [project.parsed(await composer.compose(delivery(), instant)) for instant in instants]
+
+    dates = [email.utils.parsedate_to_datetime(letter["date"]) for letter in letters]
+    assert dates == [instant.replace(microsecond=0) for instant in instants]
+
+
 async def test_without_a_zone_the_systems_is_taken(project: Project) -> None:
     mail = await project.compose(schedule={})
 

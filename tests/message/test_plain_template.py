@@ -29,8 +29,12 @@ def test_it_is_filled_in_as_jinja2_does(pieces: list[str], row: dict[str, Any]) 
     for environment in (ENVIRONMENT, OF_HTML):
         plain = PlainTemplate.of(environment.parse(source), is_html=environment is OF_HTML)
         assert plain is not None
-        text = plain.text(row)
+        text, octets = plain.text(row), plain.octets(row)
         assert text is None or text == environment.from_string(source).render(row)
+        assert octets is None or text is not None
+        if octets is not None:
+            content, excess = octets
+            assert (content.decode(), excess) == (text, len(content) - len(text or ""))
 
 
 def test_text_and_whole_numbers_need_no_engine() -> None:
@@ -41,6 +45,16 @@ def test_text_and_whole_numbers_need_no_engine() -> None:
     assert plain.text({"name": "Ada"}) is None
     assert plain.text({"name": None, "n": 7}) is None
     assert plain.text({"name": "Ada", "n": True}) is None
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\0", "\ud800"])
+def test_what_no_message_can_carry_is_jinja2s_to_find(value: str) -> None:
+    plain = PlainTemplate.of(ENVIRONMENT.parse("Dear {{ name }}, {{ city }}"))
+
+    assert plain is not None
+    assert plain.octets({"name": value, "city": "Graz"}) is None
+    assert plain.octets({"name": "Ada", "city": "Graz"}) == (b"Dear Ada, Graz", 0)
+    assert PlainTemplate.of(ENVIRONMENT.parse("a NUL, \0, {{ name }}")) is None
 
 
 @pytest.mark.parametrize(
