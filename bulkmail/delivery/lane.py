@@ -128,6 +128,10 @@ class Lane:
         if deliveries:
             self._arrival.set()
 
+    def learn_most_recipients(self, most: int) -> None:
+        """It refused more than so many at once. Of what several workers saw the least holds."""
+        self.most_recipients = min(most, self.most_recipients or most)
+
     def hold(self) -> None:
         """A delivery in its hands is in there twice: more is to be done behind its result."""
         self.in_hand += 1

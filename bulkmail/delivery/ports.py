@@ -17,6 +17,8 @@ from bulkmail.smtp.transaction import TransactionResult
 #: Awaited by a session just before the end of data goes out. It returns when the `sending` mark is
 #: durable; it raises `ClaimLost` when the row is no longer ours, and nothing is sent then.
 Mark = Callable[[], Awaitable[None]]
+#: Awaited by a session while the server answers the end of data. It raises nothing of its own.
+Meanwhile = Callable[[], Awaitable[None]]
 
 
 class Session(Protocol):
@@ -29,6 +31,7 @@ class Session(Protocol):
         *,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
+        meanwhile: Meanwhile | None = None,
     ) -> TransactionResult | Outcome:
         """Run one transaction.
 
@@ -44,6 +47,8 @@ class Session(Protocol):
         `MessageRefusedLocally` when this server cannot take the message and nothing was sent.
         Whatever `mark` raises is passed on, the session being aborted first when the server waits
         for content. A cancellation aborts the connection.
+
+        `meanwhile` is awaited once all was handed over, if the session has to wait at all.
         """
         ...
 
@@ -105,6 +110,7 @@ class FollowedSession(Session, Protocol):
         first_decides: bool = True,
         follower: MailObject | None = None,
         may_follow: Callable[[], bool] = ...,
+        meanwhile: Meanwhile | None = None,
     ) -> TransactionResult | Outcome:
         """Run one transaction, or go on with the one that is `ahead`; else as `Session.send`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -36,9 +37,15 @@ class Supply:
         #: Composed ahead, the next one first.
         self._ahead: deque[Flight] = deque()
         self._octets = 0
+        self._fault: Exception | None = None
 
     async def next(self, besides: int) -> Flight | None:
-        """The next one that is ready now, where the session may have one more beside those."""
+        """The next one that is ready now, where the session may have one more beside those.
+
+        Raises what composing ahead of it came to.
+        """
+        if self._fault is not None:
+            raise self._fault
         while self._may_have(besides):
             if self._ahead:
                 flight = self._ahead.popleft()
@@ -64,6 +71,19 @@ class Supply:
             if (flight := await self._made(delivery)) is not None:
                 self._ahead.append(flight)
                 self._octets += flight.mail.size
+
+    async def compose_next(self) -> None:
+        """Have one composed, while the server answers.
+
+        A fault of ours is raised where the next one is asked for: it is no word on the message
+        that is on its way.
+        """
+        # What was handed over leaves first.
+        await asyncio.sleep(0)
+        try:
+            await self.compose_ahead(1)
+        except Exception as error:  # noqa: BLE001  # it is raised by `next`
+            self._fault = error
 
     def put_back(self) -> None:
         """Nothing more is wanted: what was composed ahead is the lane's again."""

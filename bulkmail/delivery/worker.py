@@ -74,8 +74,9 @@ class Worker:
                 finally:
                     self._lane.leave()
                 await self._results.written(all_but=1)
-        except asyncio.CancelledError:
-            # A cut may come while the next one is made ready, behind whom nothing is on the wire.
+        except BaseException:
+            # A cut, or a fault of ours, may come while the next one is made ready, behind whom
+            # nothing is on the wire.
             await asyncio.shield(self._results.take_back_marks())
             raise
         finally:
@@ -161,7 +162,7 @@ class Worker:
                 if flight.mark is None:
                     self._results.ask_for_mark(flight)
                 following = await self._following(session, flight, supply)
-                split = await self._hand_over(session, flight, following)
+                split = await self._hand_over(session, flight, following, supply)
                 is_over = split is not None or self._lane.health.is_stopped
                 if following is None and not is_over:
                     left, is_next = await self._behind(session, supply)
@@ -174,6 +175,8 @@ class Worker:
                 flight = left
                 await self._results.written(all_but=1)
         finally:
+            if supply is not None:
+                supply.put_back()
             await self._lane.transport.release(session)
         if split is not None:
             await self._send_rest(flight, *split)
@@ -184,7 +187,10 @@ class Worker:
         if supply is None or self._pipelined is None or not self._pipelined.is_free(session):
             return None, False
         flight = await supply.next(0)
-        return flight, flight is not None and self._turns.take_free(flight.delivery, flight.mail)
+        # To compose takes time, in which the server may have closed.
+        if flight is None or not self._pipelined.is_free(session):
+            return flight, False
+        return flight, self._turns.take_free(flight.delivery, flight.mail)
 
     async def _turn(self, flight: Flight) -> Session | None:
         """A session, at an instant at which this message may go; None: it was given back."""
@@ -204,14 +210,18 @@ class Worker:
         return session
 
     async def _hand_over(
-        self, session: Session, flight: Flight, following: Following | None
+        self,
+        session: Session,
+        flight: Flight,
+        following: Following | None,
+        supply: Supply | None,
     ) -> tuple[Accepted, asyncio.Future[bool]] | None:
         """One transaction, and the next one's mark behind its result.
 
         Returns what was accepted where a split follows, with the writing of its result.
         """
         try:
-            outcome = await self._send(session, flight, following)
+            outcome = await self._send(session, flight, following, supply)
         except ClaimLost:
             self._results.done(flight.delivery)
             return None
@@ -219,6 +229,8 @@ class Worker:
             await self._results.give_back(flight.delivery)
             await self._turns.missed()
             return None
+        if following is not None and following.is_out:
+            following.flight.is_follower = True
         if self._pipelined is not None and has_had_its_share(outcome):
             self._pipelined.spend(session)
         if flight.is_follower and has_not_begun(outcome):
@@ -234,7 +246,6 @@ class Worker:
             self._lane.hold()
         writing = self._results.write(flight.tried, attempt)
         if following is not None and following.is_out:
-            following.flight.is_follower = True
             self._results.ask_for_mark(following.flight)
         await self._judging.outcome(flight.delivery, outcome, flight.began_in)
         return (outcome, writing) if is_split and isinstance(outcome, Accepted) else None
@@ -250,7 +261,13 @@ class Worker:
         finally:
             self._results.done(flight.delivery)
 
-    async def _send(self, session: Session, flight: Flight, following: Following | None) -> Outcome:
+    async def _send(
+        self,
+        session: Session,
+        flight: Flight,
+        following: Following | None,
+        supply: Supply | None,
+    ) -> Outcome:
         async def mark() -> None:
             if flight.mark is None:
                 raise AssertionError("its mark is asked for before it is handed over")
@@ -260,9 +277,10 @@ class Worker:
             flight.may_be_out = True
 
         check = self._turns.check
+        meanwhile = None if supply is None else supply.compose_next
         try:
             if following is None:
-                result = await session.send(flight.mail, mark, check=check)
+                result = await session.send(flight.mail, mark, check=check, meanwhile=meanwhile)
             else:
                 result = await following.session.send(
                     flight.mail,
@@ -270,9 +288,10 @@ class Worker:
                     check=check,
                     follower=following.flight.mail,
                     may_follow=partial(self._may_follow, following.flight),
+                    meanwhile=meanwhile,
                 )
             if isinstance(result, TransactionResult) and (most := most_at_once(result)):
-                self._lane.most_recipients = most
+                self._lane.learn_most_recipients(most)
                 flight.is_too_wide = True
             return classify.of_result(result, flight.mail.left_out, flight.mail.held_back)
         except SessionError as error:

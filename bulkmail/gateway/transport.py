@@ -150,6 +150,7 @@ class GatewaySession:
         first_decides: bool = True,
         follower: MailObject | None = None,
         may_follow: Callable[[], bool] | None = None,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> Outcome:
         """Make one request.
 
@@ -157,7 +158,7 @@ class GatewaySession:
         nothing having been sent. Raises `SessionError` where there was no connection to send it by,
         and `MessageRefusedLocally` where it cannot be a request.
         """
-        del first_decides, follower, may_follow
+        del first_decides, follower, may_follow, meanwhile
         if not isinstance(mail, TextMessage):
             raise TypeError("a gateway takes text messages")
 

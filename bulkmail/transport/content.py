@@ -6,7 +6,7 @@ taken in, as one that refuses need not be given the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,9 +37,11 @@ async def pour(
     pieces: Iterable[Piece],
     size_bytes: int,
     behind: Callable[[], Group | None] = _nothing,
+    meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> Reply:
     """Send the content and the final dot, once it was opened; the reply to it.
 
+    `meanwhile` is awaited behind the final dot, while the server answers.
     `behind` is asked, as the final dot is handed over, for commands that ride behind it in the
     same write (RFC 2920, 3.1); their replies are heard next. It is not asked where the content
     does not come to its end.
@@ -65,6 +67,8 @@ async def pour(
         if conversation.stream.is_congested:
             await conversation.ease()
     conversation.start_clock()
+    if meanwhile is not None:
+        await conversation.let_pass(meanwhile())
     reply = (await conversation.hear()).reply
     _weigh(conversation, reply, ridden)
     return reply

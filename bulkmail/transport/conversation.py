@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ssl import SSLContext
 from typing import NoReturn
 
@@ -181,6 +181,14 @@ class Conversation:
                 self._scribe.poured(size_bytes)
             self._scribe.sent([EndOfData()])
         return dot
+
+    async def let_pass(self, work: Awaitable[None]) -> None:
+        """Have something done while the server answers; whatever it raises cuts the connection."""
+        try:
+            await work
+        except BaseException as error:
+            self._fall(error, self.stage)
+            raise
 
     async def ease(self, *, is_ahead: bool = False) -> None:
         """Let what was written leave, if it is much; replies that come meanwhile are taken in.

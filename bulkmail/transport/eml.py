@@ -101,6 +101,7 @@ class EmlTransport:
         *,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> TransactionResult:
         """Write the message's file, exactly its content's bytes, and accept it for everybody.
 
@@ -108,7 +109,7 @@ class EmlTransport:
         `ConfigurationError` when the disk does not take it. Cancelled, it leaves the whole file or
         none.
         """
-        del first_decides
+        del first_decides, meanwhile
         if check is not None:
             check()
         address = mail.address or mail.envelope.forward_paths[0]

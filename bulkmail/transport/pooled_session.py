@@ -21,6 +21,7 @@ class PooledSession(Protocol):
         first_decides: bool = True,
         follower: MailObject | None = None,
         may_follow: Callable[[], bool] = ...,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> TransactionResult:
         """Run one transaction; the pool never does."""
         ...

@@ -39,6 +39,8 @@ _LOCKSTEP, _GROUP, _GLUE, _WINDOW = Level
 
 #: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
 Mark = Callable[[], Awaitable[None]]
+#: Awaited while the server answers the end of data: what the caller can do meanwhile.
+Meanwhile = Callable[[], Awaitable[None]]
 
 
 def _always() -> bool:
@@ -170,6 +172,7 @@ class Session:
         first_decides: bool = True,
         follower: MailObject | None = None,
         may_follow: Callable[[], bool] = _always,
+        meanwhile: Meanwhile | None = None,
     ) -> TransactionResult:
         """Run one transaction, or go on with the one that is `ahead`.
 
@@ -181,6 +184,9 @@ class Session:
         The envelope of `follower` rides behind this message's final dot where the server can do
         that, and `may_follow`, asked at that moment, lets it. It is `ahead` then and has to be sent
         next; nobody gets it before, whatever becomes of the session.
+
+        `meanwhile` is awaited once the final dot was handed over: for the reply nobody waits then,
+        and the time of the server's trip is of use. Where it raises the session is cut.
 
         Raises `SessionError` when the session ended under way: its `stage` is ``end of data`` if
         and only if the final dot may have gone out (in doubt); `MessageRefusedLocally` when this
@@ -204,7 +210,7 @@ class Session:
             await self._ask_for_content(transaction)
             if replies.is_awaited:
                 behind = partial(self._glue, transaction, follower, may_follow)
-                replies.end_of_data = await self._give(transaction, mark, behind)
+                replies.end_of_data = await self._give(transaction, mark, behind, meanwhile)
             else:
                 await self._take_back(transaction)
         except SessionError as error:
@@ -343,6 +349,7 @@ class Session:
         transaction: Transaction,
         mark: Mark,
         behind: Callable[[], Group | None],
+        meanwhile: Meanwhile | None,
     ) -> Reply:
         """Mark, then content and final dot; the reply to it."""
         self._conversation.open_content()
@@ -360,7 +367,7 @@ class Session:
         if self._conversation.stream.sends_files:
             pieces = with_files(chunks, mail.files)
         transaction.is_open = True
-        return await pour(self._conversation, pieces, mail.size, behind)
+        return await pour(self._conversation, pieces, mail.size, behind, meanwhile)
 
     async def _take_back(self, transaction: Transaction) -> None:
         """Leave a transaction that is not to be completed, so that the next one may begin."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
 
 from bulkmail.campaign.units import Rate
-from bulkmail.delivery.ports import Mark
+from bulkmail.delivery.ports import Mark, Meanwhile
 from bulkmail.errors import ConnectionLost
 from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
@@ -39,6 +41,7 @@ class GluingSession(FakeSession):
         first_decides: bool = True,
         follower: MailObject | None = None,
         may_follow: Callable[[], bool] = bool,
+        meanwhile: Meanwhile | None = None,
     ) -> TransactionResult:
         is_glued, self.ahead = self.ahead is mail, None
         if check is not None and not is_glued:
@@ -48,15 +51,17 @@ class GluingSession(FakeSession):
         ends.begun.append((mail.envelope.forward_paths[0], is_glued))
         await mark()
         try:
+            if meanwhile is not None:
+                await meanwhile()
             result = await ends.behaviour(mail, mark)
         except BaseException:
             self.is_broken = True
             raise
+        if result.end_of_data is not None and follower is not None and may_follow():
+            self.ahead = follower
+            ends.count += 1
         if result.is_accepted:
             ends.received.append(mail)
-            if follower is not None and may_follow():
-                self.ahead = follower
-                ends.count += 1
         return result
 
 
@@ -298,7 +303,10 @@ async def test_a_cut_while_a_follower_is_composed_leaves_no_mark_behind(
     states = await bench.states()
     assert "sending" not in states
     assert states.get("sent", 0) == len(transport.received)
-    assert states["pending"] == 6 - len(transport.received)
+    # The third one is composed while the first one's answer is awaited, which is cut.
+    on_its_way = int(row > 2)
+    assert states.get("in_doubt", 0) == on_its_way
+    assert states["pending"] == 6 - on_its_way - len(transport.received)
 
 
 async def test_where_nobody_may_ride_behind_the_next_one_still_goes_on_the_same_session(
@@ -348,3 +356,111 @@ async def test_under_a_pace_each_waits_for_a_turn_of_its_own(
 
     assert await bench.states() == {"sent": 6}
     assert transport.opened == 6
+
+
+async def test_who_goes_next_is_composed_while_the_server_answers(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(20)
+    composes = bench.compose
+    composed: list[int] = []
+    known: list[int] = []
+
+    async def notes(delivery: Delivery, instant: datetime) -> MailObject:
+        composed.append(delivery.row)
+        return await composes(delivery, instant)
+
+    async def answers(mail: MailObject, mark: Mark) -> TransactionResult:
+        known.append(len(composed) - len(transport.received))
+        return accepted(mail)
+
+    bench.compose, transport.behaviour = notes, answers
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 20}
+    # The one on its way, the one whose envelope rides behind it, and the one behind that.
+    assert max(known) == 3
+
+
+@pytest.mark.parametrize("takes_followers", [True, False])
+async def test_a_fault_in_composing_ahead_is_no_word_on_what_is_on_its_way(
+    bench_of: BenchOf, transport: GluingTransport, takes_followers: bool
+) -> None:
+    transport.takes_followers = takes_followers
+    bench = await bench_of(20)
+    composes = bench.compose
+
+    async def breaks(delivery: Delivery, instant: datetime) -> MailObject:
+        if delivery.row == 8:
+            raise RuntimeError("a fault of ours")
+        return await composes(delivery, instant)
+
+    bench.compose = breaks
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await bench.send(transport, connections=1)
+
+    states = await bench.states()
+    assert states["sent"] == len(transport.received) >= 6
+    assert not {"in_doubt", "sending"} & states.keys()
+
+
+async def test_who_rode_behind_one_too_wide_is_begun_anew_and_not_deferred(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    bench = await bench_of(12)
+    composes = bench.compose
+    lost: list[str] = []
+
+    async def has_cc(delivery: Delivery, instant: datetime) -> MailObject:
+        mail = await composes(delivery, instant)
+        paths = (delivery.address, "cc1@x.example", "cc2@x.example")
+        return replace(mail, envelope=Envelope("from@x.example", paths))
+
+    async def takes_one_at_once(mail: MailObject, mark: Mark) -> TransactionResult:
+        if len(mail.envelope.forward_paths) > 1:
+            return replace(accepted(mail), end_of_data=Reply(452, ("4.5.3 too many recipients",)))
+        return accepted(mail)
+
+    async def closes(mail: MailObject, mark: Mark) -> TransactionResult:
+        if transport.begun[-1][1] and not lost:
+            lost.append(mail.envelope.forward_paths[0])
+            raise ConnectionLost("lost", stage=Stage.MAIL)
+        return await takes_one_at_once(mail, mark)
+
+    bench.compose, transport.behaviour = has_cc, closes
+    await bench.send(transport, connections=1)
+
+    assert lost
+    assert await bench.states() == {"sent": 12}
+    assert {attempt.state for _, attempt in bench.recorder.attempts} == {"sent"}
+
+
+async def test_a_session_that_closes_while_the_next_one_is_composed_is_given_nothing(
+    bench_of: BenchOf, transport: GluingTransport
+) -> None:
+    transport.takes_followers = False
+    bench = await bench_of(3)
+    composes = bench.compose
+    sessions: list[GluingSession] = []
+    acquires = transport.acquire
+
+    async def acquire() -> GluingSession:
+        sessions.append(await acquires())
+        return sessions[-1]
+
+    async def closes(delivery: Delivery, instant: datetime) -> MailObject:
+        if delivery.row == 3 and len(transport.received) == 2:
+            sessions[-1].is_broken = True
+        return await composes(delivery, instant)
+
+    async def refuses_when_closed(mail: MailObject, mark: Mark) -> TransactionResult:
+        if sessions[-1].is_broken:
+            raise ConnectionLost("it is closed", stage=Stage.MAIL)
+        return accepted(mail)
+
+    bench.compose, transport.behaviour = closes, refuses_when_closed
+    transport.acquire = acquire  # type: ignore[method-assign]  # told of each
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 3}
+    assert {attempt.state for _, attempt in bench.recorder.attempts} == {"sent"}

@@ -82,3 +82,12 @@ def test_what_is_put_back_comes_before_what_waits() -> None:
     left: list[object] = [lane.next_now() for _ in range(4)]
     assert left == [1, 2, 3, None]
     assert lane.in_hand == 4
+
+
+def test_of_how_many_recipients_a_server_takes_at_once_the_least_that_was_seen_holds() -> None:
+    lane = lane_of(2)
+
+    for most in (4, 2, 6):
+        lane.learn_most_recipients(most)
+
+    assert lane.most_recipients == 2

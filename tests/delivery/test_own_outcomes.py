@@ -10,7 +10,7 @@ import pytest
 from support.engine import Bench, FakeTransport
 
 from bulkmail.delivery.ending import Ending
-from bulkmail.delivery.ports import Mark
+from bulkmail.delivery.ports import Mark, Meanwhile
 from bulkmail.fate import State
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import (
@@ -42,6 +42,7 @@ class OtherSession:
         *,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
+        meanwhile: Meanwhile | None = None,
     ) -> Outcome:
         await mark()
         await asyncio.sleep(0)

@@ -67,11 +67,11 @@ def mark_after_the_dot() -> Iterator[None]:
     """The row is marked when the content is out."""
     real = Session._give
 
-    async def give(self: Session, transaction: Transaction, mark: Mark, behind: Any) -> Reply:
+    async def give(self: Session, transaction: Transaction, mark: Mark, *rest: Any) -> Reply:
         async def nothing() -> None:
             """Nothing is marked yet."""
 
-        reply = await real(self, transaction, nothing, behind)
+        reply = await real(self, transaction, nothing, *rest)
         await mark()
         return reply
 
@@ -98,11 +98,11 @@ def mark_not_awaited() -> Iterator[None]:
     """The content goes out while the mark is on its way to the disk."""
     real = Session._give
 
-    async def give(self: Session, transaction: Transaction, mark: Mark, behind: Any) -> Reply:
+    async def give(self: Session, transaction: Transaction, mark: Mark, *rest: Any) -> Reply:
         async def nothing() -> None:
             """It will be there in time."""
 
-        return await real(self, transaction, nothing, behind)
+        return await real(self, transaction, nothing, *rest)
 
     with patch.object(Session, "_give", give):
         yield

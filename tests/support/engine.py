@@ -16,7 +16,7 @@ from bulkmail.delivery.engagement import Engagement, Tally
 from bulkmail.delivery.engine import Engine
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.ports import Mark
+from bulkmail.delivery.ports import Mark, Meanwhile
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import CampaignRun, Ledger, NewRow
@@ -66,8 +66,9 @@ class FakeSession:
         *,
         check: Callable[[], None] | None = None,
         first_decides: bool = True,
+        meanwhile: Meanwhile | None = None,
     ) -> TransactionResult:
-        del first_decides
+        del first_decides, meanwhile
         if check is not None:
             check()
         await asyncio.sleep(0)

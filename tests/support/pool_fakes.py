@@ -60,6 +60,7 @@ class FakeSession:
         first_decides: bool = True,
         follower: MailObject | None = None,
         may_follow: Callable[[], bool] = bool,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> TransactionResult:
         raise NotImplementedError
 

@@ -387,6 +387,42 @@ async def test_a_cancelled_first_cuts_the_connection_and_the_follower_is_not_out
     assert mark.count == 1
 
 
+async def test_what_is_done_meanwhile_is_done_behind_the_dot_and_ahead_of_the_reply(
+    script: ScriptedStream, pipelined: Opened, mail_object: Make, mark: Marks
+) -> None:
+    session = await pipelined()
+    script.plays(FIRST + GLUED + "S: 250 queued")
+    meanwhile = Marks(script)
+
+    result = await session.send(
+        mail_object(), mark, follower=mail_object("c@y.example"), meanwhile=meanwhile
+    )
+
+    assert result.is_accepted
+    assert meanwhile.written_before.endswith(
+        b"\r\n.\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<c@y.example>\r\nDATA\r\n"
+    )
+    assert meanwhile.count == 1
+
+
+async def test_a_cancellation_of_what_is_done_meanwhile_cuts_the_connection(
+    script: ScriptedStream, pipelined: Opened, mail_object: Make, mark: Marks
+) -> None:
+    session = await pipelined()
+    script.plays(FIRST + ALONE)
+    meanwhile = Marks(script)
+    meanwhile.hangs = asyncio.Event()
+    sending = asyncio.create_task(session.send(mail_object(), mark, meanwhile=meanwhile))
+    await meanwhile.hangs.wait()
+
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+    assert script.is_aborted
+    assert not session.is_reusable
+
+
 async def test_a_server_that_loses_the_thread_is_spoken_to_in_lockstep_from_then_on(
     script: ScriptedStream, open_session: OpenSession, mail_object: Make, mark: Marks
 ) -> None:
