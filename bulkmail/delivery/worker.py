@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 
 from bulkmail.delivery import classify
@@ -16,7 +17,7 @@ from bulkmail.delivery.splitting import Splitting, most_at_once, too_many
 from bulkmail.delivery.supply import Supply
 from bulkmail.delivery.turns import Behind, SlotMissed, Turns
 from bulkmail.delivery.windowed import WindowedCourse
-from bulkmail.errors import BulkmailError, MessageRefusedLocally, SessionError
+from bulkmail.errors import BulkmailError, LedgerError, MessageRefusedLocally, SessionError
 from bulkmail.fate import Delivery
 from bulkmail.outcome import Accepted, Outcome
 from bulkmail.smtp.transaction import TransactionResult
@@ -74,10 +75,14 @@ class Worker:
                 finally:
                     self._lane.leave()
                 await self._results.written(all_but=1)
-        except BaseException:
-            # A cut, or a fault of ours, may come while the next one is made ready, behind whom
-            # nothing is on the wire.
+        except asyncio.CancelledError:
+            # A cut may come while the next one is made ready, behind whom nothing is on the wire.
             await asyncio.shield(self._results.take_back_marks())
+            raise
+        except Exception:
+            # So may a fault of ours, and nothing that comes meanwhile hides it.
+            with contextlib.suppress(asyncio.CancelledError, LedgerError):
+                await self._results.take_back_marks()
             raise
         finally:
             await self._results.written()

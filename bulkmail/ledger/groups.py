@@ -154,14 +154,14 @@ class Conductor:
         if not group:
             return
         try:
-            self._patiently("BEGIN IMMEDIATE")
+            self._patiently(self._begin)
             self._insist_on_file()
             self._insist_on_disk()
             if is_folded:
                 self._work_folded(group)
             else:
                 self._work(group)
-            self._patiently("COMMIT")
+            self._patiently(self._commit)
         except Uneven:
             self._roll_back()
             self._transact(group, is_folded=False)
@@ -213,7 +213,17 @@ class Conductor:
         for job, result in zip(jobs, results, strict=True):
             job.result = result
 
-    def _patiently(self, statement: str) -> None:
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def _commit(self) -> None:
+        """Commit; in one go with the interpreter let go once, where a statement does so thrice."""
+        if not self._connection.in_transaction:
+            # Of a transaction that ended by itself, the method says nothing.
+            self._connection.execute("COMMIT")
+        self._connection.commit()
+
+    def _patiently(self, step: Callable[[], None]) -> None:
         """Begin or commit, in turn with the other processes of a run.
 
         SQLite's own waiting sleeps longer each time, up to 100 ms, and whoever commits all the time
@@ -223,14 +233,14 @@ class Conductor:
         self._wait_at_most(0)
         for _ in range(int(BUSY_TIMEOUT / _INTERVAL)):
             try:
-                self._connection.execute(statement)
+                step()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY:
                     raise
             else:
                 return
             self._interval.wait(_INTERVAL)
-        self._connection.execute(statement)
+        step()
 
     def _wait_at_most(self, seconds: int) -> None:
         """Have SQLite itself wait so long for another process; it is told where that is news."""

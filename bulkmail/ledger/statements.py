@@ -57,7 +57,8 @@ def execute_for(
         left = len(rows) - begin
         count = left if left <= _FEW else min(_MOST, 1 << left.bit_length() - 1)
         told = list(chain.from_iterable(rows[begin : begin + count]))
-        yield count, connection.execute(for_rows(statement, count), told).rowcount
+        # `execute` would let go of the interpreter once more, to see which row was inserted last.
+        yield count, connection.executemany(for_rows(statement, count), (told,)).rowcount
         begin += count
 
 

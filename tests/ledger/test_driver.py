@@ -157,3 +157,9 @@ async def test_file_and_folder_are_the_owners_alone(tmp_path: Path) -> None:
     assert "ledger.db-wal" in modes
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     await driver.close()
+
+
+async def test_a_transaction_that_ended_by_itself_is_not_taken_for_a_commit(driver: Driver) -> None:
+    # As a full disk ends it (sqlite.org/lang_transaction.html).
+    with pytest.raises(LedgerError, match="no transaction is active"):
+        await driver.submit(lambda connection: connection.execute("ROLLBACK").rowcount)

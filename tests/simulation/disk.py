@@ -74,8 +74,8 @@ class _Alone(Conductor):
     def _wait_at_most(self, seconds: int) -> None:
         """Nobody else begins anything meanwhile."""
 
-    def _patiently(self, statement: str) -> None:
-        self._connection.execute(statement)
+    def _patiently(self, step: Callable[[], None]) -> None:
+        step()
 
 
 @dataclass
