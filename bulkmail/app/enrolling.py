@@ -115,7 +115,8 @@ class Pass:
                 self.inspection.faults.complain()
             counts = await enrolment.complete(list_sha256=recipients.sha256(), listed=listed)
         except BaseException:
-            await asyncio.shield(enrolment.abandon())
+            # Whoever interrupts this, too, leaves what a crash does: the next pass clears it away.
+            await enrolment.abandon()
             raise
         finally:
             self.inspection.left_out = enrolment.left_out

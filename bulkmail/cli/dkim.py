@@ -17,6 +17,7 @@ from bulkmail.report.terminal import visible
 dkim = typer.Typer(
     help="Make keys that messages are signed with.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

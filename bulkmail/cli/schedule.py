@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 schedule = typer.Typer(
     help="Show what is due when, and what became of it.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -20,6 +20,7 @@ from bulkmail.report.wording import counted, local
 suppress = typer.Typer(
     help="Keep the list of who gets nothing.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -106,6 +106,8 @@ class _Free:
         self._name = name
         self._renderer = renderer
         self._is_of_addresses = name.lower() in _OF_ADDRESSES
+        # Nobody has to quote a comma in a name where no second address can follow.
+        self._is_of_one = name.lower() == "sender"
         self._is_structured = name != "Subject" and name.lower() not in _OF_TEXT
         #: The whole field, where it is the same in every message.
         self._constant: bytes | None = None
@@ -127,7 +129,8 @@ class _Free:
 
     def _mailboxes(self, text: str, row: Row) -> bytes:
         try:
-            boxes = [parse_mailbox(part) for part in split_mailboxes(text)]
+            parts = [text] if self._is_of_one else split_mailboxes(text)
+            boxes = [parse_mailbox(part) for part in parts]
         except ValueError as error:
             row.add(self._renderer.fault(f"`{printable(text)}` is not an address: {error}"))
             return b""

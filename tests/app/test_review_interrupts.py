@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import Any
 
 import pytest
+from support.commandline import Cli
+from support.mail_project import MailProject
 
 from bulkmail.app.interrupts import SIGNALS, Interrupts
 from bulkmail.clock import SystemClock
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.ending import Ending, RunResult
 from bulkmail.errors import Interrupted
+from bulkmail.ledger import Enrolment, NewRow
+from bulkmail.ledger.driver import ScratchDriver
 from bulkmail.report.silence import Silence
 
 BOTH = pytest.mark.parametrize("number", SIGNALS, ids=["INT", "TERM"])
@@ -100,3 +106,40 @@ async def test_what_was_started_by_nohup_goes_on() -> None:
         signal.signal(signal.SIGHUP, before)
 
     assert during is signal.SIG_IGN
+
+
+def test_a_pass_that_is_given_up_leaves_nothing_to_a_closed_ledger(
+    cli: Cli, project: MailProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is interrupted again while it clears away: a crash leaves as much, and no traceback."""
+    project.save()
+    add, abandon, close = Enrolment.add, Enrolment.abandon, ScratchDriver.close
+    commands: list[asyncio.Task[Any]] = []
+    steps: list[str] = []
+
+    async def noting(enrolment: Enrolment, rows: Sequence[NewRow]) -> None:
+        command = asyncio.current_task()
+        assert command is not None
+        commands.append(command)
+        command.cancel()
+        await add(enrolment, rows)
+
+    async def interrupted(enrolment: Enrolment) -> None:
+        commands[0].cancel()
+        try:
+            await abandon(enrolment)
+        finally:
+            steps.append("given up")
+
+    async def closing(driver: ScratchDriver) -> None:
+        steps.append("closed")
+        await close(driver)
+
+    monkeypatch.setattr(Enrolment, "add", noting)
+    monkeypatch.setattr(Enrolment, "abandon", interrupted)
+    monkeypatch.setattr(ScratchDriver, "close", closing)
+
+    with contextlib.suppress(asyncio.CancelledError):
+        cli("check", "letter")
+
+    assert steps == ["given up", "closed"]

@@ -278,3 +278,11 @@ def test_a_locale_that_lacks_a_character_gets_an_escape(tmp_path: Path) -> None:
 
     assert result.returncode == 0, result.stderr
     assert "\\u4fe1" in result.stdout
+
+
+@pytest.mark.parametrize("group", ["suppress", "dkim", "schedule"])
+def test_a_group_of_commands_offers_help_and_nothing_of_the_shell(cli: Cli, group: str) -> None:
+    result = cli(group, "--help")
+
+    assert result.code == 0
+    assert "completion" not in result.out

@@ -95,6 +95,10 @@ async def test_lines_are_those_of_includes_parents_and_macros(project: Project) 
         ("{{ missing['x']['y'] }}", "`{{ missing }}` is not a column"),
         ("{{ '%s' | format(missing) }}", "`{{ missing }}` is not a column"),
         ("{{ name }}\0", "a NUL"),
+        ("{{ '-' * 10 ** 9 }}", "makes more than 10 million characters"),
+        ("{{ 10 ** 9 * '-' }}", "makes more than 10 million characters"),
+        ("{{ ([name] * 10 ** 12) | length }}", "makes more than 10 million characters"),
+        ("{{ 10 ** (10 ** 9) }}", "makes a power with too many digits"),
     ],
 )  # fmt: skip
 async def test_whatever_a_template_raises_becomes_a_fault_at_its_line(
@@ -214,3 +218,29 @@ async def test_a_broken_template_that_two_include_is_told_once(project: Project)
     faults = await project.faults(text="a.j2", html="b.html", subject="{% include 'bad.j2' %}")
 
     assert [where for where, _, _ in told(faults)] == ["bad.j2"]
+
+
+@pytest.mark.parametrize("piece", ["", "x"], ids=["silent", "telling"])
+async def test_a_text_without_an_end_is_a_fault_of_its_row(
+    project: Project, monkeypatch: pytest.MonkeyPatch, piece: str
+) -> None:
+    monkeypatch.setattr("bulkmail.message.templates.bounds.MAX_LENGTH", 1_000_000)
+    project.template(
+        "offer.txt.j2",
+        "{% for i in range(200) %}{% for j in range(100) %}"
+        f"{{% if i > 100 %}}{{{{ 'x' * 1000 }}}}{{% else %}}{{{{ '{piece}' }}}}{{% endif %}}"
+        "{% endfor %}{% endfor %}",
+    )
+
+    (fault,) = await project.faults(ROW, text="offer.txt.j2")
+
+    assert fault.message == "makes more than 1 million characters"
+    assert fault.row == 1
+
+
+async def test_a_long_text_of_many_pieces_is_whole(project: Project) -> None:
+    project.template("offer.txt.j2", "{% for i in range(25001) %}{{ i }}\n{% endfor %}")
+
+    mail = await project.compose(ROW, text="offer.txt.j2")
+
+    assert project.text(mail).split() == [str(i) for i in range(25001)]

@@ -17,6 +17,7 @@ from bulkmail.campaign.nearest import nearest
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.extra import MissingExtra
 from bulkmail.message.row import RESERVED, Row
+from bulkmail.message.templates.bounds import TextTooLongError, TooLongError, joined
 from bulkmail.message.templates.plain import PlainTemplate
 from bulkmail.message.templates.undefined import MissingVariable, Use
 from bulkmail.value_class import value_class
@@ -114,7 +115,9 @@ class Renderer:
         try:
             variables = {**template.globals, **row.variables}
             context = template.new_context(variables, shared=True)
-            return template.environment.concat(template.root_render_func(context))
+            return joined(template.root_render_func(context))
+        except TextTooLongError:
+            raise
         except Exception:  # noqa: BLE001  # jinja2's own way tells the line at which it fails
             return template.render(row.variables)
 
@@ -165,7 +168,7 @@ class Renderer:
                 return f"the templates' sandbox refuses this: {error}"
             case RecursionError():
                 return "templates include or call one another without an end"
-            case MissingExtra():
+            case MissingExtra() | TooLongError():
                 return str(error)
             case jinja2.TemplateError():
                 return str(error.message or error)

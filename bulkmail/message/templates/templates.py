@@ -17,7 +17,6 @@ from typing import Any
 
 import jinja2
 from jinja2 import nodes
-from jinja2.sandbox import SandboxedEnvironment
 
 from bulkmail.campaign.document import Loc, dotted
 from bulkmail.campaign.load import Campaign
@@ -25,6 +24,7 @@ from bulkmail.campaign.text_file import displayed
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.markup import markdown_text
 from bulkmail.message.row import Row
+from bulkmail.message.templates.bounds import BoundedEnvironment
 from bulkmail.message.templates.files import TEMPLATE_SUFFIXES, TemplateFiles
 from bulkmail.message.templates.filters import filters, missing_extra
 from bulkmail.message.templates.language import Localised, language_column
@@ -225,7 +225,7 @@ class Templates:
 
 
 def _environment(files: TemplateFiles, kind: Kind, language_column: str) -> jinja2.Environment:
-    environment = SandboxedEnvironment(
+    environment = BoundedEnvironment(
         loader=files,
         undefined=Missing,
         autoescape=_is_html_name if kind is Kind.TEXT else True,
