@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
+from time import monotonic
+from time import time as _time
 from typing import Protocol
 
 
@@ -26,13 +27,10 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock."""
 
-    def time(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
+    #: Seconds since the epoch.
+    time = staticmethod(_time)
+    #: Seconds that never go back.
+    monotonic = staticmethod(monotonic)
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""

@@ -38,8 +38,10 @@ def of_result(
     """
     if not isinstance(result, TransactionResult):
         return result
-    if result.end_of_data is not None and result.is_accepted:
-        refused = result.refused | dict.fromkeys(held_back, _HELD_BACK)
+    if result.end_of_data is not None and result.end_of_data.is_positive:
+        refused = result.refused
+        if held_back:
+            refused |= dict.fromkeys(held_back, _HELD_BACK)
         return Accepted(reply=result.end_of_data, refused=refused, left_out=left_out)
     if result.decisive is None:
         return TransientFailure(

@@ -37,7 +37,7 @@ class Tally:
 
     def book(self, attempt: Attempt) -> None:
         """Count one recorded attempt."""
-        self.count(attempt.state, 1)
+        self.results[attempt.state] = self.results.get(attempt.state, 0) + 1
         if self.tried is not None and attempt.state is not State.PENDING:
             self.tried[attempt.delivery_id] = attempt.due_at
 

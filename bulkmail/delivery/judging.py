@@ -40,7 +40,7 @@ class Judging:
         """A message was accepted: the plain course of things, of which there is little to tell."""
         health = self._lane.health
         health.accepted()
-        if not health.sentence:
+        if self._lane.told and not health.sentence:
             self._tell("")
 
     async def outcome(self, delivery: Delivery, outcome: Outcome, began_in: int) -> None:

@@ -19,7 +19,8 @@ class Meter:
 
     def tick(self, now: float) -> None:
         """One message goes."""
-        self._turn(now)
+        if not 0 <= now - self._began_at < SPAN:
+            self._turn(now)
         self._count += 1
 
     def pace(self, now: float) -> float:

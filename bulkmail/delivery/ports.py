@@ -166,6 +166,13 @@ class WindowedSession(Protocol):
         """
         ...
 
+    def accepted(self) -> TransactionResult | None:
+        """The same, where the oldest message is known by now to be plainly accepted; else None.
+
+        What else there is to it, `settle` tells.
+        """
+        ...
+
 
 @runtime_checkable
 class Pipelined(Protocol):

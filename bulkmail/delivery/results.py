@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from bulkmail.delivery.engagement import Engagement
+from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.preparing import Flight
 from bulkmail.delivery.verdict import Try, verdict
 from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.outcome import Blame, Failure, InDoubt, Outcome, TransientFailure

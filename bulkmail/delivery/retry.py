@@ -60,6 +60,8 @@ class RetryPolicy:
 
     def is_over(self, attempts: int, first_attempt_at: float | None, now: float) -> bool:
         """Whether a delivery that waits is not to be tried, for its time or for its tries."""
+        if not attempts and first_attempt_at is None:
+            return False
         return self.is_used_up(attempts) or self.has_expired(first_attempt_at, now)
 
     def delay(self, attempts: int) -> float:

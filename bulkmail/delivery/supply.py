@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import Pipelined, Session
-from bulkmail.delivery.preparing import Flight
 from bulkmail.delivery.turns import Turns
 from bulkmail.fate import Delivery
 
@@ -30,13 +30,14 @@ class Supply:
         self, session: Session, pipelined: Pipelined, lane: Lane, turns: Turns, make: Make
     ) -> None:
         self._session = session
+        #: How it is protected; not every kind says so.
+        self._tls: str | None = getattr(session, "tls_version", None)
         self._pipelined = pipelined
         self._lane = lane
         self._turns = turns
         self._make = make
         #: Composed ahead, the next one first.
         self._ahead: deque[Flight] = deque()
-        self._octets = 0
         self._fault: Exception | None = None
 
     async def next(self, besides: int) -> Flight | None:
@@ -48,10 +49,7 @@ class Supply:
             raise self._fault
         while self._may_have(besides):
             if self._ahead:
-                flight = self._ahead.popleft()
-                self._octets -= flight.mail.size
-                flight.began_in = self._lane.health.round
-                return flight
+                return self._taken()
             delivery = self._lane.next_now()
             if delivery is None:
                 return None
@@ -59,18 +57,35 @@ class Supply:
                 return made
         return None
 
+    def ready(self, most: int, besides: int) -> list[Flight]:
+        """Those composed ahead, the next ones first, where the session may have so many more.
+
+        Empty where there are none, or `next` is to be asked for each.
+        """
+        count = min(most, len(self._ahead))
+        if not (count and self._may_have(besides + count - 1)):
+            return []
+        return [self._taken() for _ in range(count)]
+
+    def give_again(self, flights: Sequence[Flight]) -> None:
+        """They were not used, and are the next ones."""
+        self._ahead.extendleft(reversed(flights))
+
     async def compose_ahead(self, count: int) -> None:
         """Have so many composed before they are asked for.
 
         Fewer where they are large, and where few are left: those are for whoever is free first.
         """
-        while len(self._ahead) < count and self._octets < AHEAD_OCTETS:
-            delivery = self._lane.next_of_many() if self._may_have(len(self._ahead)) else None
-            if delivery is None:
+        is_roomy = self._may_have(count - 1)
+        octets = sum(flight.mail.size for flight in self._ahead)
+        while len(self._ahead) < count and octets < AHEAD_OCTETS:
+            if not (is_roomy or self._may_have(len(self._ahead))):
+                return
+            if (delivery := self._lane.next_of_many()) is None:
                 return
             if (flight := await self._made(delivery)) is not None:
                 self._ahead.append(flight)
-                self._octets += flight.mail.size
+                octets += flight.mail.size
 
     async def compose_next(self) -> None:
         """Have one composed, while the server answers.
@@ -89,7 +104,6 @@ class Supply:
         """Nothing more is wanted: what was composed ahead is the lane's again."""
         self._lane.put_back([flight.delivery for flight in self._ahead])
         self._ahead.clear()
-        self._octets = 0
 
     def _may_have(self, besides: int) -> bool:
         return self._turns.may_begin and self._pipelined.keeps(self._session, besides)
@@ -97,5 +111,10 @@ class Supply:
     async def _made(self, delivery: Delivery) -> Flight | None:
         flight = await self._make(delivery)
         if flight is not None:
-            flight.board(self._session)
+            flight.tried.tls = self._tls
+        return flight
+
+    def _taken(self) -> Flight:
+        flight = self._ahead.popleft()
+        flight.began_in = self._lane.health.round
         return flight

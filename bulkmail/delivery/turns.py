@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bulkmail.delivery.engagement import Engagement
+from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
@@ -95,20 +98,31 @@ class Turns:
         is_limited = bool(self._shared.gates.of(mail.envelope.forward_paths))
         return self._may_begin(delivery) and not is_limited and self._lane.limiter.take_now()
 
-    def is_free(self, delivery: Delivery, mail: MailObject) -> bool:
+    def is_free(self, flight: Flight) -> bool:
         """Whether a message for one recipient may go among others, ahead of their replies.
 
         Not where a limit holds it back, nor who was in doubt before: another doubt would hold the
         row, and among others it could be for their sake.
         """
-        paths = mail.envelope.forward_paths
-        is_limited = bool(self._shared.gates.of(paths)) or not self._lane.limiter.is_free
-        is_plain = len(paths) == 1 and delivery.doubts == 0 and not mail.held_back
-        return is_plain and not is_limited and self._may_begin(delivery)
+        return self.free_of((flight,)) == 1
 
-    def take_free(self, delivery: Delivery, mail: MailObject) -> bool:
+    def free_of(self, flights: Sequence[Flight]) -> int:
+        """How many of these, from the first one on, are free in that way."""
+        shared = self._shared
+        if not (self._lane.limiter.is_free and self.may_begin):
+            return 0
+        for count, flight in enumerate(flights):
+            delivery, mail = flight.tried.delivery, flight.mail
+            paths = mail.envelope.forward_paths
+            is_plain = len(paths) == 1 and delivery.doubts == 0 and not mail.held_back
+            is_shut = shared.shut_for is not None and shared.opens_for(delivery) is not None
+            if not is_plain or is_shut or shared.gates.of(paths):
+                return count
+        return len(flights)
+
+    def take_free(self, flight: Flight) -> bool:
         """Take the turn of a message that no limit holds back; False: it has to wait."""
-        if not self.is_free(delivery, mail):
+        if not self.is_free(flight):
             return False
         self._slot_in_use = None
         return True

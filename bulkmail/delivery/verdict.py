@@ -82,7 +82,7 @@ def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
         tls=tried.tls,
         stage=outcome.stage,
         code=reply.code,
-        enhanced_code=str(reply.enhanced) if reply.enhanced else None,
+        enhanced_code=reply.enhanced_code,
         reply=reply.text,
         refused_recipients=refused,
         gateway_id=outcome.gateway_id,
@@ -150,6 +150,6 @@ def _failure(
         tls=tried.tls,
         stage=outcome.stage,
         code=reply.code if reply else None,
-        enhanced_code=str(reply.enhanced) if reply and reply.enhanced else None,
+        enhanced_code=reply.enhanced_code if reply else None,
         reply=reply.text if reply else None,
     )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bulkmail.delivery import classify
+from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.ports import WindowedSession
-from bulkmail.delivery.preparing import Flight
 from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
 from bulkmail.delivery.supply import Supply
 from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
-from bulkmail.outcome import Outcome
+from bulkmail.outcome import Accepted, Outcome
 
 
 class WindowedCourse:
@@ -47,48 +47,65 @@ class WindowedCourse:
         self._out: deque[Flight] = deque()
         #: About to be: with a mark that is asked for.
         self._fresh: deque[Flight] = deque()
+        #: Made ready, and to wait for a turn of its own.
+        self._left: Flight | None = None
 
     async def run(self, first: Flight) -> Flight | None:
         """From the first message, whose turn it is, until none is on its way.
 
-        Returns one that was made ready and has to wait for a turn of its own.
+        Returns one that was made ready and has to wait for a turn of its own. After a fault of ours
+        nothing more goes out, and what is on its way is waited for.
         """
-        left: Flight | None = None
         self._take_up(first)
         try:
-            while True:
-                if left is None:
-                    left = await self._fill()
-                await self._hand_over()
-                if not self._out:
-                    return left
-                if left is None and not self._session.is_answered:
-                    # What was handed over leaves first.
-                    await asyncio.sleep(0)
-                    await self._supply.compose_ahead(self._session.window)
-                await self._settle()
-                await self._results.written(all_but=self._session.window)
+            try:
+                await self._fly()
+            except Exception:
+                while self._out:
+                    await self._settle()
+                raise
         except asyncio.CancelledError:
-            await asyncio.shield(self._cut(left))
+            await asyncio.shield(self._cut())
             raise
         finally:
             self._supply.put_back()
+        return self._left
+
+    async def _fly(self) -> None:
+        while True:
+            if self._left is None:
+                await self._fill()
+            await self._hand_over()
+            if not self._out:
+                return
+            if self._left is None and not self._session.is_answered:
+                # What was handed over leaves first.
+                await asyncio.sleep(0)
+                await self._supply.compose_ahead(self._session.window)
+            await self._settle()
+            await self._results.written(all_but=self._session.window)
 
     def _take_up(self, flight: Flight) -> None:
         self._results.ask_for_mark(flight)
         self._fresh.append(flight)
 
-    async def _fill(self) -> Flight | None:
-        """Take up as many as there is room for; one that cannot go this way is returned."""
-        while len(self._out) + len(self._fresh) < self._session.window:
-            flight = await self._supply.next(len(self._fresh))
-            if flight is None:
-                return None
-            if not self._turns.is_free(flight.delivery, flight.mail):
-                return flight
-            flight.is_follower = True
-            self._take_up(flight)
-        return None
+    async def _fill(self) -> None:
+        """Take up as many as there is room for, until one cannot go this way."""
+        while (room := self._session.window - len(self._out) - len(self._fresh)) > 0:
+            flights: Sequence[Flight] = self._supply.ready(room, len(self._fresh))
+            if not flights:
+                flight = await self._supply.next(len(self._fresh))
+                if flight is None:
+                    return
+                flights = (flight,)
+            free = self._turns.free_of(flights)
+            for flight in flights[:free]:
+                flight.is_follower = True
+                self._take_up(flight)
+            if free < len(flights):
+                self._left, *others = flights[free:]
+                self._supply.give_again(others)
+                return
 
     async def _hand_over(self) -> None:
         """Hand over what is fresh, each once its mark is durable."""
@@ -106,8 +123,10 @@ class WindowedCourse:
                 continue
             self._out.append(flight)
             flight.may_be_out = True
+            # What is asked as its MAIL goes out.
+            check = self._turns.check_free if flight.is_follower else self._turns.check
             try:
-                await self._session.post(flight.mail, check=self._check(flight))
+                await self._session.post(flight.mail, check=check)
             except SlotMissed:
                 self._out.pop()
                 flight.may_be_out = False
@@ -121,15 +140,14 @@ class WindowedCourse:
                 await self._conclude(flight, classify.of_local_refusal(error))
         await self._session.flush()
 
-    def _check(self, flight: Flight) -> Callable[[], None]:
-        """What is asked as its MAIL goes out."""
-        return self._turns.check_free if flight.is_follower else self._turns.check
-
     async def _settle(self) -> None:
         """The oldest one's result, and of those behind it what has come with it."""
         while True:
             outcome = await self._outcome()
             await self._conclude(self._out.popleft(), outcome)
+            while self._out and (result := self._session.accepted()) is not None:
+                flight = self._out.popleft()
+                await self._conclude(flight, classify.of_result(result, flight.mail.left_out))
             if not (self._out and self._session.is_answered):
                 return
 
@@ -141,22 +159,31 @@ class WindowedCourse:
             return classify.of_session_error(error)
 
     async def _conclude(self, flight: Flight, outcome: Outcome) -> None:
-        if has_had_its_share(outcome):
-            self._spend()
-        if flight.is_follower and has_not_begun(outcome):
-            await self._results.give_back(flight.delivery)
-            return
-        if self._results.goes_elsewhere(flight.delivery, outcome):
-            await self._results.give_back(flight.delivery)
+        is_accepted = isinstance(outcome, Accepted)
+        if not is_accepted and await self._is_given_back(flight, outcome):
             return
         attempt = self._results.judged(flight.tried, outcome)
         self._turns.count(flight.mail, attempt.at)
         self._results.write(flight.tried, attempt)
-        await self._judging.outcome(flight.delivery, outcome, flight.began_in)
+        if is_accepted:
+            self._judging.accepted()
+        else:
+            await self._judging.outcome(flight.delivery, outcome, flight.began_in)
 
-    async def _cut(self, left: Flight | None) -> None:
+    async def _is_given_back(self, flight: Flight, outcome: Outcome) -> bool:
+        """Whether it is as if it had not been tried, as another session or server may take it."""
+        if has_had_its_share(outcome):
+            self._spend()
+        has_begun = not (flight.is_follower and has_not_begun(outcome))
+        if has_begun and not self._results.goes_elsewhere(flight.delivery, outcome):
+            return False
+        await self._results.give_back(flight.delivery)
+        return True
+
+    async def _cut(self) -> None:
         """What a cancellation leaves: what was handed over may have arrived."""
         for flight in self._out:
             await self._results.cut(flight.tried, may_be_out=True)
+        left = self._left
         for flight in (*self._fresh, *([] if left is None else [left])):
             await self._results.cut(flight.tried, may_be_out=False)

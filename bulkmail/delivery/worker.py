@@ -8,10 +8,11 @@ from functools import partial
 
 from bulkmail.delivery import classify
 from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
+from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
-from bulkmail.delivery.preparing import Flight, Preparing, Settled
+from bulkmail.delivery.preparing import Preparing, Settled
 from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
 from bulkmail.delivery.splitting import Splitting, most_at_once, too_many
 from bulkmail.delivery.supply import Supply
@@ -135,7 +136,7 @@ class Worker:
         self, session: Session, flight: Flight, supply: Supply | None
     ) -> WindowedCourse | None:
         """A course of whole messages, where this server and this message allow it."""
-        is_free = self._turns.is_free(flight.delivery, flight.mail)
+        is_free = self._turns.is_free(flight)
         if self._pipelined is None or supply is None or not is_free:
             return None
         if (windowed := self._pipelined.windowed(session)) is None:
@@ -195,7 +196,7 @@ class Worker:
         # To compose takes time, in which the server may have closed.
         if flight is None or not self._pipelined.is_free(session):
             return flight, False
-        return flight, self._turns.take_free(flight.delivery, flight.mail)
+        return flight, self._turns.take_free(flight)
 
     async def _turn(self, flight: Flight) -> Session | None:
         """A session, at an instant at which this message may go; None: it was given back."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, NamedTuple
 
 from bulkmail.errors import (
     ConnectionLost,
@@ -25,7 +26,6 @@ from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import CLOSING, Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.states import HOPED, LEADS, State
-from bulkmail.value_class import value_class
 
 # Members by these names: through their class, each look is a call in Python.
 _READY = State.READY
@@ -35,12 +35,15 @@ _CLOSED = State.CLOSED
 _END_OF_DATA = Stage.END_OF_DATA
 
 
-@value_class
-class Exchange:
+class Exchange(NamedTuple):
     """A command and the reply to it."""
 
     command: Command
     reply: Reply
+
+
+#: Makes one of the pair, without a call in Python.
+_exchange: Callable[[tuple[Command, Reply]], Exchange] = partial(tuple.__new__, Exchange)
 
 
 class Dialogue:
@@ -138,7 +141,7 @@ class Dialogue:
                     if command.ends_group and reply.is_positive:
                         self._note(command, reply)
                 outstanding.popleft()
-                exchanges.append(Exchange(command, reply))
+                exchanges.append(_exchange((command, reply)))
         except ProtocolViolation as violation:
             violation.stage = violation.stage or self.oldest_stage or ""
             self.violation = violation
@@ -173,7 +176,7 @@ class Dialogue:
                 f"the server closed the session before {command.stage}: {self.farewell}",
                 stage=command.stage,
                 code=self.farewell.code,
-                enhanced_code=str(self.farewell.enhanced or "") or None,
+                enhanced_code=self.farewell.enhanced_code,
                 reply=self.farewell.text,
             )
 
@@ -251,6 +254,6 @@ def _violation(message: str, reply: Reply) -> ProtocolViolation:
     return ProtocolViolation(
         message,
         code=reply.code,
-        enhanced_code=str(reply.enhanced or "") or None,
+        enhanced_code=reply.enhanced_code,
         reply=reply.text,
     )

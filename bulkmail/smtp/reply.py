@@ -15,6 +15,7 @@ import enum
 import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import field
 
 from bulkmail.errors import ProtocolViolation
 from bulkmail.smtp.readable import readable
@@ -67,6 +68,19 @@ class Reply:
     code: int
     lines: tuple[str, ...]
     enhanced: EnhancedStatusCode | None = None
+    # What is asked of nearly every reply, and of the same one many times.
+    #: 2yz: done.
+    is_positive: bool = field(init=False, repr=False, compare=False)
+    #: ``5.1.1``; None where there is none.
+    enhanced_code: str | None = field(init=False, repr=False, compare=False)
+    #: All lines, joined by one space each; an enhanced code that each repeats stands once.
+    text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_positive", self.code // 100 == Severity.POSITIVE_COMPLETION)
+        code = None if self.enhanced is None else str(self.enhanced)
+        object.__setattr__(self, "enhanced_code", code)
+        object.__setattr__(self, "text", self._joined())
 
     @property
     def severity(self) -> Severity:
@@ -74,14 +88,9 @@ class Reply:
         return _SEVERITIES[self.code // 100]
 
     @property
-    def is_positive(self) -> bool:
-        """2yz: done."""
-        return 200 <= self.code < 300  # noqa: PLR2004  # the first digit
-
-    @property
     def is_intermediate(self) -> bool:
         """3yz: go on."""
-        return 300 <= self.code < 400  # noqa: PLR2004  # as above
+        return 300 <= self.code < 400  # noqa: PLR2004  # the first digit
 
     @property
     def is_transient(self) -> bool:
@@ -98,13 +107,11 @@ class Reply:
         """421: the server closes the channel, whatever the command was (RFC 5321, 3.8)."""
         return self.code == CLOSING
 
-    @property
-    def text(self) -> str:
-        """All lines, joined by one space each; an enhanced code that each repeats stands once."""
+    def _joined(self) -> str:
         if len(self.lines) == 1:
             return self.lines[0].strip()
         first, *rest = self.lines or ("",)
-        prefix = f"{self.enhanced} " if self.enhanced else ""
+        prefix = f"{self.enhanced_code} " if self.enhanced_code else ""
         lines = [first, *(line.removeprefix(prefix) for line in rest)]
         return " ".join(line.strip() for line in lines if line.strip())
 

@@ -81,7 +81,7 @@ def opening(
         )
     mail = Mail(
         envelope.reverse_path,
-        size=size if "SIZE" in extensions else None,
+        size=size if "SIZE" in extensions.keywords else None,
         is_8bit=is_8bit,
         smtputf8=needs_smtputf8,
     )

@@ -112,7 +112,7 @@ def _weigh(conversation: Conversation, reply: Reply, ridden: int) -> None:
     conversation.abort(f"the server refused the content before its end: {reply}")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Parcel:
     """A whole message, to be handed over ahead of its replies."""
 
@@ -121,8 +121,10 @@ class Parcel:
     #: The commands as bytes, and the content.
     pieces: Sequence[Piece]
     size: int
-    #: Called just before its end is handed over, with where that is in all that is `written`.
-    open: Callable[[int], None]
+    #: Whether its end may be out.
+    is_open: bool = False
+    #: Where its end is in all that is `written`, once it is open.
+    end: int = 0
 
 
 async def post(conversation: Conversation, parcels: Sequence[Parcel]) -> None:
@@ -139,15 +141,15 @@ async def post(conversation: Conversation, parcels: Sequence[Parcel]) -> None:
         raise ConnectionLost(f"{host}: the connection was lost", host=host, stage=stage)
     conversation.listen(stage)
     conversation.begin(stage)
-    for parcel in parcels:
-        conversation.expect(parcel.commands)
+    conversation.expect([command for parcel in parcels for command in parcel.commands])
     end = conversation.written
     pieces = [piece for parcel in parcels for piece in parcel.pieces]
     for block, is_last in blocks_of(pieces, sum(parcel.size for parcel in parcels)):
         if is_last:
             for parcel in parcels:
                 end += parcel.size
-                parcel.open(end)
+                parcel.is_open = True
+                parcel.end = end
         if isinstance(block, SharedFile):
             conversation.send_file(block)
         else:

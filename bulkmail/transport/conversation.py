@@ -218,9 +218,10 @@ class Conversation:
             with contextlib.suppress(SessionError):
                 self.listen(self.stage)
 
-    def has_sent(self, position: int) -> bool:
-        """Whether all up to there, of what is `written`, has left this process."""
-        return self.written - self.stream.unsent >= position
+    @property
+    def sent(self) -> int:
+        """Octets of what is `written` that have left this process."""
+        return self.written - self.stream.unsent
 
     def has_heard(self, count: int) -> bool:
         """Whether so many replies are there without waiting, or no more will come."""
@@ -352,7 +353,7 @@ class Conversation:
         return ConnectionLost(
             f"the server closed the session: {farewell}",
             code=farewell.code,
-            enhanced_code=str(farewell.enhanced or "") or None,
+            enhanced_code=farewell.enhanced_code,
             reply=farewell.text,
         )
 

@@ -147,6 +147,6 @@ class Login:
             host=self._conversation.host,
             stage=Stage.AUTH,
             code=None if reply is None else reply.code,
-            enhanced_code=None if reply is None else str(reply.enhanced or "") or None,
+            enhanced_code=None if reply is None else reply.enhanced_code,
             reply="" if reply is None else reply.text,
         )

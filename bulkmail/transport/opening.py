@@ -241,7 +241,7 @@ class Opening:
             host=self._host,
             stage=stage,
             code=reply.code,
-            enhanced_code=str(reply.enhanced or "") or None,
+            enhanced_code=reply.enhanced_code,
             reply=reply.text,
         )
 

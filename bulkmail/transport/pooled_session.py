@@ -57,6 +57,10 @@ class PooledSession(Protocol):
         """The oldest message's result; the pool never asks."""
         ...
 
+    def accepted(self) -> TransactionResult | None:
+        """The same, where it is plainly accepted; the pool never asks."""
+        ...
+
     @property
     def takes_followers(self) -> bool:
         """Whether a message's envelope may ride behind another's final dot."""

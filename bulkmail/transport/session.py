@@ -20,7 +20,7 @@ from bulkmail.smtp.commands import Command, Data, Noop, Rset, Vrfy
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.states import State
-from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.smtp.transaction import TransactionResult, opening
 from bulkmail.smtp.transparency import stuff
 from bulkmail.transport.blocks import Piece, with_files
 from bulkmail.transport.content import Group, pour
@@ -35,7 +35,7 @@ from bulkmail.transport.trust import Level, Trust
 from bulkmail.transport.window import Window
 
 # Members by these names: through their class, each look takes as long as a call.
-_LOCKSTEP, _GROUP, _GLUE, _WINDOW = Level
+_LOCKSTEP, _GROUP, _GLUE, _ = Level
 
 #: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
 Mark = Callable[[], Awaitable[None]]
@@ -247,11 +247,12 @@ class Session:
         `send`, and it is to hold until the bytes go.
         Raises `MessageRefusedLocally`, nothing having been said, and what `check` raises.
         """
-        transaction = transaction_for(mail, self.extensions, _WINDOW, is_8bit=is_8bit)
+        size, offers = mail.size, self._conversation.dialogue.extensions
+        envelope = opening(mail.envelope, size=size, extensions=offers, is_8bit=is_8bit)
         if check is not None:
             check()
         self.transactions += 1
-        await self._window.post(transaction)
+        self._window.post(mail, envelope, size)
 
     async def flush(self) -> None:
         """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
@@ -269,6 +270,10 @@ class Session:
         ``mail`` where it was surely not. A cancellation cuts the connection.
         """
         return await self._window.settle()
+
+    def accepted(self) -> TransactionResult | None:
+        """The same, where that message is known by now to be plainly accepted; else None."""
+        return self._window.accepted()
 
     async def verify(self, name: str) -> Reply:
         """VRFY: most servers answer 252, which says nothing. Raises as `send` does."""

@@ -52,6 +52,8 @@ class SmtpStream:
         self._protocol = protocol
         self._inbox = inbox
         self._writer = writer
+        #: The writer's, which is another one under TLS.
+        self._transport = writer.transport
         self._outbox = outbox_of(asyncio.get_running_loop())
         self._outbox.connections += 1
         #: What was written and waits for the outbox.
@@ -87,21 +89,19 @@ class SmtpStream:
     @property
     def is_congested(self) -> bool:
         """Whether more content should wait."""
-        return (
-            self._sending is not None or self._writer.transport.get_write_buffer_size() > HIGH_WATER
-        )
+        return self._sending is not None or self._transport.get_write_buffer_size() > HIGH_WATER
 
     @property
     def unsent(self) -> int:
         """Octets that were written and have not left this process."""
         left = 0 if self._sending is None else self._sending.left
-        return self._held_size + left + self._writer.transport.get_write_buffer_size()
+        return self._held_size + left + self._transport.get_write_buffer_size()
 
     @property
     def has_ended(self) -> bool:
         """Whether the connection is over, and all that came was read."""
         inbox = self._inbox
-        return (inbox.has_ended and inbox.is_empty) or self._writer.transport.is_closing()
+        return (inbox.has_ended and inbox.is_empty) or self._transport.is_closing()
 
     @property
     def local_address(self) -> str:
@@ -142,7 +142,7 @@ class SmtpStream:
         if self._writer.is_closing():
             self.write([file.content])
             return
-        transport, (descriptor, _) = self._writer.transport, self._inbox.socket
+        transport, (descriptor, _) = self._transport, self._inbox.socket
         try:
             self._sending = FileSending(file, transport, descriptor, self._file_ended)
         except OSError:
@@ -196,7 +196,8 @@ class SmtpStream:
                 host=self._where,
                 stage=Stage.TLS,
             ) from error
-        self._writer.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport = self._writer.transport
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
 
     async def close(self) -> None:
         """Close in order, within a second."""
@@ -218,7 +219,7 @@ class SmtpStream:
             self._outbox.connections -= 1
         if self._sending is not None:
             self._sending.stop()
-        self._writer.transport.abort()
+        self._transport.abort()
 
     def _send(self) -> None:
         """Give what is held to the transport, which sends as much as the system takes at once."""
@@ -243,7 +244,7 @@ class SmtpStream:
             # Nothing can be sent any more. What the server said before is read; the file stays
             # unsent, and so does all behind it.
             self._inbox.set_exception(failure)
-            self._writer.transport.abort()
+            self._transport.abort()
 
     def _given(self, stage: Stage) -> bytes:
         data, failure = self._inbox.take(), self._inbox.failure

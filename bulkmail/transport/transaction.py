@@ -62,8 +62,6 @@ class Transaction:
         self.is_said = False
         #: Whether its final dot may be out, or the end of its BDAT.
         self.is_open = False
-        #: Where its end is in all that is written (BDAT).
-        self.end = 0
         #: The reply by which the server lost the thread.
         self.lost_at: Exchange | None = None
 
@@ -88,11 +86,6 @@ class Transaction:
         if isinstance(command, Mail):
             return self.level >= Level.GLUE
         return self.level >= Level.GROUP and self.replies.is_well
-
-    def open(self, end: int) -> None:
-        """Its end is handed over; where that is in all that is written."""
-        self.is_open = True
-        self.end = end
 
     def own(self, error: SessionError) -> SessionError:
         """The error as it concerns this message: in doubt only where its own content was out."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from bulkmail.errors import ProtocolViolation, SessionError
-from bulkmail.smtp.commands import Bdat
+from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.commands import Bdat, Mail, Rcpt
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
@@ -27,8 +29,23 @@ from bulkmail.transport.trust import Level, Trust, is_out_of_step, may_know_no_b
 _WINDOW = Level.WINDOW
 #: Replies to one message: to MAIL, RCPT and BDAT.
 _REPLIES = 3
+#: Octets of content up to which a message is one piece: to copy it costs less than to count many.
+_SMALL = 16_384
 #: Messages at once with a server that has not shown yet that it can do it.
 _AT_FIRST = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Posted(Parcel):
+    """A message on its way, or about to be."""
+
+    # Behind what has defaults.
+    mail: MailObject = field(kw_only=True)
+    envelope: tuple[Mail, *tuple[Rcpt, ...]] = field(kw_only=True)
+
+    def transaction(self) -> Transaction:
+        """Its transaction, to which nothing was said yet."""
+        return Transaction(self.mail, self.envelope, _WINDOW, first_decides=True)
 
 
 class Window:
@@ -38,11 +55,11 @@ class Window:
         self._conversation = conversation
         self._trust = trust
         self._size = size
-        self._posted: deque[Transaction] = deque()
+        self._posted: deque[_Posted] = deque()
         #: Of those, what was not handed over yet.
-        self._parcels: list[Parcel] = []
-        #: Octets of those.
-        self._waiting_size = 0
+        self._waiting: deque[_Posted] = deque()
+        #: Octets that are known to have left, of all that is written.
+        self._sent = 0
         #: What broke the session as something was handed over.
         self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
@@ -74,34 +91,37 @@ class Window:
         if self._posted:
             await self._conversation.catch_up()
 
-    async def post(self, transaction: Transaction) -> None:
-        """Hand over a whole message, by the next `flush`.
+    def post(self, mail: MailObject, envelope: tuple[Mail, *tuple[Rcpt, ...]], size: int) -> None:
+        """Have a whole message handed over, by the next `flush`; its content has `size` octets.
 
-        Raises `MessageRefusedLocally`: nothing was said then. Where the session breaks here,
-        `settle` tells.
+        Raises `MessageRefusedLocally`: nothing was said then. Where the session breaks, `settle`
+        tells.
         """
-        mail = transaction.mail
-        commands = (*transaction.envelope, Bdat(mail.size))
-        content: Iterable[Piece] = mail.chunks
-        if self._conversation.stream.sends_files:
-            content = with_files(mail.chunks, mail.files)
-        pieces = [*[command.encode() for command in commands], *content]
-        parcel = Parcel(commands, pieces, sum(map(len, pieces)), transaction.open)
-        if self._waiting_size + parcel.size > BLOCK_SIZE:
-            await self.flush()
-        self._posted.append(transaction)
-        self._parcels.append(parcel)
-        self._waiting_size += parcel.size
+        commands = (*envelope, Bdat(size))
+        lines = [command.encode() for command in commands]
+        pieces: Sequence[Piece]
+        if size <= _SMALL:
+            pieces = (b"".join((*lines, *mail.chunks)),)
+        elif mail.files and self._conversation.stream.sends_files:
+            pieces = (*lines, *with_files(mail.chunks, mail.files))
+        else:
+            pieces = (*lines, *mail.chunks)
+        posted = _Posted(commands, pieces, sum(map(len, pieces)), mail=mail, envelope=envelope)
+        self._posted.append(posted)
+        self._waiting.append(posted)
 
     async def flush(self) -> None:
         """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
-        if not self._parcels:
-            return
-        parcels, self._parcels, self._waiting_size = self._parcels, [], 0
-        try:
-            await post(self._conversation, parcels)
-        except SessionError as error:
-            self._cause = self._cause or error
+        while self._waiting:
+            size = self._waiting[0].size
+            together = [self._waiting.popleft()]
+            while self._waiting and size + self._waiting[0].size <= BLOCK_SIZE:
+                size += self._waiting[0].size
+                together.append(self._waiting.popleft())
+            try:
+                await post(self._conversation, together)
+            except SessionError as error:
+                self._cause = self._cause or error
 
     async def settle(self) -> TransactionResult:
         """The result of the oldest message. Raises `SessionError`, its stage being this message's.
@@ -111,32 +131,60 @@ class Window:
         content all the same.
         """
         await self.flush()
-        transaction = self._posted.popleft()
-        replies = transaction.replies
+        posted, heard = self._posted.popleft(), self._conversation.heard
+        transaction: Transaction | None = None
         try:
-            await self._hear(transaction)
+            if not heard:
+                heard.appendleft(await self._conversation.hear())
+            if (result := self._accepted(posted)) is not None:
+                return result
+            transaction = posted.transaction()
+            await self._hear(posted, transaction)
         except SessionError as end:
             error = self._cause or end
             if self._trust.broke(_WINDOW, error):
                 self._conversation.note("it breaks on messages sent ahead (BDAT): no more of that")
-            if not _is_refused(transaction):
-                raise self._own(error, transaction) from error
+            if transaction is None or not _is_refused(transaction):
+                raise self._own(error, posted, transaction) from error
+        replies = transaction.replies
         is_accepted = replies.end_of_data is not None and replies.end_of_data.is_positive
         if transaction.lost_at is not None and not is_accepted:
             # The message is not to blame.
             raise self._lost(transaction.lost_at)
-        if is_accepted and not self._is_lost and self._posted:
-            # Alone it shows nothing.
-            self._trust.kept(_WINDOW)
+        if is_accepted:
+            self._has_kept()
         return replies.result()
 
-    async def _hear(self, transaction: Transaction) -> None:
+    def accepted(self) -> TransactionResult | None:
+        """The result of the oldest message, where it is known to be plainly accepted by now."""
+        if not self._posted or (result := self._accepted(self._posted[0])) is None:
+            return None
+        self._posted.popleft()
+        return result
+
+    def _accepted(self, posted: _Posted) -> TransactionResult | None:
+        """What came to a message to which all was answered well; None: that is to be looked at."""
+        heard = self._conversation.heard
+        if len(heard) < _REPLIES or self._is_lost:
+            return None
+        mail, recipient, end = heard[0].reply, heard[1].reply, heard[2].reply
+        is_well = mail.is_positive and recipient.is_positive and end.is_positive
+        if not is_well or not self._has_sent(posted):
+            return None
+        heard.popleft()
+        heard.popleft()
+        heard.popleft()
+        self._has_kept()
+        path = posted.mail.envelope.forward_paths[0]
+        return TransactionResult(mail=mail, recipients={path: recipient}, end_of_data=end)
+
+    async def _hear(self, posted: _Posted, transaction: Transaction) -> None:
         heard = self._conversation.heard
         for _ in range(_REPLIES):
             exchange = heard.popleft() if heard else await self._conversation.hear()
             reply = exchange.reply
             is_end = isinstance(exchange.command, Bdat)
-            if is_end and reply.is_positive and not self._has_sent(transaction):
+            if is_end and reply.is_positive and not self._has_sent(posted):
                 self._conversation.early(reply, Stage.END_OF_DATA)
             is_first = is_end and not self._trust.is_proven(_WINDOW)
             if transaction.take(exchange, may_know_no_bdat if is_first else is_out_of_step):
@@ -146,14 +194,24 @@ class Window:
         if self._is_lost and not self._posted:
             self._conversation.abort("the server lost the thread of what was sent ahead")
 
-    def _has_sent(self, transaction: Transaction) -> bool:
-        return transaction.is_open and self._conversation.has_sent(transaction.end)
+    def _has_kept(self) -> None:
+        """A message was accepted as it should be."""
+        if not self._is_lost and self._posted:
+            # Alone it shows nothing.
+            self._trust.kept(_WINDOW)
 
-    def _own(self, error: SessionError, transaction: Transaction) -> SessionError:
-        """The error as it concerns one message."""
+    def _has_sent(self, posted: _Posted) -> bool:
+        if posted.end > self._sent:
+            self._sent = self._conversation.sent
+        return posted.is_open and posted.end <= self._sent
+
+    def _own(
+        self, error: SessionError, posted: _Posted, transaction: Transaction | None
+    ) -> SessionError:
+        """The error as it concerns one message; no transaction: nothing was said to it."""
         is_closed = self._conversation.dialogue.farewell is not None
-        is_behind = is_closed and transaction.replies.mail is None
-        is_doubtful = transaction.is_open and not is_behind
+        is_behind = is_closed and (transaction is None or transaction.replies.mail is None)
+        is_doubtful = posted.is_open and not is_behind
         mine = copy.copy(error)
         mine.stage = Stage.END_OF_DATA if is_doubtful else Stage.MAIL
         return mine

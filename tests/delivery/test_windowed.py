@@ -64,6 +64,9 @@ class WindowSession(FakeSession):
     def is_answered(self) -> bool:
         return self._ends.answers_at_once
 
+    def accepted(self) -> TransactionResult | None:
+        return None
+
     async def settle(self) -> TransactionResult:
         mail = self._out.popleft()
         await asyncio.sleep(0)
@@ -428,6 +431,31 @@ async def test_large_messages_are_not_composed_ahead_in_numbers(
 
     assert await bench.states() == {"sent": 40}
     assert max(ahead) == 1
+
+
+@pytest.mark.parametrize("fails_at", [3, 7])
+async def test_after_a_fault_of_ours_nobody_is_in_doubt(
+    bench_of: BenchOf, transport: WindowTransport, fails_at: int
+) -> None:
+    bench = await bench_of(40)
+    composed = 0
+
+    async def breaks(delivery: Delivery, instant: datetime) -> MailObject:
+        nonlocal composed
+        composed += 1
+        if composed == fails_at:
+            raise ZeroDivisionError
+        return await compose(delivery, instant)
+
+    bench.compose = breaks
+    with pytest.raises(ZeroDivisionError):
+        await bench.send(transport, connections=1)
+
+    sent = len(transport.posted)
+    assert sent == (0 if fails_at == 3 else 4)
+    states = await bench.states()
+    assert states.pop("sent", 0) == sent
+    assert states == {"pending": 40 - sent}
 
 
 async def test_what_was_composed_ahead_of_a_session_that_broke_goes_by_another(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 from unittest.mock import patch
@@ -20,6 +21,7 @@ from bulkmail.app.processes.crew import Crew
 from bulkmail.app.processes.door import Door
 from bulkmail.campaign.units import Demand
 from bulkmail.delivery import blame, classify, verdict
+from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.limiter import Limiter, Slot
 from bulkmail.delivery.results import Results
@@ -451,11 +453,14 @@ def clock_set_back_forgotten() -> Iterator[None]:
 def window_beyond_limits() -> Iterator[None]:
     """Messages go ahead of their replies whatever limit holds them back."""
 
-    def is_free(self: Turns, delivery: Delivery, mail: MailObject) -> bool:
-        is_plain = len(mail.envelope.forward_paths) == 1 and delivery.doubts == 0
-        return is_plain and self._may_begin(delivery)
+    def free_of(self: Turns, flights: Sequence[Flight]) -> int:
+        def is_free(flight: Flight) -> bool:
+            is_plain = len(flight.mail.envelope.forward_paths) == 1 and not flight.delivery.doubts
+            return is_plain and self._may_begin(flight.delivery)
 
-    with patch.object(Turns, "is_free", is_free), patch.object(Turns, "check_free", lambda _: None):
+        return sum(1 for _ in takewhile(is_free, flights))
+
+    with patch.object(Turns, "free_of", free_of), patch.object(Turns, "check_free", lambda _: None):
         yield
 
 

@@ -76,6 +76,9 @@ class FakeSession:
     async def settle(self) -> TransactionResult:
         raise NotImplementedError
 
+    def accepted(self) -> TransactionResult | None:
+        raise NotImplementedError
+
     async def quit(self) -> None:
         self.did.append("quit")
         await self.goodbye.wait()

@@ -1,0 +1,37 @@
+"""A delivery on its way: what a worker holds of it from its message on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from bulkmail.delivery.verdict import Try
+from bulkmail.fate import Delivery
+from bulkmail.message.mail_object import MailObject
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """A delivery in a worker's hands, with its message."""
+
+    tried: Try
+    mail: MailObject
+    #: The lane's round of health in which it began.
+    began_in: int = 0
+    #: Whether it was refused for all as it was for too many at once.
+    is_too_wide: bool = False
+    #: The `sending` mark, once it was asked for.
+    mark: asyncio.Future[bool] | None = None
+    #: Whether its end of data may have gone out, by what was handed over.
+    may_be_out: bool = False
+    #: Whether its envelope went out behind another message.
+    is_follower: bool = False
+
+    @property
+    def delivery(self) -> Delivery:
+        """Whose it is."""
+        return self.tried.delivery
+
+    def board(self, session: object) -> None:
+        """Note how the session is protected that it goes out on; not every kind says so."""
+        self.tried.tls = getattr(session, "tls_version", None)
