@@ -58,6 +58,9 @@ def _compiled(kind: Any) -> Callable[..., None]:
     known: dict[str, Any] = {"_TO_MAKE": _TO_MAKE}
     parameters, named, lines = ["self"], ["*"], []
     for each in fields(kind):
+        if not each.init:
+            # `__post_init__` sets it.
+            continue
         name, parameter, value = each.name, each.name, each.name
         if each.default_factory is not MISSING:
             known[f"_of_{name}"] = each.default_factory

@@ -102,7 +102,7 @@ class Window:
         pieces: Sequence[Piece]
         if size <= _SMALL:
             pieces = (b"".join((*lines, *mail.chunks)),)
-        elif mail.files and self._conversation.stream.sends_files:
+        elif self._conversation.stream.sends_files:
             pieces = (*lines, *with_files(mail.chunks, mail.files))
         else:
             pieces = (*lines, *mail.chunks)
@@ -137,6 +137,7 @@ class Window:
             if not heard:
                 heard.appendleft(await self._conversation.hear())
             if (result := self._accepted(posted)) is not None:
+                self._has_kept()
                 return result
             transaction = posted.transaction()
             await self._hear(posted, transaction)
@@ -160,6 +161,7 @@ class Window:
         if not self._posted or (result := self._accepted(self._posted[0])) is None:
             return None
         self._posted.popleft()
+        self._has_kept()
         return result
 
     def _accepted(self, posted: _Posted) -> TransactionResult | None:
@@ -174,7 +176,6 @@ class Window:
         heard.popleft()
         heard.popleft()
         heard.popleft()
-        self._has_kept()
         path = posted.mail.envelope.forward_paths[0]
         return TransactionResult(mail=mail, recipients={path: recipient}, end_of_data=end)
 
