@@ -99,11 +99,15 @@ class Inbox(asyncio.StreamReader):
     def set_exception(self, exc: Exception) -> None:
         """Remember why it is over, and end behind what the system still holds for us."""
         self.failure = exc
-        if self.socket is not None:
-            # A write that fails ends the transport, whatever lies there unread.
+        # A write that fails ends the transport, whatever lies there unread.
+        self.look()
+        self.feed_eof()
+
+    def look(self) -> None:
+        """Take in what the system still holds for us, where nobody else reads it any more."""
+        if self.socket is not None and not self.has_ended:
             with contextlib.suppress(OSError):
                 self._read_rest(*self.socket)
-        self.feed_eof()
 
     def _read_rest(self, descriptor: int, identity: int) -> None:
         # Closed by now, the number might be another's.

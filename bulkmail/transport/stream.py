@@ -150,6 +150,9 @@ class SmtpStream:
 
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""
+        if self._writer.is_closing():
+            # A write has failed, perhaps behind a refusal: the transport reads no more.
+            self._inbox.look()
         return self._inbox.take()
 
     async def read(self, stage: Stage, deadline: float) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -168,3 +170,21 @@ async def test_no_timer_outlives_the_connection(inbox: Inbox, loop: _Loop) -> No
 
     assert inbox.has_ended
     assert [timer.is_cancelled for timer in loop.timers] == [True]
+
+
+async def test_what_the_system_still_holds_is_taken_in_once() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0)
+        inbox = Inbox(asyncio.get_running_loop())
+        inbox.socket = (ours.fileno(), os.fstat(ours.fileno()).st_ino)
+        theirs.sendall(b"552 too big\r\n")
+
+        inbox.look()
+        inbox.set_exception(BrokenPipeError())
+
+        assert inbox.take() == b"552 too big\r\n"
+        assert inbox.has_ended
+        theirs.sendall(b"later")
+        inbox.look()
+        assert inbox.take() == b""
