@@ -29,7 +29,7 @@ class Control:
         self._due_at = math.inf
         self._brake = asyncio.Event()
         self._news = asyncio.Event()
-        self._limits: set[asyncio.Timeout] = set()
+        self._limits: dict[asyncio.Timeout, None] = {}
 
     @property
     def is_stopping(self) -> bool:
@@ -68,11 +68,11 @@ class Control:
     async def until_stop(self) -> AsyncIterator[None]:
         """A block that is cancelled, and left by `TimeoutError`, when nothing more may begin."""
         async with asyncio.timeout(None if self.may_begin else 0) as limit:
-            self._limits.add(limit)
+            self._limits[limit] = None
             try:
                 yield
             finally:
-                self._limits.discard(limit)
+                del self._limits[limit]
 
     def wake(self, due_at: float = 0.0) -> None:
         """Something changed that the dispatcher may wait for.

@@ -45,17 +45,28 @@ def test_what_befalls_runs_is_common() -> None:
     assert min(befallen.values()) > 0.05 * seeds
 
 
-@pytest.mark.parametrize("seed", [1, 7, 20])
-def test_a_seed_replays_bit_for_bit_in_another_process(seed: int) -> None:
-    script = f"from simulation.seed import play; print(play({seed}).digest)"
+#: Of one process, of two and of three; in 6126 a child dies while others wait at two doors.
+_REPLAYED = (1, 3, 20, 29, 6126)
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2", "3"])
+def test_seeds_replay_bit_for_bit_in_another_process(hash_seed: str) -> None:
+    script = (
+        "from simulation.seed import play\n"
+        f"for seed in {_REPLAYED}: print(play(seed).digest)"
+    )
     again = subprocess.run(
         [sys.executable, "-c", script],
         cwd=TESTS,
-        env={"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PYTHONHASHSEED": str(seed + 1)},
+        env={"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert again.stdout.strip() == play(seed).digest
-    assert play(seed).digest != play(seed + 1).digest
+    assert again.stdout.split() == [play(seed).digest for seed in _REPLAYED]
+
+
+def test_replayed_seeds_differ_and_some_are_of_several_processes() -> None:
+    assert len({play(seed).digest for seed in _REPLAYED}) == len(_REPLAYED)
+    assert {1, 2, 3} <= {tell(seed).runs[0].processes for seed in _REPLAYED}

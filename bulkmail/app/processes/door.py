@@ -107,7 +107,7 @@ class Porter:
 
     def forget(self, number: int) -> None:
         """That child is no more: it neither tries nor waits."""
-        for server in {*self._trying, *self._waiting}:
+        for server in dict.fromkeys((*self._trying, *self._waiting)):
             if self._trying.get(server) == number:
                 del self._trying[server]
             if server in self._waiting:
