@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,9 @@ from simulation.seed import Verdict, play
 
 #: Seeds a process is given at once.
 _CHUNK = 25
+#: Seeds whose garbage is collected at once, and those played so far.
+_AT_ONCE = 10
+_PLAYED = itertools.count(1)
 
 
 @dataclass
@@ -65,10 +69,22 @@ class Census:
 def play_all(seeds: Iterable[int]) -> Iterator[Verdict]:
     """Play seeds on all cores; their verdicts in order."""
     with ProcessPoolExecutor(os.cpu_count(), initializer=seldom_collect) as pool:
-        yield from pool.map(play, seeds, chunksize=_CHUNK)
+        yield from pool.map(_play, seeds, chunksize=_CHUNK)
+
+
+def _play(seed: int) -> Verdict:
+    verdict = play(seed)
+    collect_now_and_then()
+    return verdict
 
 
 def seldom_collect() -> None:
-    """Look for garbage seldom, and never through what was imported: a tenth of a seed's time."""
+    """Look for garbage between seeds alone, and never through what was imported."""
     gc.freeze()
-    gc.set_threshold(50_000)
+    gc.disable()
+
+
+def collect_now_and_then() -> None:
+    """Called after each seed. What is found within one lives on, and is looked through in vain."""
+    if next(_PLAYED) % _AT_ONCE == 0:
+        gc.collect()

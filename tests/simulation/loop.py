@@ -60,7 +60,18 @@ class Ticket(list[Any]):
 class SimTask(asyncio.Task[T]):
     """A task whose place in a set is the same in each replay: asyncio keeps sets of tasks."""
 
-    serial = 0
+    def __init__(
+        self,
+        coro: Coroutine[Any, Any, T],
+        serial: int,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        name: str | None,
+        context: Context | None,
+    ) -> None:
+        #: Before the rest: asyncio puts a task into a set while it is made.
+        self.serial = serial
+        super().__init__(coro, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self.serial
@@ -92,10 +103,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override]  # ours are no handles but by their verbs
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
-        self._serial += 1
+        self._serial = serial = self._serial + 1
         if context is None:
             context = copy_context()
-        ticket = Ticket((self.now, self._serial, callback, args, context))
+        ticket = Ticket((self.now, serial, callback, args, context))
         self._next.append(ticket)
         return ticket
 
@@ -107,11 +118,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_at(  # type: ignore[override]  # ours are no handles but by their verbs
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
-        self._serial += 1
-        when = max(when, self.now)
+        self._serial = serial = self._serial + 1
+        if when < self.now:
+            when = self.now
         if context is None:
             context = copy_context()
-        ticket = Ticket((when, self._serial, callback, args, context))
+        ticket = Ticket((when, serial, callback, args, context))
         heappush(self._timers, ticket)
         return ticket
 
@@ -123,9 +135,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.Task[T]:
         self._serial += 1
-        SimTask.serial = self._serial
-        task = SimTask(coro, loop=self, name=name, context=context)
-        task.serial = self._serial
+        task = SimTask(coro, self._serial, loop=self, name=name, context=context)
         self._tasks.append(task)
         return task
 
@@ -199,28 +209,31 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run what is ready, and what becomes ready by it: thousands of steps a seed."""
         ready = self._next
         take, process_of = ready.popleft, PROCESS
-        most = self._max_steps + _A_SECOND * self.now
-        while ready:
-            ticket = take()
-            _, _, call, arguments, context = ticket
-            if call is None:
-                continue
-            process: Process | None = context.get(process_of)
-            if process is not None:
-                if process.is_dead:
+        steps, most = self.steps, self._max_steps + _A_SECOND * self.now
+        try:
+            while ready:
+                ticket = take()
+                _, _, call, arguments, context = ticket
+                if call is None:
                     continue
-                if process.is_paused:
-                    process.parked.append(ticket)
-                    continue
-                process.steps += 1
-                if process.at_step and (happens := process.at_step.pop(process.steps, None)):
-                    happens()
-                    ready.appendleft(ticket)
-                    continue
-            self.steps += 1
-            if self.steps > most:
-                raise NeverEnds(f"still going on after {self.steps} steps")
-            context.run(call, *arguments)
+                process: Process | None = context.get(process_of)
+                if process is not None:
+                    if process.is_dead:
+                        continue
+                    if process.is_paused:
+                        process.parked.append(ticket)
+                        continue
+                    process.steps += 1
+                    if process.at_step and (happens := process.at_step.pop(process.steps, None)):
+                        happens()
+                        ready.appendleft(ticket)
+                        continue
+                steps += 1
+                if steps > most:
+                    raise NeverEnds(f"still going on after {steps} steps")
+                context.run(call, *arguments)
+        finally:
+            self.steps = steps
 
 
 def _close(task: SimTask[Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from simulation.census import seldom_collect
+from simulation.census import collect_now_and_then, seldom_collect
 from simulation.mutations import MUTATIONS
 from simulation.seed import Verdict, play
 
@@ -34,6 +34,7 @@ def hunt(name: str) -> Hunt:
     """Find the first seed that notices."""
     for seed in range(MOST_SEEDS):
         verdict = mutated(name, seed)
+        collect_now_and_then()
         if verdict.broken:
             return Hunt(name, verdict)
     return Hunt(name, None)
