@@ -24,6 +24,9 @@ from bulkmail.ledger.groups import Kind
 from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.statements import bindable, execute_for, load
 
+#: Later than every pass: for who holds the campaign's lock.
+_ANY_PASS = 2**53
+
 #: Columns as the ledger keeps them; one encoder for all rows.
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -117,7 +120,7 @@ class Enrolment:
 
     async def abandon(self) -> None:
         """Give the pass up: rows born in it are deleted, and a campaign new with it is too."""
-        await remove_unborn(self._driver, self.campaign_id)
+        await remove_unborn(self._driver, self.campaign_id, self._generation)
         await self._driver.submit(self._forget)
 
     def _add(self, connection: sqlite3.Connection, rows: Sequence[NewRow], now: float) -> None:
@@ -234,7 +237,7 @@ async def begin(
         return id_, *kept
 
     campaign_id, generation, kept_origin, domain = await driver.submit(found)
-    await remove_unborn(driver, campaign_id)
+    await remove_unborn(driver, campaign_id, generation)
     return Enrolment(
         driver,
         clock,
@@ -249,12 +252,16 @@ async def begin(
     )
 
 
-async def remove_unborn(driver: Driver, campaign_id: int) -> None:
-    """Delete the rows of passes that were never completed, some thousands at a time."""
+async def remove_unborn(driver: Driver, campaign_id: int, latest: int) -> None:
+    """Delete the rows of passes that were never completed, some thousands at a time.
+
+    But not those that a pass behind `latest` has seen: it was begun by who took over.
+    """
     sql = load("enrolment")
+    parameters = {"campaign_id": campaign_id, "latest": latest}
 
     def remove(connection: sqlite3.Connection) -> int:
-        some = connection.execute(sql["unborn"], {"campaign_id": campaign_id}).fetchall()
+        some = connection.execute(sql["unborn"], parameters).fetchall()
         return connection.executemany(sql["remove"], some).rowcount if some else 0
 
     while await driver.submit(remove, Kind.BULK):
@@ -263,7 +270,7 @@ async def remove_unborn(driver: Driver, campaign_id: int) -> None:
 
 async def remove_unfinished(driver: Driver, campaign_id: int) -> None:
     """Delete a campaign of which no pass was ever completed."""
-    await remove_unborn(driver, campaign_id)
+    await remove_unborn(driver, campaign_id, _ANY_PASS)
     parameters = {"campaign_id": campaign_id, "generation": 0}
 
     def remove(connection: sqlite3.Connection) -> None:

@@ -5,9 +5,11 @@ VALUES (:name, :path, :key_column, :origin, :from_domain, :now)
 ON CONFLICT (name) DO NOTHING;
 
 -- unborn --
--- Some of the rows that a pass which was never completed brought into the ledger.
+-- Some of the rows that a pass which was never completed brought into the ledger, and none behind
+-- the latest one has seen.
 SELECT id FROM delivery
 WHERE campaign_id = :campaign_id
+    AND generation <= :latest
     AND born > (SELECT generation FROM campaign WHERE id = :campaign_id)
 LIMIT 5000;
 

@@ -29,6 +29,11 @@ def test_all_invariants_hold(first: int) -> None:
     assert not broken, "replay: make simulate SEED=…"
 
 
+@pytest.mark.parametrize("seed", [50035])
+def test_seeds_that_broke_once_hold(seed: int) -> None:
+    assert not play(seed).broken
+
+
 def test_a_seed_is_no_toy() -> None:
     stories = [tell(seed) for seed in range(300)]
 
