@@ -56,10 +56,7 @@ _REPLAYED = (1, 3, 20, 29, 6126)
 
 @pytest.mark.parametrize("hash_seed", ["1", "2", "3"])
 def test_seeds_replay_bit_for_bit_in_another_process(hash_seed: str) -> None:
-    script = (
-        "from simulation.seed import play\n"
-        f"for seed in {_REPLAYED}: print(play(seed).digest)"
-    )
+    script = f"from simulation.seed import play\nfor seed in {_REPLAYED}: print(play(seed).digest)"
     again = subprocess.run(
         [sys.executable, "-c", script],
         cwd=TESTS,
