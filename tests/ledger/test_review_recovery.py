@@ -1,0 +1,33 @@
+"""What a new run makes of rows that its predecessor, or a person meanwhile, has left."""
+
+from __future__ import annotations
+
+from support.ledger_book import Book, names
+
+from bulkmail.fate import State
+
+
+async def test_who_was_in_a_dead_runs_hands_when_it_was_cancelled_is_cancelled_by_recovery(
+    book: Book,
+) -> None:
+    await book.enrol("ann", "bob")
+    await book.run("dead").claim(1)
+    await book.ledger.orders(book.id).cancel()
+    before = await book.ledger.counts(book.id)
+
+    await book.ledger.recover(book.id, resend=True, due_at=book.clock.now)
+
+    assert (before.pending, before.suppressed) == (1, 1)
+    assert {row.state for row in await book.report()} == {State.SUPPRESSED}
+
+
+async def test_who_was_postponed_untried_is_due_at_once_for_the_next_run(book: Book) -> None:
+    await book.enrol("ann")
+    run = book.run("former")
+    await run.postpone(await run.claim(1), book.clock.now + 3600)
+    before = await book.run().claim(1)
+
+    await book.ledger.recover(book.id, resend=True, due_at=book.clock.now)
+
+    assert before == []
+    assert names(await book.run().claim(1)) == ["ann"]
