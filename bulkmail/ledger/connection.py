@@ -7,12 +7,12 @@ Where a power cut is to be survived as well, the log is synced behind each commi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -77,17 +77,16 @@ def open_file(path: Path, now: float) -> sqlite3.Connection:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(path):
-            if not _make(path):
-                _refuse_emptied(path)
+            _refuse_lost(path)
+            _make(path)
+            _refuse_second_name(path)
             return _prepared(path, now)
     except (*SQLITE_ERRORS, OSError) as error:
         raise ledger_error(error, path) from error
 
 
-def _make(path: Path) -> bool:
+def _make(path: Path) -> None:
     """An empty file where there is none; one that is there is not opened, not for an instant.
-
-    Whether there was none.
 
     Who closes any descriptor of a file drops all POSIX locks that his process has on it
     (sqlite.org/howtocorrupt.html, 2.2): another process would take itself for the last one out,
@@ -97,25 +96,39 @@ def _make(path: Path) -> bool:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # SQLite would make it by the umask; its log and index take the permissions of the file.
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-    try:
+    with contextlib.suppress(FileExistsError):
         os.close(os.open(path.resolve(), flags, 0o600))
-    except FileExistsError:
-        return False
-    return True
 
 
-def _refuse_emptied(path: Path) -> None:
-    """Raise `LedgerError` where a ledger that runs were recorded in has lost all it held.
+def _refuse_lost(path: Path) -> None:
+    """Raise `LedgerError` where a ledger that runs were recorded in is gone, or is empty.
 
     A power cut on some file systems leaves a file at no length, and so does a copy on a full disk.
     Taken for a new ledger it would have everybody mailed again.
     """
-    if path.stat().st_size == 0 and any(
-        lock.name != _OPENING for lock in lock_folder(path).iterdir()
-    ):
+    try:
+        how = "" if path.stat().st_size else "is empty"
+    except FileNotFoundError:
+        how = "is gone"
+    locks = lock_folder(path)
+    if how and any(lock.name != _OPENING for lock in locks.iterdir()):
         raise LedgerError(
-            f"The ledger {path} is empty, and runs were recorded in it. Restore a copy; to begin "
-            "anew, and mail everybody again, remove the file"
+            f"The ledger {path} {how}, and runs were recorded in it. Put it back, or restore a "
+            f"copy; to begin anew, and mail everybody again, remove it and the folder {locks}"
+        )
+
+
+def _refuse_second_name(path: Path) -> None:
+    """Raise `LedgerError` where the file has a second name: a log and locks stand beside each.
+
+    Who writes by one would know nothing of who writes by the other, and both would damage it
+    (sqlite.org/howtocorrupt.html, 2.5).
+    """
+    if path.stat().st_nlink > 1:
+        raise LedgerError(
+            f"The ledger {path} has a second name, a hard link: runs by the two would know nothing "
+            "of one another, and mail everybody twice. Remove one (`find DIR -samefile` finds "
+            "it), or make it a copy"
         )
 
 
@@ -191,7 +204,7 @@ def _uri(path: Path, mode: str) -> str:
     return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep others from opening the ledger meanwhile: two that make or migrate it would collide."""
     lock = os.open(lock_folder(path) / _OPENING, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -42,6 +42,8 @@ def recover(
         "now": now,
     }
     connection.execute(load("run")["look again"], parameters)
+    if owner is None:
+        connection.execute(load("run")["clock set back"], parameters)
     connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
     orders.cancel(connection, parameters)
     return doubts

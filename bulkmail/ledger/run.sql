@@ -218,6 +218,14 @@ WHERE id IN (
     WHERE campaign_id = :campaign_id AND state = 'pending' AND scope > '' AND due_at > :now
 );
 
+-- clock set back --
+-- Who waits by a clock that was ahead, by a year perhaps, waits as long from now as he was to then.
+UPDATE delivery SET
+    due_at = :now + max(0.0, due_at - updated_at),
+    first_attempt_at = min(first_attempt_at, :now)
+WHERE campaign_id = :campaign_id AND state IN ('deferred', 'in_doubt') AND due_at > :now
+    AND updated_at > :now AND owner IS NULL;
+
 -- renew --
 -- Extend every lease of one owner.
 UPDATE delivery SET lease_until = :lease_until

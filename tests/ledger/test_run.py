@@ -289,6 +289,25 @@ async def test_who_was_cut_off_is_not_reported_with_the_answer_to_an_earlier_try
     assert (row.server, row.code, row.enhanced_code, row.reply) == (None, None, None, None)
 
 
+async def test_who_waits_by_a_clock_that_was_ahead_waits_no_longer_than_he_had_to(
+    book: Book,
+) -> None:
+    """A machine that believed in another year: nobody is to wait until then."""
+    await book.enrol("ann", "bob")
+    now, year = book.clock.now, 365 * 86400.0
+    book.clock.now += year
+    await book.end("ann", State.DEFERRED, due_at=book.clock.now + 60)
+    book.clock.now = now
+    await book.end("bob", State.DEFERRED, due_at=now + 3600)
+
+    await book.ledger.recover(book.id, resend=True, due_at=now)
+
+    assert await book.run().next_due_at() == now + 60
+    book.clock.now = now + 60
+    (ann,) = await book.run().claim(10)
+    assert (names([ann]), ann.first_attempt_at) == (["ann"], now)
+
+
 async def test_recovery_twice_is_as_good_as_once(book: Book) -> None:
     await book.enrol("ann")
     (ann,) = await book.run("dead").claim(1)

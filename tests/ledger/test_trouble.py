@@ -6,7 +6,9 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.ledger_book import Book, StoppedClock, new_row
@@ -178,8 +180,9 @@ async def test_locked_ledger_is_a_sentence(
     await ledger.close()
 
 
+@pytest.mark.parametrize("how", ["empty", "gone"])
 async def test_a_ledger_that_has_lost_all_it_held_is_no_new_one(
-    tmp_path: Path, clock: StoppedClock
+    tmp_path: Path, clock: StoppedClock, how: str
 ) -> None:
     """A power cut on some file systems leaves a file at no length."""
     path = tmp_path / "ledger.db"
@@ -187,14 +190,57 @@ async def test_a_ledger_that_has_lost_all_it_held_is_no_new_one(
     ledger = await Ledger.open(path, clock=clock)
     with ledger.lock("letter"):
         await ledger.close()
-    os.truncate(path, 0)
+    if how == "empty":
+        os.truncate(path, 0)
+    else:
+        path.unlink()
 
-    with pytest.raises(LedgerError, match="is empty, and runs were recorded") as refusal:
+    with pytest.raises(LedgerError, match=f"is {how}, and runs were recorded") as refusal:
         await Ledger.open(path, clock=clock)
 
     assert refusal.value.exit_code == EXIT_STOPPED
-    path.unlink()
+    locks = tmp_path / "ledger.db-locks"
+    assert str(locks) in str(refusal.value)
+    path.unlink(missing_ok=True)
+    shutil.rmtree(locks)
     await made(path, clock)
+
+
+async def test_a_file_with_a_second_name_is_refused_by_both(
+    tmp_path: Path, clock: StoppedClock
+) -> None:
+    """Each name has a log and locks of its own: two runs at once would not notice one another."""
+    path, second = tmp_path / "ledger.db", tmp_path / "second.db"
+    await made(path, clock)
+    second.hardlink_to(path)
+
+    for name in (path, second):
+        with pytest.raises(LedgerError, match="has a second name, a hard link"):
+            await Ledger.open(name, clock=clock)
+
+    second.unlink()
+    await made(path, clock)
+
+
+async def test_who_keeps_the_ledger_locked_is_waited_for_by_the_clock(
+    tmp_path: Path, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is stopped within a transaction: the sentence's seconds are true."""
+    path = tmp_path / "ledger.db"
+    await made(path, clock)
+    ledger = await Ledger.open(path, clock=clock)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    # Each look at the clock is ten seconds behind the last.
+    monkeypatch.setattr("bulkmail.ledger.groups.time", Mock(monotonic=count(0, 10).__next__))
+
+    with pytest.raises(LedgerError, match="has kept it locked for 30 seconds"):
+        await ledger.suppression().add(["a@x.example"], "x")
+
+    other.execute("ROLLBACK")
+    other.close()
+    assert await ledger.suppression().add(["a@x.example"], "x") == 1
+    await ledger.close()
 
 
 async def test_a_damaged_file_that_quotes_no_text_is_told_as_damaged(

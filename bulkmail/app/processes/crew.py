@@ -97,8 +97,10 @@ class Crew:
         self._seats: list[Seat] = []
         #: Of what each child tells of its servers: once is enough.
         self._told: set[str] = set()
-        #: When the run began: by the wall's clock, and by the one that nobody sets.
-        self._began_at, self._began = 0.0, 0.0
+        #: When the run began, and the earliest that the wall's clock has shown: it may be set.
+        self._began_at, self._earliest_at = 0.0, 0.0
+        #: When it was last looked at, by the clock that nobody sets.
+        self._looked = 0.0
         self.tally = Tally()
 
     @property
@@ -120,7 +122,8 @@ class Crew:
     async def run(self, task: Task) -> RunResult:
         """Send until the run is over, as `Engine.run` does; what it raises, this does."""
         self._chorus = Chorus(task.watch)
-        self._began_at, self._began = self._clock.time(), self._clock.monotonic()
+        self._began_at = self._earliest_at = self._clock.time()
+        self._looked = self._clock.monotonic()
         of, limit = len(self._outfits), task.settings.limit
         self._seats = [
             Seat(number, None if limit is None else share(limit, number, of))
@@ -199,6 +202,7 @@ class Crew:
     async def _listen(self, seat: Seat, member: Member, task: Task) -> RunResult | None:
         result: RunResult | None = None
         while (words := await member.hear()) is not None:
+            self._look_at_clock()
             for word in words:
                 match word:
                     case ("ready", str(fingerprint)):
@@ -326,6 +330,7 @@ class Crew:
 
     async def _may_go_on(self, seat: Seat, task: Task) -> bool:
         """Let who replaces a dead child of a limited run try what surely was not tried."""
+        self._look_at_clock()
         tried = await task.ledger.tried_since(task.campaign_id, self._since)
         others = sum(other.left for other in self._seats if other is not seat)
         seat.tried.clear()
@@ -334,11 +339,17 @@ class Crew:
 
     @property
     def _since(self) -> float:
-        """When the run began; where the clock was set back meanwhile, by the clock as it is now.
+        """The earliest instant that a try of this run can be dated by.
 
-        What was tried behind that is dated by it. Somebody of an earlier run may be among them.
+        Somebody of an earlier run may have been tried behind it, where the clock was set back.
         """
-        return min(self._began_at, self._clock.time() - (self._clock.monotonic() - self._began))
+        return self._earliest_at
+
+    def _look_at_clock(self) -> None:
+        """Notice that it was set back, however often it was set to and fro by now."""
+        now, looked = self._clock.time(), self._clock.monotonic()
+        self._earliest_at = min(self._earliest_at, now - (looked - self._looked))
+        self._looked = looked
 
 
 def _path(task: Task) -> Path:
