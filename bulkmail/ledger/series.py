@@ -23,6 +23,8 @@ Outcome = Literal["done", "nobody", "too late", "superseded"]
 
 #: Lines of the history that are read at most.
 _MOST = 10_000
+#: Seconds by which a clock that is set back may have been ahead, and what was begun by it counts.
+_CREDIBLE = 86400.0
 #: The id of no campaign: one that is not in the ledger yet.
 _NOBODYS = -1
 
@@ -54,7 +56,7 @@ class SeriesBook:
         self._clock = clock
 
     async def see(self, series: str) -> float:
-        """Note that a campaign was seen; when it was for the first time."""
+        """Note that a campaign was seen; when it was for the first time, and not behind now."""
         parameters = {"series": series, "now": self._clock.time()}
 
         def work(connection: sqlite3.Connection) -> float:
@@ -68,9 +70,13 @@ class SeriesBook:
         return await self._read("first seen", {"series": series})
 
     async def handled(self, series: str, at: float | None = None) -> float | None:
-        """The last time of it that was begun or skipped, or `at` if it was; None: none."""
+        """The last time of it that was begun or skipped, or `at` if it was; None: none.
+
+        One of more than a day ahead, begun by a clock that was wrong, holds up none before it.
+        """
         if at is None:
-            return await self._read("handled", {"series": series})
+            farthest = self._clock.time() + _CREDIBLE
+            return await self._read("handled", {"series": series, "farthest": farthest})
         return await self._read("handled at", {"series": series, "at": at})
 
     async def last_read(self, series: str, before: float) -> float | None:

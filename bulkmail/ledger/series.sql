@@ -1,6 +1,9 @@
 -- see --
--- Note that a campaign with a schedule was seen; only the first time counts.
-INSERT INTO series (name, first_seen_at) VALUES (:series, :now) ON CONFLICT (name) DO NOTHING;
+-- Note that a campaign with a schedule was seen; only the first time counts, unless it has yet to
+-- come: then the clock was ahead.
+INSERT INTO series (name, first_seen_at) VALUES (:series, :now)
+ON CONFLICT (name) DO UPDATE SET first_seen_at = excluded.first_seen_at
+WHERE first_seen_at > excluded.first_seen_at;
 
 -- first seen --
 -- When that was.
@@ -31,8 +34,9 @@ WHERE id IN (
 ORDER BY due_at;
 
 -- handled --
--- The last time of a series that was begun or skipped.
-SELECT max(due_at) FROM occurrence WHERE series = :series;
+-- The last time of a series that was begun or skipped; none that lies so far ahead that the clock
+-- must have been wrong.
+SELECT max(due_at) FROM occurrence WHERE series = :series AND due_at <= :farthest;
 
 -- handled at --
 -- That time, if it was begun or skipped.

@@ -71,6 +71,34 @@ async def test_the_first_occurrence_is_after_the_campaign_was_seen_and_missed_on
     assert set(await project.states(first["campaign"])) == set(PEOPLE)
 
 
+async def test_a_clock_that_was_a_year_ahead_does_not_hold_up_what_is_due_before(
+    project: MailProject, keeper: Timekeeper
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        project.save(schedule={"every": "1h"})
+        year = 365 * 24 * HOUR
+
+        keeper.clock.skip(year)
+        assert await keeper.once() == 0  # seen for the first time
+        keeper.clock.skip(HOUR)
+        assert await keeper.once() == 0
+        assert server.got == dict.fromkeys(PEOPLE, 1)
+        keeper.clock.skip(-year)
+        assert await keeper.once() == 0
+        assert server.got == dict.fromkeys(PEOPLE, 1)
+        keeper.clock.skip(HOUR)
+        assert await keeper.once() == 0
+        assert server.got == dict.fromkeys(PEOPLE, 2)
+        # By an hour alone: what was begun then is not begun again.
+        keeper.clock.skip(-HOUR)
+        assert await keeper.once() == 0
+        keeper.clock.skip(HOUR / 2)
+        assert await keeper.once() == 0
+
+    assert server.got == dict.fromkeys(PEOPLE, 2)
+
+
 async def test_what_is_too_late_is_suppressed_with_that_reason(
     project: MailProject, keeper: Timekeeper, unasked: int
 ) -> None:

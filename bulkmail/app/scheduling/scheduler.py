@@ -115,7 +115,7 @@ class Scheduler:
                 self._control.listen()
                 self._look()
                 for scheduled in self._folder:
-                    if self._wakes.get(scheduled.campaign.name, 0.0) <= self._clock.time():
+                    if self._is_awake(scheduled.campaign.name):
                         for run in await self._todo(scheduled):
                             tasks.create_task(self._carry_out(run))
                 await self._control.news(self._clock.time() + TICK)
@@ -190,7 +190,7 @@ class Scheduler:
         name, table = scheduled.campaign.name, scheduled.timetable
         now = self._clock.time() if as_of is None else as_of
         first_seen = await self._book.first_seen(name)
-        if first_seen is None:
+        if first_seen is None or first_seen > now:
             first_seen = await self._book.see(name)
         handled = await self._book.handled(name, table.at)
         due = table.due(now, first_seen=first_seen, handled=handled)
@@ -251,8 +251,13 @@ class Scheduler:
         """Whether it can be gone on with now."""
         name = occurrence.campaign
         retry = self._retries.get(name)
-        is_resting = retry is not None and retry.at > now
+        # No longer than that: the clock may have been set back.
+        is_resting = retry is not None and 0 < retry.at - now <= retry.delay
         return name not in self._runs and not is_resting and name not in (tried or ())
+
+    def _is_awake(self, name: str) -> bool:
+        """Whether a campaign is to be looked at: in a glance at the latest, by a set clock too."""
+        return not 0 < self._wakes.get(name, 0.0) - self._clock.time() <= GLANCE
 
     def _wake_of(self, scheduled: Scheduled, now: float) -> float:
         upcoming = (at for at in scheduled.timetable.upcoming(now) if at > now)
