@@ -5,6 +5,7 @@ No traceback reaches a user unless `--debug` (or BULKMAIL_DEBUG) asks for it.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
@@ -19,6 +20,7 @@ from bulkmail.errors import (
     EXIT_FAULT_OF_OURS,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EXIT_STOPPED,
     EXIT_USAGE,
     BulkmailError,
     ConfigurationError,
@@ -63,6 +65,10 @@ def _guarded(step: Callable[[Sequence[str]], int], arguments: Sequence[str], *, 
             complain("The current folder is not there any more: go into another one.")
             _trace(debug=debug)
             return EXIT_USAGE
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+            complain("Too many files are open: allow more (ulimit -n), or lower `connections`.")
+            _trace(debug=debug)
+            return EXIT_STOPPED
         kind = type(error).__name__
         complain(visible(f"bulkmail failed, and it is a fault of its own ({kind}: {error})."))
         complain("--debug shows the traceback; please report it.")

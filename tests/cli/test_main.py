@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -215,6 +216,19 @@ def test_help_loads_nothing_heavy() -> None:
     )
 
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_too_many_open_files_are_the_machines_fault_and_no_fault_of_ours(
+    cli: Cli, fake: Fake
+) -> None:
+    fake("sending", send=Recorder(error=OSError(errno.EMFILE, os.strerror(errno.EMFILE))))
+
+    result = cli("send", "hello")
+
+    assert result.code == 3
+    assert "ulimit -n" in result.err
+    assert "fault of" not in result.err
 
 
 def test_a_current_folder_that_is_gone_is_said_so(
