@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from bulkmail.address import control_character, parse_address, parse_mailbox, printable
+from bulkmail.campaign.nearest import nearest
 from bulkmail.campaign.units import Rate, parse_duration, parse_rate
 from bulkmail.secret import Secret
 from bulkmail.value_class import value_class
@@ -136,6 +137,9 @@ class PasswordReference:
     command: tuple[str, ...] = ()
 
 
+_PASSWORD_KEYS = ("file", "command")
+
+
 def _password(value: Any) -> PasswordReference:
     match value:
         case PasswordReference():
@@ -149,8 +153,12 @@ def _password(value: Any) -> PasswordReference:
         case {"command": [str(), *_] as words, **rest} if not rest:
             if all(isinstance(word, str) for word in words):
                 return PasswordReference(command=tuple(words))
+    # What is no key of ours is not shown: `{s3cret}` is a password in braces.
+    keys = map(str, value) if isinstance(value, dict) else ()
+    near = {known for key in keys if (known := nearest(key, _PASSWORD_KEYS)) and known != key}
+    hint = f". Did you mean `{min(near)}`?" if near else ""
     raise ValueError(
-        "must be text (a number in quotes), {file: PATH} or {command: [PROGRAM, ARGUMENT]}"
+        "must be text (a number in quotes), {file: PATH} or {command: [PROGRAM, ARGUMENT]}" + hint
     )
 
 
