@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import random
+
+import pytest
 
 from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.mail_object import MailObject
@@ -21,6 +24,14 @@ def test_a_files_digest_stands_for_its_body() -> None:
     of = b"header\r\n" + b"ab" * 32 + b"end\r\n" + b"ab" * 32
     assert digests.message_sha256 == hashlib.sha256(of).hexdigest()
     assert digests.attachments == [{"name": "王.pdf", "size": 3, "sha256": "ab" * 32}]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2047, 2048, 5000, 8 * 2047, 8 * 2047 + 1, 100_000])
+def test_a_digest_is_that_of_all_octets_however_many(size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    mail = MailObject(ENVELOPE, (content, b"end\r\n"), "<1@x>")
+
+    assert mail.digests().message_sha256 == hashlib.sha256(content + b"end\r\n").hexdigest()
 
 
 def test_a_message_without_files_is_its_own_digest() -> None:
