@@ -15,9 +15,11 @@ from bulkmail.value_class import value_class
 
 #: Most slots asked for at once; the ledger gives at most 1 % of the smallest limit.
 CHUNK = 50
-#: Seconds ahead beyond which a slot is not the ledger's word any more, but that of a clock which
+#: Seconds ahead beyond which a time is not the ledger's word any more, but that of a clock which
 #: was set back since: two of the widest spacing, one message a minute.
 FURTHEST = 125.0
+#: Seconds by which a slot may be further away than when it was asked for: no clock is exact.
+SLACK = 1.0
 #: A slot further away than this is waited for without holding a session: servers close idle ones.
 LONG_WAIT = 2.0
 #: Seconds that are waited for another limit's turn without leaving the place to somebody else.
@@ -38,6 +40,9 @@ class Slot:
 
     opens_at: float
     void_at: float
+    #: Seconds: further away than when it was taken it is of a clock that was set back since, and
+    #: by now the ledger may have given its time to others.
+    furthest: float
     #: What it was taken for, where that is more than the server: to be given back with it.
     demands: tuple[Demand, ...] = ()
 
@@ -75,10 +80,12 @@ class Limiter:
         self._slots: deque[Slot] = deque()
         self._lock = asyncio.Lock()
         self._slowed_until = 0.0
-        #: When the last slot opens that was taken and handed on.
-        self._taken_until = 0.0
+        #: Of those that were taken and handed on, the one that opens last.
+        self._last: Slot | None = None
         #: The next chunk, asked for while the last slot is waited for.
         self._asked: asyncio.Task[Permit] | None = None
+        #: By the clock (epoch seconds) as it was then.
+        self._asked_at = 0.0
         #: How many messages go to the server.
         self.meter = Meter()
 
@@ -107,9 +114,7 @@ class Limiter:
                 if (busy := await self._wait_for_others(control, ())) is not None:
                     return busy
                 permit = await self._permit()
-                self._slots.extend(
-                    Slot(opens_at, opens_at + permit.valid_for) for opens_at in permit.slots
-                )
+                self._slots += _slots(permit, self._asked_at)
                 if not self._slots and permit.spent is not None:
                     return QuotaSpent(permit.spent, permit.again_at)
                 if not self._slots:
@@ -149,9 +154,10 @@ class Limiter:
             async with self._lock:
                 if (busy := await self._wait_for_others(control, others)) is not None:
                     return busy
+                asked_at = self._clock.time()
                 permit = await self._ledger.take_together(demands)
-                for opens_at in permit.slots:
-                    return self._handed(Slot(opens_at, opens_at + permit.valid_for, demands))
+                for slot in _slots(permit, asked_at, demands):
+                    return self._handed(slot)
             is_ours = permit.scope == self._server
             if is_ours and permit.spent is not None:
                 return QuotaSpent(permit.spent, permit.again_at)
@@ -161,7 +167,8 @@ class Limiter:
         return Stopped()
 
     def _handed(self, slot: Slot) -> Slot:
-        self._taken_until = max(self._taken_until, slot.opens_at)
+        if self._last is None or slot.opens_at > self._last.opens_at:
+            self._last = slot
         return slot
 
     async def _wait_for_others(self, control: Control, others: Sequence[Demand]) -> Busy | None:
@@ -170,12 +177,15 @@ class Limiter:
         A pace wastes nothing, and is taken as far ahead as there are workers.
         """
         rates = [rate for rates in (self._rates, *(d.rates for d in others)) for rate in rates]
-        wait = self._taken_until - self._clock.time()
-        if wait <= 0 or wait > FURTHEST or all(rate.is_pace for rate in rates):
+        if self._last is None or all(rate.is_pace for rate in rates):
+            return None
+        wait = self._last.opens_at - self._clock.time()
+        if not 0 < wait <= self._last.furthest:
+            self._last = None
             return None
         if wait > LONG_WAIT:
-            return Busy(self._taken_until)
-        await control.pause(self._taken_until, furthest=FURTHEST)
+            return Busy(self._last.opens_at)
+        await control.pause(self._last.opens_at, furthest=self._last.furthest)
         return None
 
     async def put_back(self, *slots: Slot) -> None:
@@ -207,6 +217,7 @@ class Limiter:
         return asked.result()
 
     def _ask(self) -> asyncio.Task[Permit]:
+        self._asked_at = self._clock.time()
         asked = asyncio.create_task(self._ledger.take(self._server, self._rates, CHUNK))
         asked.add_done_callback(_hear)
         return asked
@@ -225,10 +236,17 @@ class Limiter:
         now = self._clock.time()
         while self._slots:
             slot = self._slots.popleft()
-            if now <= slot.void_at and slot.opens_at <= now + FURTHEST:
+            if now <= slot.void_at and slot.opens_at <= now + slot.furthest:
                 return slot
             await self.put_back(slot)
         return None
+
+
+def _slots(permit: Permit, asked_at: float, demands: tuple[Demand, ...] = ()) -> list[Slot]:
+    return [
+        Slot(opens_at, opens_at + permit.valid_for, opens_at - asked_at + SLACK, demands)
+        for opens_at in permit.slots
+    ]
 
 
 def _hear(asked: asyncio.Task[Permit]) -> None:

@@ -80,7 +80,7 @@ class Turns:
                 await self._lane.transport.release(session)
                 return None
             if isinstance(slot, Busy):
-                session = await self._another(session, slot.until)
+                session = await self._another(session, slot.until, FURTHEST)
                 continue
             if not isinstance(slot, Slot):
                 await self._lane.transport.release(session)
@@ -148,7 +148,7 @@ class Turns:
         """
         if session is not None and slot.opens_at - self._shared.clock.time() > LONG_WAIT:
             try:
-                session = await self._another(session, slot.opens_at)
+                session = await self._another(session, slot.opens_at, slot.furthest)
             except SessionError:
                 await self._lane.limiter.put_back(slot)
                 raise
@@ -229,11 +229,11 @@ class Turns:
         self._lane.opening_seconds = min(longest, LONGEST_OPENING)
         return session
 
-    async def _another(self, session: Session, until: float) -> Session | None:
+    async def _another(self, session: Session, until: float, furthest: float) -> Session | None:
         """A session for then, which is far: until shortly before, none is held."""
         await self._lane.transport.release(session)
         lead = LEAD + self._lane.opening_seconds
-        going_on = await self._shared.control.pause(until - lead, furthest=FURTHEST)
+        going_on = await self._shared.control.pause(until - lead, furthest=furthest)
         return await self._acquire() if going_on else None
 
     async def _reach(self, slot: Slot, session: Session, delivery: Delivery) -> bool:
@@ -242,7 +242,7 @@ class Turns:
         By a clock that was set back it is of a time that the ledger counts anew.
         """
         try:
-            going_on = await self._shared.control.pause(slot.opens_at, furthest=FURTHEST)
+            going_on = await self._shared.control.pause(slot.opens_at, furthest=slot.furthest)
         except BaseException:
             await self._lane.transport.release(session)
             raise

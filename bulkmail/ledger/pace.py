@@ -52,9 +52,13 @@ class Pace:
         self.chunk = 1
         self.valid_for = math.inf
         row = connection.execute(load("limits")["pace"], self._key).fetchone()
-        # A slot beyond what can be was given out by a clock that has been set back since.
-        is_real = row is not None and row[0] <= earliest + _FURTHEST + weight * spacing
-        self.next_at: float = max(earliest, row[0] + weight * spacing) if is_real else earliest
+        apart = weight * spacing
+        self.next_at: float = earliest
+        if row is not None:
+            # A slot beyond what can be was given out by a clock that has been set back since: maybe
+            # a moment ago.
+            last_at = row[0] if row[0] <= earliest + _FURTHEST + apart else earliest
+            self.next_at = max(earliest, last_at + apart)
 
     @classmethod
     def of_rate(

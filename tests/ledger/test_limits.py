@@ -206,6 +206,17 @@ def test_clock_that_was_years_ahead_blocks_nobody(book: sqlite3.Connection) -> N
     assert permit.slots or permit.again_at < NOW + 2
 
 
+def test_a_clock_set_back_behind_a_message_keeps_the_next_apart_from_it(
+    book: sqlite3.Connection,
+) -> None:
+    pace = Rate(20, MINUTE)
+    take(book, NOW, pace, want=1)
+
+    (slot,) = take(book, NOW - 90, pace, want=1).slots
+
+    assert slot >= NOW - 90 + MINUTE / 20
+
+
 def test_no_rates_is_no_limit(book: sqlite3.Connection) -> None:
     permit = take(book, NOW, want=7)
 
