@@ -48,6 +48,9 @@ class Asked:
     async def counts(self, _: int) -> Counts:
         return Counts()
 
+    async def held(self, _: int) -> int:
+        return 0
+
 
 class Spoken:
     """A child that says something at each of these steps of the clock, and goes."""

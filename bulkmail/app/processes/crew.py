@@ -130,18 +130,18 @@ class Crew:
             for number in range(of)
         ]
         results = await self._round(task, self._seats)
-        counts, before = await task.ledger.counts(task.campaign_id), -1
+        left, before = await _left(task), -1
         while (
-            (counts.pending or counts.deferred)
+            left
             and all(result.ending is Ending.DONE for result in results)
             and task.settings.limit is None
             and before < (before := sum(self.tally.results.values()))
         ):
             # Deferred by who ended last, under a limit of a domain that others knew of.
             results = await self._round(task, self._seats[:1])
-            counts = await task.ledger.counts(task.campaign_id)
+            left = await _left(task)
         is_open = task.settings.limit is None or any(seat.left for seat in self._seats)
-        return combined(results, is_anybody_left=is_open and bool(counts.pending + counts.deferred))
+        return combined(results, is_anybody_left=is_open and bool(left))
 
     async def _round(self, task: Task, seats: Sequence[Seat]) -> list[RunResult]:
         try:
@@ -356,3 +356,10 @@ def _path(task: Task) -> Path:
     if task.ledger.path is None:
         raise AssertionError("a ledger that processes share is a file")
     return task.ledger.path
+
+
+async def _left(task: Task) -> int:
+    """How many are still to be tried, now or later: who is in doubt, too, if not held back."""
+    counts = await task.ledger.counts(task.campaign_id)
+    held = await task.ledger.held(task.campaign_id)
+    return counts.pending + counts.deferred + counts.in_doubt - held
