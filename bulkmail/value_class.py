@@ -37,7 +37,8 @@ def value_class(kind: type[T] | None = None, /, *, kw_only: bool = False) -> Any
             if name not in vars(plain):
                 setattr(plain, name, method)
         done = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(plain)
-        _await(done)
+        if "__init__" not in vars(plain):
+            _await(done)
         return done
 
     return made if kind is None else made(kind)
@@ -46,7 +47,7 @@ def value_class(kind: type[T] | None = None, /, *, kw_only: bool = False) -> Any
 def _await(kind: Any) -> None:
     """Give `kind` an `__init__` that the compiled one takes the place of when it is called."""
 
-    def init(one: Any, *values: Any, **named: Any) -> None:
+    def init(one: Any, /, *values: Any, **named: Any) -> None:
         kind.__init__ = compiled = _compiled(kind)
         compiled(one, *values, **named)
 

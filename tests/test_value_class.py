@@ -83,3 +83,22 @@ def test_a_value_that_holds_a_secret_goes_nowhere() -> None:
 def test_a_value_with_a_field_that_has_no_hash_has_none() -> None:
     with pytest.raises(TypeError):
         hash(Stamp(["no"]))  # type: ignore[arg-type]  # what is tested
+
+
+def test_what_a_class_makes_of_its_values_itself_stays() -> None:
+    @value_class
+    class Counted:
+        one: int
+
+        def __init__(self, text: str) -> None:
+            object.__setattr__(self, "one", int(text))
+
+    assert Counted("7").one == 7
+
+
+def test_a_field_may_have_any_name() -> None:
+    @value_class
+    class Single:
+        one: int
+
+    assert Single(one=1).one == 1

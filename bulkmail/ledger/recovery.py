@@ -7,6 +7,9 @@ import sqlite3
 from bulkmail.ledger import orders
 from bulkmail.ledger.statements import load
 
+#: Seconds: who waits for longer was put off by a clock that was wrong.
+_FARTHEST = 32 * 86400.0
+
 
 def cut_off(connection: sqlite3.Connection, campaign_id: int, owner: str | None, now: float) -> int:
     """End the claims of dead owners; how many deliveries are in doubt by it, and held."""
@@ -43,7 +46,7 @@ def recover(
     }
     connection.execute(load("run")["look again"], parameters)
     if owner is None:
-        connection.execute(load("run")["clock set back"], parameters)
+        connection.execute(load("run")["clock set back"], parameters | {"farthest": _FARTHEST})
     connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
     orders.cancel(connection, parameters)
     return doubts

@@ -221,10 +221,15 @@ WHERE id IN (
 -- clock set back --
 -- Who waits by a clock that was ahead, by a year perhaps, waits as long from now as he was to then.
 UPDATE delivery SET
-    due_at = :now + max(0.0, due_at - updated_at),
-    first_attempt_at = min(first_attempt_at, :now)
+    due_at = :now + CASE
+        WHEN updated_at > :now THEN max(0.0, due_at - updated_at) ELSE 0.0
+    END,
+    first_attempt_at = min(first_attempt_at, :now),
+    -- So that the next recovery leaves the wait as it is.
+    updated_at = :now
 WHERE campaign_id = :campaign_id AND state IN ('deferred', 'in_doubt') AND due_at > :now
-    AND updated_at > :now AND owner IS NULL;
+    -- Who was postponed by it keeps the time of his last try.
+    AND (updated_at > :now OR due_at > :now + :farthest) AND owner IS NULL;
 
 -- renew --
 -- Extend every lease of one owner.

@@ -7,7 +7,6 @@ There is no bound on time: jinja2's sandbox has one on the length of a `range`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, Final
 
 from jinja2.runtime import Context
@@ -16,8 +15,6 @@ from jinja2.sandbox import SandboxedEnvironment
 #: Characters of one text; the items of one list.
 MAX_LENGTH: Final = 10_000_000
 _MAX_BITS: Final = 100_000
-#: Pieces that are put together at once: nearly every text has fewer.
-_PIECES: Final = 10_000
 
 
 class TooLongError(Exception):
@@ -50,23 +47,16 @@ class BoundedEnvironment(SandboxedEnvironment):
 
 def joined(pieces: Iterable[str]) -> str:
     """The text that the pieces are. Raises `TextTooLongError`, in good time."""
-    rest = iter(pieces)
-    first = list(islice(rest, _PIECES))
-    text = "".join(first)
-    if len(first) == _PIECES:
-        text = "".join(_bounded(text, rest))
-    _check(len(text), TextTooLongError)
-    return text
+    return "".join(_bounded(pieces))
 
 
-def _bounded(text: str, rest: Iterator[str]) -> Iterator[str]:
-    yield text
-    length = len(text)
-    while pieces := list(islice(rest, _PIECES)):
-        text = "".join(pieces)
-        length += len(text)
-        _check(length, TextTooLongError)
-        yield text
+def _bounded(pieces: Iterable[str]) -> Iterator[str]:
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > MAX_LENGTH:
+            _check(length, TextTooLongError)
+        yield piece
 
 
 def _check(length: int, error: type[TooLongError]) -> None:
