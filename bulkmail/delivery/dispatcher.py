@@ -87,7 +87,12 @@ class Dispatcher:
         if not (aside := self._shared.elsewhere.aside):
             return result
         await self._shared.ledger.release(aside)
-        return self._out_of_servers() if result.ending is Ending.DONE else result
+        tried = self._shared.tally.tried or ()
+        is_short = result.ending is Ending.DONE or (
+            # Who was not tried yet is of those that a limited run leaves to the next one.
+            result.ending is Ending.LIMIT and any(delivery.id in tried for delivery in aside)
+        )
+        return self._out_of_servers() if is_short else result
 
     async def _give_back(self) -> None:
         for lane in self._lanes:

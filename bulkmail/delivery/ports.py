@@ -166,6 +166,11 @@ class WindowedSession(Protocol):
         """
         ...
 
+    @property
+    def unsent(self) -> int:
+        """How many of the last that were posted are surely not out."""
+        ...
+
     def accepted(self) -> TransactionResult | None:
         """The same, where the oldest message is known by now to be plainly accepted; else None.
 

@@ -45,8 +45,7 @@ class Supply:
 
         Raises what composing ahead of it came to.
         """
-        if self._fault is not None:
-            raise self._fault
+        self.raise_fault()
         while self._may_have(besides):
             if self._ahead:
                 return self._taken()
@@ -99,6 +98,11 @@ class Supply:
             await self.compose_ahead(1)
         except Exception as error:  # noqa: BLE001  # it is raised by `next`
             self._fault = error
+
+    def raise_fault(self) -> None:
+        """Raise what composing ahead came to: nobody asks for the next one any more."""
+        if self._fault is not None:
+            raise self._fault
 
     def put_back(self) -> None:
         """Nothing more is wanted: what was composed ahead is the lane's again."""

@@ -182,8 +182,9 @@ class WindowedCourse:
 
     async def _cut(self) -> None:
         """What a cancellation leaves: what was handed over may have arrived."""
-        for flight in self._out:
-            await self._results.cut(flight.tried, may_be_out=True)
+        out = len(self._out) - self._session.unsent
+        for place, flight in enumerate(self._out):
+            await self._results.cut(flight.tried, may_be_out=place < out)
         left = self._left
         for flight in (*self._fresh, *([] if left is None else [left])):
             await self._results.cut(flight.tried, may_be_out=False)

@@ -186,6 +186,8 @@ class Worker:
             await self._lane.transport.release(session)
         if split is not None:
             await self._send_rest(flight, *split)
+        if supply is not None:
+            supply.raise_fault()
         return left
 
     async def _behind(self, session: Session, supply: Supply | None) -> tuple[Flight | None, bool]:

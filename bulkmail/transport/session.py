@@ -229,6 +229,11 @@ class Session:
         """How many messages may be on their way at once by `post`; 1: none, use `send`."""
         return self._window.size
 
+    @property
+    def unsent(self) -> int:
+        """How many of the last that were posted are surely not out."""
+        return self._window.unsent
+
     async def catch_up(self) -> None:
         """Take in what the server has said by now: to be called before a number of `post`.
 
@@ -249,6 +254,9 @@ class Session:
         """
         size, offers = mail.size, self._conversation.dialogue.extensions
         envelope = opening(mail.envelope, size=size, extensions=offers, is_8bit=is_8bit)
+        if self._window.is_full(size):
+            # To write much takes its time, in which what `check` asks may change.
+            await self._window.flush()
         if check is not None:
             check()
         self.transactions += 1

@@ -58,6 +58,8 @@ class Window:
         self._posted: deque[_Posted] = deque()
         #: Of those, what was not handed over yet.
         self._waiting: deque[_Posted] = deque()
+        #: Octets of those.
+        self._waiting_size = 0
         #: Octets that are known to have left, of all that is written.
         self._sent = 0
         #: What broke the session as something was handed over.
@@ -86,6 +88,11 @@ class Window:
         """Whether `settle` would not wait."""
         return bool(self._posted) and self._conversation.has_heard(_REPLIES)
 
+    @property
+    def unsent(self) -> int:
+        """How many of the last ones are surely not out: nothing of their end was handed over."""
+        return sum(not posted.is_open for posted in self._posted)
+
     async def catch_up(self) -> None:
         """Take in what has arrived: before messages are handed over behind others."""
         if self._posted:
@@ -109,9 +116,15 @@ class Window:
         posted = _Posted(commands, pieces, sum(map(len, pieces)), mail=mail, envelope=envelope)
         self._posted.append(posted)
         self._waiting.append(posted)
+        self._waiting_size += posted.size
+
+    def is_full(self, size: int) -> bool:
+        """Whether one with so many octets of content does not leave in one write with the rest."""
+        return bool(self._waiting) and self._waiting_size + size > BLOCK_SIZE
 
     async def flush(self) -> None:
         """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
+        self._waiting_size = 0
         while self._waiting:
             size = self._waiting[0].size
             together = [self._waiting.popleft()]

@@ -465,3 +465,25 @@ async def test_a_session_that_closes_while_the_next_one_is_composed_is_given_not
 
     assert await bench.states() == {"sent": 3}
     assert {attempt.state for _, attempt in bench.recorder.attempts} == {"sent"}
+
+
+@pytest.mark.parametrize("rates", [(), (Rate(20, 1.0),)])
+async def test_a_fault_while_the_server_answers_is_told_where_nobody_asks_for_the_next(
+    bench_of: BenchOf, transport: GluingTransport, rates: tuple[Rate, ...]
+) -> None:
+    """The server takes one message a session; or the pace has nobody follow at once."""
+    bench = await bench_of(12)
+    composes = bench.compose
+
+    async def breaks(delivery: Delivery, instant: datetime) -> MailObject:
+        if delivery.row == 4:
+            raise RuntimeError("a fault of ours")
+        return await composes(delivery, instant)
+
+    bench.compose = breaks
+    if not rates:
+        transport.takes_followers = False
+        transport.is_free = lambda session: False  # type: ignore[method-assign]
+
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await bench.send(transport, connections=1, rates=rates)

@@ -46,6 +46,9 @@ class WindowSession(FakeSession):
     async def flush(self) -> None:
         pass
 
+    #: All that is posted is out.
+    unsent = 0
+
     async def catch_up(self) -> None:
         self._ends.caught_up += 1
 

@@ -461,3 +461,27 @@ async def test_what_was_said_before_a_loss_is_heard_though_more_was_to_be_handed
     assert not script.is_aborted
     assert await outcome(session) == "250 2.0.0 queued"
     assert await outcome(session) == Stage.MAIL
+
+
+async def test_one_that_does_not_fit_into_a_write_with_the_rest_waits_until_that_was_handed_over(
+    script: ScriptedStream, windowed: Opened, mail_object: Make
+) -> None:
+    session = await windowed()
+    lines = ["Subject: hi", "", *["y" * 76] * 2_000]
+    content = b"".join(f"{line}\r\n".encode() for line in lines)
+    mails = [mail_object(f"{name}@y.example", content=content) for name in "bc"]
+    for mail in mails:
+        said = ["MAIL FROM:<a@x.example>", f"RCPT TO:<{mail.envelope.forward_paths[0]}>"]
+        said += [f"BDAT {len(content)} LAST", *lines]
+        script.plays("\n".join(f"C: {line}".rstrip() for line in said))
+    before = len(script.writes)
+    written: list[int] = []
+
+    for mail in mails:
+        await session.post(mail, check=lambda: written.append(len(script.writes) - before))
+    unsent = session.unsent
+    await session.flush()
+
+    assert written[0] == 0
+    assert written[1] > 0
+    assert (unsent, session.unsent) == (1, 0)
