@@ -177,14 +177,17 @@ def _beyond_limits(world: World) -> Iterator[Broken]:
 def _excess(handed_over: Sequence[HandedOver], rate: Rate) -> float | None:
     """Where a window of the rate's length begins that holds more than its count.
 
-    By the sender's clock; where that was set back, what is the same time of day twice is not the
-    same time.
+    By the sender's clock, and by the time that went by: where that clock was set back, what is the
+    same time of day twice is not the same time.
     """
     within = rate.window - 1e-6
     later = itertools.islice(handed_over, rate.count, None)
-    for first, last in zip(handed_over, later, strict=False):
-        if last.at - first.at < within and abs(last.by_clock - first.by_clock) < within:
-            return first.at
+    for place, (first, last) in enumerate(zip(handed_over, later, strict=False)):
+        if last.at - first.at < within:
+            near = [each for each in handed_over[place:] if each.at - first.at < within]
+            clocks = sorted(each.by_clock for each in near)
+            if any(b - a < within for a, b in zip(clocks, clocks[rate.count :], strict=False)):
+                return first.at
     return None
 
 
