@@ -27,6 +27,11 @@ from bulkmail.value_class import value_class
 __all__ = ["ClaimLost", "Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
 
 
+#: Octets of a message up to which the next one is taken to be composed in no time. Files and PDFs
+#: take long, and for as long nobody hears the server's answer: a crash would leave it in doubt.
+QUICK = 16_384
+
+
 class ClaimLost(BulkmailError):
     """The row was taken over while this process was paused past its lease: nothing was sent."""
 
@@ -285,7 +290,8 @@ class Worker:
             flight.may_be_out = True
 
         check = self._turns.check
-        meanwhile = None if supply is None else supply.compose_next
+        is_quick = flight.mail.size <= QUICK
+        meanwhile = supply.compose_next if supply is not None and is_quick else None
         try:
             if following is None:
                 result = await session.send(flight.mail, mark, check=check, meanwhile=meanwhile)
