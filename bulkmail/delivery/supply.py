@@ -89,18 +89,18 @@ class Supply:
     async def compose_next(self) -> None:
         """Have one composed, while the server answers.
 
-        A fault of ours is raised where the next one is asked for: it is no word on the message
+        A fault of ours is raised by `next` and `raise_fault`: it is no word on the message
         that is on its way.
         """
         # What was handed over leaves first.
         await asyncio.sleep(0)
         try:
             await self.compose_ahead(1)
-        except Exception as error:  # noqa: BLE001  # it is raised by `next`
+        except Exception as error:  # noqa: BLE001  # see `raise_fault`
             self._fault = error
 
     def raise_fault(self) -> None:
-        """Raise what composing ahead came to: nobody asks for the next one any more."""
+        """Raise what composing ahead came to, also where nobody asks for the next one any more."""
         if self._fault is not None:
             raise self._fault
 
