@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
 import sys
+
+
+def enter() -> None:
+    """Be the process: `main`, and then an end without a clearing up.
+
+    The interpreter lets go of each module and object one by one, for 5 % of what a letter takes.
+    """
+    code = main()
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
+        sys.exit(code)  # which waits for them
+    atexit._run_exitfuncs()  # noqa: SLF001  # what the interpreter does, and all it is to do
+    for stream in (sys.stdout, sys.stderr):
+        try:  # noqa: SIM105  # contextlib is not free to import
+            stream.flush()
+        except (OSError, ValueError):  # nobody reads any more
+            pass
+    os._exit(code)
 
 
 def main() -> int:
@@ -44,7 +63,11 @@ def _hurry() -> None:
     gc.disable()
     # Ours has none; to look for them in all that is installed takes a tenth of a second.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # What it would look for them with takes as much as a twentieth of a letter, `email` included.
+    from bulkmail.import_later import import_later  # noqa: PLC0415  # not for the version
+
+    import_later("importlib.metadata", "entry_points")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter()

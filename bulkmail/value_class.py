@@ -8,7 +8,7 @@ run makes none. That nothing is assigned to is mypy's to hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from operator import attrgetter
@@ -33,15 +33,34 @@ def value_class(kind: type[T] | None = None, /, *, kw_only: bool = False) -> Any
     """
 
     def made(plain: type[T]) -> type[T]:
-        for name, method in _METHODS.items():
-            if name not in vars(plain):
-                setattr(plain, name, method)
-        done = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(plain)
-        if "__init__" not in vars(plain):
-            _await(done)
-        return done
+        return _made(plain, _METHODS, kw_only=kw_only)
 
     return made if kind is None else made(kind)
+
+
+@overload
+def record_class(kind: type[T], /) -> type[T]: ...
+@overload
+def record_class(*, kw_only: bool = False, eq: bool = True) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(field_specifiers=(field,))
+def record_class(kind: type[T] | None = None, /, *, kw_only: bool = False, eq: bool = True) -> Any:
+    """The same, whose fields are assigned to: equal by them, or the same alone, but not hashed."""
+    methods = {"__eq__": _eq, "__hash__": None, "__repr__": _repr} if eq else {"__repr__": _repr}
+
+    def made(plain: type[T]) -> type[T]:
+        return _made(plain, methods, kw_only=kw_only)
+
+    return made if kind is None else made(kind)
+
+
+def _made(plain: type[T], methods: Mapping[str, Any], *, kw_only: bool) -> type[T]:
+    for name, method in methods.items():
+        if name not in vars(plain):
+            setattr(plain, name, method)
+    done = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(plain)
+    if "__init__" not in vars(plain):
+        _await(done)
+    return done
 
 
 def _await(kind: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, field, fields, replace
 import pytest
 
 from bulkmail.secret import Secret
-from bulkmail.value_class import value_class
+from bulkmail.value_class import record_class, value_class
 
 
 @value_class
@@ -102,3 +102,35 @@ def test_a_field_may_have_any_name() -> None:
         one: int
 
     assert Single(one=1).one == 1
+
+
+@record_class(kw_only=True)
+class Count:
+    so_far: int = 0
+    of: list[str] = field(default_factory=list)
+
+
+@record_class(eq=False)
+class Place:
+    taken: bool
+
+
+def test_records_are_changed_and_equal_by_what_they_hold() -> None:
+    count, other = Count(so_far=1), Count(of=["a"])
+
+    count.so_far += 1
+    other.so_far = 2
+
+    assert repr(count) == "Count(so_far=2, of=[])"
+    assert count != other
+    assert count == Count(so_far=2)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(count)
+
+
+def test_a_record_may_be_like_itself_alone() -> None:
+    place, other = Place(taken=True), Place(taken=True)
+
+    assert place != other
+    assert {place, other, place} == {other, place}
+    assert repr(place) == "Place(taken=True)"

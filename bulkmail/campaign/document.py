@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from bulkmail.campaign.text_file import displayed
 from bulkmail.errors import Fault
-from bulkmail.value_class import value_class
+from bulkmail.value_class import record_class, value_class
 
 #: Where a value stands in its document: ``("servers", "primary", "port")``.
 Loc = tuple[str | int, ...]
@@ -22,7 +22,7 @@ class Place:
     column: int
 
 
-@dataclass(slots=True)
+@record_class
 class Document:
     """A file's value, its places, and what is wrong with it apart from its meaning."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from cronsim import CronSim, CronSimError
-
 from bulkmail.campaign.units import parse_duration
 from bulkmail.clock import moment
 from bulkmail.value_class import value_class
@@ -35,6 +33,9 @@ def parse_every(value: str | float) -> Every:
         return _interval(text)
     if len(fields) != _FIELDS:
         raise ValueError(_WORDS)
+    # Not for those without a schedule: it is slow to import.
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415
+
     try:
         # The instant is of no account: looking for the first one finds days that never come.
         next(CronSim(text, moment(0)))

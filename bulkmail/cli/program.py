@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 from bulkmail.cli.version import print_version
 
@@ -84,7 +84,30 @@ def _built(name: str) -> Any:
         work = alone
     command = typer.main.get_command(work)
     command.name = name
+    _ease(command)
     return command
+
+
+class _Option(TyperOption):
+    """An option that is converted only where it was given.
+
+    Typer has pydantic build a converter for each there is: a twentieth of what one letter takes.
+    """
+
+    def process_value(self, ctx: Any, value: Any) -> Any:
+        is_given = value is not None or self.required or self.multiple or self.nargs != 1
+        if is_given or self.callback is not None:
+            return super().process_value(ctx, value)
+        return None
+
+
+def _ease(command: Any) -> None:
+    """Make its options, and those of its own commands, such as convert only what was given."""
+    for parameter in command.params:
+        if type(parameter) is TyperOption:
+            parameter.__class__ = _Option
+    for inner in getattr(command, "commands", {}).values():
+        _ease(inner)
 
 
 class Program(TyperGroup):

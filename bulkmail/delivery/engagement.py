@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from bulkmail.clock import Clock
@@ -14,7 +14,7 @@ from bulkmail.delivery.ports import Ledger, Observer
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.message.mail_object import MailObject
-from bulkmail.value_class import value_class
+from bulkmail.value_class import record_class, value_class
 
 #: Composes one delivery's message for one instant. Raises `ConfigurationError` with the row's
 #: faults.
@@ -25,7 +25,7 @@ ShutUntil = Callable[[float], float | None]
 ShutFor = Callable[[Delivery, float], float | None]
 
 
-@dataclass(slots=True)
+@record_class
 class Tally:
     """What this run did so far."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from bulkmail.delivery.verdict import Try
 from bulkmail.fate import Delivery
 from bulkmail.message.mail_object import MailObject
+from bulkmail.value_class import record_class
 
 
-@dataclass(slots=True, eq=False)
+@record_class(eq=False)
 class Flight:
     """A delivery in a worker's hands, with its message."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from bulkmail.delivery.retry import GiveUp, RetryPolicy
@@ -16,9 +15,10 @@ from bulkmail.outcome import (
     PermanentFailure,
     TransientFailure,
 )
+from bulkmail.value_class import record_class
 
 
-@dataclass(slots=True)
+@record_class
 class Try:
     """One try under way: which delivery, by which server, since when (epoch seconds)."""
 

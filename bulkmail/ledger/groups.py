@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +17,7 @@ from bulkmail.errors import LedgerError
 from bulkmail.ledger.connection import BULK_CHECKPOINT, CHECKPOINT, Durability
 from bulkmail.ledger.log_sync import LogSync
 from bulkmail.ledger.trouble import BUSY_TIMEOUT, SQLITE_ERRORS, ledger_error, sync_error
+from bulkmail.value_class import record_class
 
 #: Seconds between two questions whether another process has done writing.
 _INTERVAL = 0.001
@@ -65,7 +65,7 @@ class Kind(enum.Enum):
     READ = enum.auto()
 
 
-@dataclass(slots=True)
+@record_class
 class Job:
     """A work function, who waits for it, and what came of it."""
 

@@ -10,7 +10,6 @@ import functools
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 
 from bulkmail.errors import LedgerError
@@ -38,7 +37,7 @@ class Migration:
 @functools.cache
 def migrations() -> tuple[Migration, ...]:
     """All steps this version knows, oldest first."""
-    files = resources.files(__package__).joinpath("schema").iterdir()
+    files = Path(__file__).with_name("schema").iterdir()
     steps = (
         Migration(int(file.name.removesuffix(".sql")), file.read_text("utf-8"))
         for file in files

@@ -11,8 +11,8 @@ import functools
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from itertools import chain
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -29,7 +29,7 @@ _HEADING = re.compile(r"^-- ([a-z][a-z ]*[a-z]) --$", re.MULTILINE)
 @functools.cache
 def load(file: str) -> Mapping[str, str]:
     """The statements of ``<file>.sql`` by name."""
-    text = resources.files(__package__).joinpath(f"{file}.sql").read_text("utf-8")
+    text = Path(__file__).with_name(f"{file}.sql").read_text("utf-8")
     return MappingProxyType(parse(text))
 
 

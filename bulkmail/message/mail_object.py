@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bulkmail.fate import Digests
 from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.smtp.envelope import Envelope
+from bulkmail.value_class import value_class
 
 #: Of more octets at a time `hashlib` lets another thread go on, and has to wait for its turn to
 #: come back: a letter is hashed sooner.
@@ -17,7 +17,7 @@ _AT_ONCE = 2047
 _LETTER = 8 * _AT_ONCE
 
 
-@dataclass(slots=True, unsafe_hash=True)
+@value_class
 class MailObject:
     """One message for one row. The same bytes go to a server and into a dry run's file.
 

@@ -10,7 +10,6 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from pathlib import Path
@@ -20,6 +19,7 @@ from bulkmail.clock import moment, rfc3339
 from bulkmail.fate import Attempt, Counts, Delivery
 from bulkmail.report.least_time import Limits
 from bulkmail.report.log_file import SharedRotatingHandler
+from bulkmail.value_class import record_class
 
 #: The log's file in `.bulkmail/`.
 NAME = "bulkmail.log"
@@ -31,7 +31,7 @@ Form = Literal["text", "json"]
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-@dataclass(slots=True)
+@record_class
 class _Event:
     """What is told: it is put into words by who writes it, for a person or a program.
 
@@ -52,7 +52,7 @@ class _Event:
         return {"event": self.event, "campaign": self.campaign, **self.facts}
 
 
-@dataclass(slots=True)
+@record_class
 class _Attempted:
     """The event that there is one of for every message."""
 

@@ -12,11 +12,11 @@ import asyncio
 import contextlib
 import fcntl
 import logging
-import logging.handlers
 import os
 from collections import deque
 from collections.abc import Iterator
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 
 #: Bytes of one file, and how many files are kept in all.
@@ -24,11 +24,15 @@ MAX_BYTES = 10_000_000
 FILES = 5
 
 
-class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
-    """A rotating file that several processes write, readable by its owner alone."""
+class SharedRotatingHandler(logging.FileHandler):
+    """A rotating file that several processes write, readable by its owner alone.
+
+    Rotated as Python's own handler does it, which is slow to import.
+    """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, files: int = FILES) -> None:
         self.path = path
+        self.max_bytes, self.files = max_bytes, files
         self._lock_path = path.with_name(path.name + ".lock")
         #: Open from the first line on: an open file costs more than a turn.
         self._lock_file: int | None = None
@@ -36,7 +40,7 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
         self._waiting: deque[str] = deque()
         #: The event loop at the end of whose turn they are.
         self._flushed_by: asyncio.AbstractEventLoop | None = None
-        super().__init__(path, maxBytes=max_bytes, backupCount=files - 1, encoding="utf-8")
+        super().__init__(path, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
         def private(path: str, flags: int) -> int:
@@ -80,8 +84,8 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
     def _write(self, lines: bytes) -> None:
         with self._turn():
             stream, size = self._current()
-            if size and size + len(lines) > self.maxBytes:
-                self.doRollover()
+            if size and size + len(lines) > self.max_bytes:
+                self._rotate()
                 stream, _ = self._current()
             # As one write, behind all that others wrote: the file is open to append.
             os.write(stream.fileno(), lines)
@@ -94,6 +98,13 @@ class SharedRotatingHandler(logging.handlers.RotatingFileHandler):
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+    def _rotate(self) -> None:
+        """Let the file be an older one, and the oldest be gone; `_current` opens a new one."""
+        names = [self.path, *(Path(f"{self.path}.{age}") for age in range(1, self.files))]
+        for younger, older in reversed(list(pairwise(names))):
+            with contextlib.suppress(FileNotFoundError):
+                younger.replace(older)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

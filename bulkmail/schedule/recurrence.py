@@ -14,8 +14,6 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import islice, takewhile
 from typing import Protocol
 
-from cronsim import CronSim
-
 from bulkmail.campaign.every import Every
 from bulkmail.clock import moment
 from bulkmail.schedule.local_time import (
@@ -73,6 +71,9 @@ class Cron:
     """A cron expression of five fields on the wall clock of a zone."""
 
     def __init__(self, expression: str, zone: tzinfo) -> None:
+        # Not for those without a schedule: it is slow to import.
+        from cronsim import CronSim  # noqa: PLC0415
+
         self._zone = zone
         # It reads the expression and tells days; times are made here, from a table.
         self._cron = CronSim(expression, moment(0))

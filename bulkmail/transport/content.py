@@ -7,7 +7,6 @@ taken in, as one that refuses need not be given the rest.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from bulkmail.errors import ConnectionLost
@@ -18,6 +17,7 @@ from bulkmail.smtp.stage import Stage
 from bulkmail.transport.blocks import Piece, blocks_of
 from bulkmail.transport.byte_stream import Bytes
 from bulkmail.transport.conversation import Conversation
+from bulkmail.value_class import record_class
 
 #: Commands and their bytes.
 Group: TypeAlias = tuple[Sequence[Command], Sequence[bytes]]
@@ -112,7 +112,7 @@ def _weigh(conversation: Conversation, reply: Reply, ridden: int) -> None:
     conversation.abort(f"the server refused the content before its end: {reply}")
 
 
-@dataclass(slots=True, eq=False)
+@record_class(eq=False)
 class Parcel:
     """A whole message, to be handed over ahead of its replies."""
 

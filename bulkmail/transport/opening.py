@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from ssl import SSLContext
 from typing import TypeAlias
 
@@ -37,6 +36,7 @@ from bulkmail.transport.stream import SmtpStream
 from bulkmail.transport.timeouts import stage_timeout
 from bulkmail.transport.tls import TlsFacts, context_for, facts_of
 from bulkmail.transport.transcript import Scribe, Transcript
+from bulkmail.value_class import record_class
 
 #: Where TLS begins with the first byte (RFC 8314, 7.3).
 TLS_PORT = 465
@@ -44,7 +44,7 @@ TLS_PORT = 465
 Connect: TypeAlias = Callable[[str, int, float], Awaitable[Stream]]
 
 
-@dataclass(slots=True, kw_only=True)
+@record_class(kw_only=True)
 class Facts:
     """What an opening has learned so far."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bulkmail.smtp.commands import Bdat, Command, Data, Mail, Rcpt
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.value_class import record_class
 
 
-@dataclass(slots=True, kw_only=True)
+@record_class(kw_only=True)
 class TransactionReplies:
     """Fills as replies come; `result` is what it came to."""
 

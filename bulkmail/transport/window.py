@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bulkmail.errors import ProtocolViolation, SessionError
 from bulkmail.message.mail_object import MailObject
@@ -24,6 +24,7 @@ from bulkmail.transport.content import Parcel, post
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.transaction import Transaction
 from bulkmail.transport.trust import Level, Trust, is_out_of_step, may_know_no_bdat
+from bulkmail.value_class import record_class
 
 # Members by these names: through their class, each look takes as long as a call.
 _WINDOW = Level.WINDOW
@@ -35,7 +36,7 @@ _SMALL = 16_384
 _AT_FIRST = 2
 
 
-@dataclass(slots=True, eq=False)
+@record_class(eq=False)
 class _Posted(Parcel):
     """A message on its way, or about to be."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bulkmail.app.check.linting import Linting
 from bulkmail.app.check.overview import Overview
 from bulkmail.app.faults import FaultList
 from bulkmail.errors import Fault
+from bulkmail.value_class import record_class
 
 
-@dataclass(slots=True)
+@record_class
 class Inspection:
     """What a pass found out."""
 

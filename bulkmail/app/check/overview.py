@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bulkmail.campaign.mail_domains import provider_of
 from bulkmail.fate import Delivery
+from bulkmail.value_class import record_class
 
 #: Domains that are named; most lists have a long tail of them.
 _NAMED = 8
@@ -16,7 +17,7 @@ NO_LANGUAGE = "none"
 OTHERS = "others"
 
 
-@dataclass(slots=True)
+@record_class
 class Overview:
     """Counts over the messages that can be sent."""
 

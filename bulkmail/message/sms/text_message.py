@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
 
 from bulkmail.fate import Digests
@@ -34,7 +34,7 @@ class RenderedRequest:
     shown_path: str = ""
 
 
-@dataclass(slots=True, unsafe_hash=True)
+@value_class
 class TextMessage(MailObject):
     """One text for one number; the text's bytes in UTF-8 are its one chunk."""
 
