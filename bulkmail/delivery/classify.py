@@ -50,6 +50,18 @@ def of_result(
     return of_refusal(*result.decisive)
 
 
+def of_a_way_in_question(result: TransactionResult) -> TransientFailure:
+    """The outcome of a refusal that may be no word on the message: another way is to tell."""
+    refusal = result.end_of_data
+    return TransientFailure(
+        blame=Blame.SESSION,
+        stage=Stage.MAIL,
+        reply=None,
+        reason=f"its first BDAT was refused, and DATA is to tell why: {refusal}",
+        overload=None if refusal is None else judge(Stage.END_OF_DATA, refusal).overload,
+    )
+
+
 def of_refusal(stage: Stage, reply: Reply) -> TransientFailure | PermanentFailure:
     """The outcome of a refusal at `stage`."""
     judgement = judge(stage, reply)

@@ -167,6 +167,14 @@ class WindowedSession(Protocol):
         ...
 
     @property
+    def is_in_question(self) -> bool:
+        """Whether the result that `settle` gave last may be for the way it was handed over.
+
+        The message is to be tried again then, which goes another way.
+        """
+        ...
+
+    @property
     def unsent(self) -> int:
         """How many of the last that were posted are surely not out."""
         ...

@@ -154,7 +154,10 @@ class WindowedCourse:
     async def _outcome(self) -> Outcome:
         flight = self._out[0]
         try:
-            return classify.of_result(await self._session.settle(), flight.mail.left_out)
+            result = await self._session.settle()
+            if self._session.is_in_question:
+                return classify.of_a_way_in_question(result)
+            return classify.of_result(result, flight.mail.left_out)
         except SessionError as error:
             return classify.of_session_error(error)
 

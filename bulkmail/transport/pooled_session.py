@@ -57,6 +57,11 @@ class PooledSession(Protocol):
         """The oldest message's result; the pool never asks."""
         ...
 
+    @property
+    def is_in_question(self) -> bool:
+        """Whether that may be for the BDAT; the pool never asks."""
+        ...
+
     def accepted(self) -> TransactionResult | None:
         """The same, where it is plainly accepted; the pool never asks."""
         ...

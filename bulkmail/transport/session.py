@@ -220,8 +220,12 @@ class Session:
                 self._conversation.note("it breaks on PIPELINING: one command at a time from now")
             if not replies.is_decided:
                 raise transaction.own(error) from error
-        if replies.end_of_data is not None and replies.end_of_data.is_positive:
-            self._trust.kept(transaction.level)
+        if replies.end_of_data is not None:
+            is_positive = replies.end_of_data.is_positive
+            if self._trust.is_in_question:
+                self._trust.answered_data(is_positive=is_positive)
+            if is_positive:
+                self._trust.kept(transaction.level)
         return replies.result()
 
     @property
@@ -278,6 +282,11 @@ class Session:
         ``mail`` where it was surely not. A cancellation cuts the connection.
         """
         return await self._window.settle()
+
+    @property
+    def is_in_question(self) -> bool:
+        """Whether the last result of `settle` is a refusal that may be of BDAT: DATA will tell."""
+        return self._window.is_in_question
 
     def accepted(self) -> TransactionResult | None:
         """The same, where that message is known by now to be plainly accepted; else None."""

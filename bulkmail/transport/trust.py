@@ -54,6 +54,10 @@ class Trust:
         self.level = Level.WINDOW
         #: What it was seen to do. To take whole messages says nothing of the glue.
         self._proven: set[Level] = set()
+        #: Whether what it says to a BDAT is about the message: it took one, or refuses by DATA too.
+        self.knows_bdat = False
+        #: Whether it refused its first BDAT: what it says to DATA tells of what that was.
+        self.is_in_question = False
         #: Messages answered since a session broke on the glue.
         self._answered = 0
         #: How often one did, with few answered between.
@@ -70,6 +74,26 @@ class Trust:
             self._proven.add(level)
             if level is Level.GLUE:
                 self._proven.add(Level.GROUP)
+
+    def refused_bdat(self) -> bool:
+        """It refused a message by BDAT; whether that may have been for the BDAT.
+
+        Until it took one it may offer CHUNKING and not have it, whatever it says; DATA is to tell.
+        """
+        if self.knows_bdat or self.is_proven(Level.WINDOW):
+            return False
+        if self.level is Level.WINDOW:
+            self.level = Level.GLUE
+            self.is_in_question = True
+        return True
+
+    def answered_data(self, *, is_positive: bool) -> None:
+        """It answered the end of data; where it refuses that as well, BDAT is not to blame."""
+        if self.is_in_question:
+            self.is_in_question = False
+            self.knows_bdat = not is_positive
+            if self.knows_bdat and self.level is Level.GLUE:
+                self.level = Level.WINDOW
 
     def broke(self, level: Level, error: SessionError) -> bool:
         """A session broke while it was spoken to like this; whether that is held against it."""

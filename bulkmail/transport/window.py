@@ -67,6 +67,8 @@ class Window:
         self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
         self._is_lost = False
+        #: Whether the last result of `settle` is a refusal that may be of BDAT, not the message.
+        self.is_in_question = False
 
     @property
     def size(self) -> int:
@@ -145,6 +147,7 @@ class Window:
         content all the same.
         """
         await self.flush()
+        self.is_in_question = False
         posted, heard = self._posted.popleft(), self._conversation.heard
         transaction: Transaction | None = None
         try:
@@ -168,6 +171,8 @@ class Window:
             raise self._lost(transaction.lost_at)
         if is_accepted:
             self._has_kept()
+        elif replies.is_well and replies.end_of_data is not None:
+            self.is_in_question = self._trust.refused_bdat()
         return replies.result()
 
     def accepted(self) -> TransactionResult | None:
@@ -211,6 +216,7 @@ class Window:
 
     def _has_kept(self) -> None:
         """A message was accepted as it should be."""
+        self._trust.knows_bdat = True
         if not self._is_lost and self._posted:
             # Alone it shows nothing.
             self._trust.kept(_WINDOW)

@@ -49,6 +49,10 @@ class WindowSession(FakeSession):
     #: All that is posted is out.
     unsent = 0
 
+    @property
+    def is_in_question(self) -> bool:
+        return self._ends.is_in_question
+
     async def catch_up(self) -> None:
         self._ends.caught_up += 1
 
@@ -93,6 +97,7 @@ class WindowTransport(FakeTransport):
         self.most = 0
         self.is_over = False
         self.answers_at_once = False
+        self.is_in_question = False
         self.answer: Callable[[MailObject], Awaitable[TransactionResult]] = takes
 
     async def acquire(self) -> WindowSession:
@@ -277,6 +282,26 @@ async def test_a_refused_recipient_is_refused_and_no_other(
     await bench.send(transport, connections=1)
 
     assert await bench.states() == {"sent": 19, "failed": 1}
+
+
+async def test_a_refusal_that_may_be_of_the_way_it_went_is_held_against_nobody(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(3)
+    refusals: list[str] = []
+
+    async def refuses_at_first(mail: MailObject) -> TransactionResult:
+        transport.is_in_question = len(refusals) < 2
+        if not transport.is_in_question:
+            return accepted(mail)
+        refusals.append(mail.envelope.forward_paths[0])
+        return replace(accepted(mail), end_of_data=Reply(550, ("5.7.1 not wanted",)))
+
+    transport.answer = refuses_at_first
+    await bench.send(transport, connections=1)
+
+    assert len(refusals) == 2
+    assert await bench.states() == {"sent": 3}
 
 
 async def test_a_message_the_server_cannot_take_fails_alone(

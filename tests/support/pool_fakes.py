@@ -42,6 +42,7 @@ class FakeSession:
     takes_followers = True
     window = 1
     is_answered = False
+    is_in_question = False
 
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at

@@ -16,6 +16,7 @@ from bulkmail.errors import (
 )
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.sending_all import unmarked
 from bulkmail.transport.session import Session
 from bulkmail.transport.trust import Level, Trust
 
@@ -276,6 +277,67 @@ async def test_a_server_that_refuses_its_first_bdat_may_know_none_and_gets_data_
 
     assert outcomes == [Stage.MAIL, Stage.MAIL], "nothing is held against the messages"
     assert trust.level is Level.GLUE
+
+
+BY_DATA = """
+    C: MAIL FROM:<a@x.example>
+    C: RCPT TO:<b@y.example>
+    C: DATA
+    S: 250 2.1.0 ok
+    S: 250 2.1.5 ok
+    S: 354 go ahead
+    C: Subject: hi
+    C:
+    C: ..dot one
+    C: ..
+    C: .
+"""
+
+
+@pytest.mark.parametrize(
+    ("by_data", "level"),
+    [("S: 250 2.0.0 queued", Level.GLUE), ("S: 550 5.7.1 not wanted", Level.WINDOW)],
+)
+async def test_whose_fault_the_refusal_of_a_first_bdat_is_the_answer_to_data_tells(
+    script: ScriptedStream,
+    open_session: OpenSession,
+    mails: tuple[MailObject, ...],
+    by_data: str,
+    level: Level,
+) -> None:
+    script.plays(CHUNKING_GREETING)
+    trust = Trust()
+    session = await open_session(trust=trust)
+    script.plays(ONE + REFUSED.replace("554", "550 5.7.1") + BY_DATA + by_data)
+
+    await session.post(mails[0])
+    first = await outcome(session)
+
+    assert first == "end of data: 550 5.7.1 transaction failed"
+    assert session.is_in_question
+    assert session.window == 1, "the next one goes by DATA"
+
+    await session.send(mails[0], unmarked)
+
+    assert trust.level is level
+    assert not trust.is_in_question
+
+
+async def test_what_is_refused_by_bdat_and_by_data_is_no_question_again(
+    script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
+) -> None:
+    script.plays(CHUNKING_GREETING)
+    trust = Trust()
+    session = await open_session(trust=trust)
+    trust.refused_bdat()
+    trust.answered_data(is_positive=False)
+    script.plays(ONE + REFUSED.replace("554", "550 5.7.1"))
+
+    await session.post(mails[0])
+
+    assert await outcome(session) == "end of data: 550 5.7.1 transaction failed"
+    assert not session.is_in_question
+    assert trust.level is Level.WINDOW
 
 
 async def test_a_server_that_took_bdat_before_refuses_the_message_by_it(
