@@ -14,7 +14,8 @@ from bulkmail.delivery import classify
 from bulkmail.delivery.blame import wants_fewer
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.ports import Session
+from bulkmail.delivery.ports import Pipelined, Session
+from bulkmail.delivery.results import has_had_its_share
 from bulkmail.delivery.turns import Behind, SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.fate import Delivery
@@ -24,6 +25,9 @@ from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
+
+#: Sessions on which one further transaction is tried, as one may be over by then.
+SESSIONS = 3
 
 
 def too_many(refused: Mapping[str, Reply]) -> tuple[str, ...]:
@@ -109,40 +113,63 @@ class Splitting:
     ) -> Mapping[str, Reply] | None:
         """What the server said to each; None: it came to no transaction.
 
-        Raises `SessionError` where it broke under way.
+        A session that is over, or has had its share, is no word on them: others are tried, a few.
+        Raises `SessionError` where the last of those broke under way.
         """
+        for left in reversed(range(SESSIONS)):
+            try:
+                replies, is_session_to_blame = await self._once(delivery, mail)
+            except SessionError as error:
+                if error.stage == Stage.END_OF_DATA or not left:
+                    raise
+            else:
+                if not is_session_to_blame:
+                    break
+        return replies
+
+    async def _once(
+        self, delivery: Delivery, mail: MailObject
+    ) -> tuple[Mapping[str, Reply] | None, bool]:
+        """The same on one session, and whether it was for that session that it failed."""
         try:
             session = await self._turns.next(delivery, mail)
         except SessionError:
-            return None
+            return None, False
         if session is None or isinstance(session, Behind):
-            return None
+            return None, False
         self._turns.count(mail, self._shared.clock.time())
         try:
             return await self._handed_over(session, mail)
         finally:
             await self._lane.transport.release(session)
 
-    async def _handed_over(self, session: Session, mail: MailObject) -> Mapping[str, Reply] | None:
+    async def _handed_over(
+        self, session: Session, mail: MailObject
+    ) -> tuple[Mapping[str, Reply] | None, bool]:
         try:
             result = await session.send(
                 mail, _nothing_to_mark, check=self._turns.check, first_decides=False
             )
         except SlotMissed:
             await self._turns.missed()
-            return None
+            return None, False
         except MessageRefusedLocally:
-            return None
+            return None, False
         if not isinstance(result, TransactionResult):
-            return None
-        if isinstance(classify.of_result(result), Accepted):
-            return result.recipients
+            return None, False
+        outcome = classify.of_result(result)
+        if isinstance(outcome, Accepted):
+            return result.recipients, False
+        is_session_to_blame = has_had_its_share(outcome)
+        if is_session_to_blame and isinstance(self._lane.transport, Pipelined):
+            self._lane.transport.spend(session)
         decisive = result.decisive
         if decisive is None:
-            return None
+            return None, is_session_to_blame
         _, reply = decisive
         refused = dict.fromkeys(mail.envelope.forward_paths, reply)
-        return refused | {p: r for p, r in result.recipients.items() if not r.is_positive}
+        refused |= {p: r for p, r in result.recipients.items() if not r.is_positive}
+        return refused, is_session_to_blame
 
 
 async def _nothing_to_mark() -> None:

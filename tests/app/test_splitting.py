@@ -140,11 +140,44 @@ async def test_a_server_that_takes_one_and_never_more_is_not_asked_for_ever(
     assert (row["state"], set(row["refused_recipients"])) == ("sent", set(COPIES))
 
 
-async def test_a_lost_connection_behind_the_first_transaction_leaves_the_row_sent(
+@pytest.mark.parametrize("extensions", [[], ["PIPELINING"], ["PIPELINING", "CHUNKING"]], ids=str)
+@pytest.mark.parametrize(
+    ("stage", "reply"),
+    [
+        ("mail", "421 4.4.5 too many transactions"),
+        ("mail", "452 4.5.3 too many messages in this session"),
+        ("mail", CUT),
+        ("data", "421 4.3.2 going down"),
+    ],
+)
+async def test_a_session_that_is_over_behind_the_first_transaction_is_made_up_for_by_another(
+    project: MailProject, extensions: list[str], stage: str, reply: Answer
+) -> None:
+    async with scripted(
+        on(stage, reply, times=1, after=1),
+        at_most(3, "452 4.5.3 too many recipients"),
+    ) as server:
+        server.extensions = extensions
+        project.people([ADA])
+        project.servers(server.url())
+        project.save(cc=COPIES)
+
+        summary = await project.send()
+        row = (await project.report())[ADA]
+
+    assert summary.exit_code == 0
+    assert [arrival.recipients for arrival in server.accepted] == [
+        (ADA, *COPIES[:2]),
+        tuple(COPIES[2:]),
+    ]
+    assert (row["state"], row["refused_recipients"]) == ("sent", {})
+
+
+async def test_connections_lost_behind_the_first_transaction_leave_the_row_sent(
     project: MailProject,
 ) -> None:
     async with scripted(
-        on("data", "421 4.3.2 going down", times=1, after=1),
+        on("data", "421 4.3.2 going down", after=1),
         at_most(3, "452 4.5.3 too many recipients"),
     ) as server:
         project.people([ADA])
