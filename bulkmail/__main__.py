@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import os
 import signal
@@ -32,8 +33,10 @@ def main() -> int:
     if sys.argv[1:] == ["--version"]:  # asked by scripts, often: no need to load all commands
         from bulkmail.cli.version import print_version  # noqa: PLC0415
 
-        print_version()
-        return 0
+        with contextlib.suppress(OSError):  # a full disk: the whole program has words for it
+            print_version()
+            sys.stdout.flush()
+            return 0
     _fill_standard_streams()
     _hurry()
     try:

@@ -17,6 +17,7 @@ BulkmailError
   DialogueMisuse                we broke the rules: a bug here
   MessageRefusedLocally         too large, needs SMTPUTF8, a bad header: never reached the wire
   LedgerError                   the ledger cannot be read or written
+  ShortOfResources              the machine gives no more memory, files, threads, room on a disk
   ProcessDied                   a process of the run is killed again and again
   Interrupted                   a signal came before anything was sent
 
@@ -26,6 +27,7 @@ Each class owns the exit code a command ends with when nothing answered the erro
 
 from __future__ import annotations
 
+import errno
 from typing import Literal
 
 from bulkmail.value_class import value_class
@@ -192,6 +194,12 @@ class LedgerError(BulkmailError):
     exit_code = EXIT_STOPPED
 
 
+class ShortOfResources(BulkmailError):
+    """The machine gives this process no more of what it needs. What was not sent stays pending."""
+
+    exit_code = EXIT_STOPPED
+
+
 class ProcessDied(BulkmailError):
     """A process of this run died, and those in its place did. What was not sent stays pending."""
 
@@ -200,3 +208,25 @@ class Interrupted(BulkmailError):
     """A signal ended the command before it began to send."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+def shortage(error: BaseException) -> ShortOfResources | None:
+    """What an error of the interpreter's says where the machine is short of something; or None."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in {errno.EMFILE, errno.ENFILE}:
+        return ShortOfResources(
+            "Too many files are open: allow more (ulimit -n), or lower `connections` or "
+            "--processes."
+        )
+    if number == errno.ENOSPC:
+        return ShortOfResources(
+            "Nothing more can be written, the disk is full: free some space, where the output "
+            "goes, in the project, or for temporary files (TMPDIR)."
+        )
+    # The interpreter has no class of its own for the last one.
+    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
+        return ShortOfResources(
+            "The machine gives no more memory or threads: allow more (ulimit -v, ulimit -u), or "
+            "lower `connections` or --processes."
+        )
+    return None

@@ -5,7 +5,6 @@ No traceback reaches a user unless `--debug` (or BULKMAIL_DEBUG) asks for it.
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import signal
@@ -20,10 +19,10 @@ from bulkmail.errors import (
     EXIT_FAULT_OF_OURS,
     EXIT_INTERRUPTED,
     EXIT_OK,
-    EXIT_STOPPED,
     EXIT_USAGE,
     BulkmailError,
     ConfigurationError,
+    shortage,
 )
 from bulkmail.report.terminal import visible
 
@@ -65,10 +64,10 @@ def _guarded(step: Callable[[Sequence[str]], int], arguments: Sequence[str], *, 
             complain("The current folder is not there any more: go into another one.")
             _trace(debug=debug)
             return EXIT_USAGE
-        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-            complain("Too many files are open: allow more (ulimit -n), or lower `connections`.")
+        if (short := shortage(error)) is not None:
+            complain(str(short))
             _trace(debug=debug)
-            return EXIT_STOPPED
+            return short.exit_code
         kind = type(error).__name__
         complain(visible(f"bulkmail failed, and it is a fault of its own ({kind}: {error})."))
         complain("--debug shows the traceback; please report it.")

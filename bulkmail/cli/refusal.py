@@ -15,10 +15,12 @@ from bulkmail.cli.faults import fault_json
 from bulkmail.cli.output import say_json
 from bulkmail.cli.running import run
 from bulkmail.errors import (
+    EXIT_FAULT_OF_OURS,
     EXIT_INTERRUPTED,
     BulkmailError,
     CampaignBusy,
     ConfigurationError,
+    shortage,
 )
 from bulkmail.fate import Counts
 from bulkmail.report.summary import Summary
@@ -37,13 +39,13 @@ def refused_as_json(
     began = time.monotonic()
     try:
         yield
-    except (BulkmailError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         rehearses = dry_run or test_to is not None
         name, counts = (_name(campaign), Counts()) if rehearses else _standing(campaign, ledger)
         if isinstance(error, CampaignBusy):
             # What the other run has on its way is not in doubt: it is under way.
             counts = replace(counts, pending=counts.pending + counts.sending, sending=0)
-        code = error.exit_code if isinstance(error, BulkmailError) else EXIT_INTERRUPTED
+        code = _exit_code(error)
         summary = Summary(
             campaign=name,
             counts=counts,
@@ -61,12 +63,23 @@ def refused_as_json(
         raise
 
 
+def _exit_code(error: BaseException) -> int:
+    told = shortage(error) or error
+    if isinstance(told, BulkmailError):
+        return told.exit_code
+    return EXIT_INTERRUPTED if isinstance(told, KeyboardInterrupt) else EXIT_FAULT_OF_OURS
+
+
 def _why(error: BaseException) -> str:
     """In a sentence: the faults themselves may be thousands, and have a key of their own."""
     if isinstance(error, ConfigurationError) and len(error.faults) > 1:
         more = counted(len(error.faults) - 1, "more fault")
         return f"{error.faults[0]}; and {more}"
-    return str(error) or "interrupted before anything was sent"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted before anything was sent"
+    if isinstance(error, BulkmailError):
+        return str(error)
+    return str(shortage(error) or f"a fault of bulkmail's own ({type(error).__name__}: {error})")
 
 
 def _standing(campaign: str, ledger: str | None) -> tuple[str, Counts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from asyncio.subprocess import PIPE
 from collections import Counter
 from dataclasses import replace
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from support.mail_project import MailProject
@@ -32,7 +34,7 @@ from bulkmail.app.processes.sharing import (
 from bulkmail.app.watch import Chorus
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.ending import Ending, RunResult
-from bulkmail.errors import AuthenticationFailed, ConnectFailed
+from bulkmail.errors import EXIT_STOPPED, AuthenticationFailed, ConnectFailed, ShortOfResources
 from bulkmail.fate import Attempt, Delivery, FileNote, State
 from bulkmail.report.silence import Silence
 from bulkmail.secret import Secret
@@ -366,3 +368,16 @@ async def test_who_has_just_died_is_waited_for_and_not_killed_again(
     assert words is None
     assert await member.ended() == -signal.SIGKILL
     assert again == []
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN])
+async def test_a_process_that_cannot_be_started_is_the_machines_fault(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    refused = OSError(number, os.strerror(number))
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", AsyncMock(side_effect=refused))
+
+    with pytest.raises(ShortOfResources, match="ulimit") as told:
+        await Member.start(Mock())
+
+    assert told.value.exit_code == EXIT_STOPPED

@@ -219,16 +219,43 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_too_many_open_files_are_the_machines_fault_and_no_fault_of_ours(
-    cli: Cli, fake: Fake
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "ulimit -n"),
+        (MemoryError(), "ulimit -v"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "disk is full"),
+    ],
+    ids=["files", "memory", "threads", "disk"],
+)
+def test_what_the_machine_is_short_of_is_no_fault_of_ours(
+    cli: Cli, fake: Fake, error: Exception, says: str
 ) -> None:
-    fake("sending", send=Recorder(error=OSError(errno.EMFILE, os.strerror(errno.EMFILE))))
+    fake("sending", send=Recorder(error=error))
 
     result = cli("send", "hello")
 
     assert result.code == 3
-    assert "ulimit -n" in result.err
+    assert says in result.err
     assert "fault of" not in result.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is a device of Linux'")
+@pytest.mark.parametrize("asked", ["--help", "--version"])
+def test_a_full_disk_is_said_so_by_what_typer_prints_too(asked: str) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "bulkmail", asked],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert process.returncode == 3
+    assert "written" in process.stderr
+    assert "fault of" not in process.stderr
 
 
 def test_a_current_folder_that_is_gone_is_said_so(

@@ -254,8 +254,10 @@ def test_a_refusal_is_the_same_json_object_with_its_faults(
         (LedgerError("the disk is full"), 3),
         (Interrupted("Interrupted. Nothing was sent."), 130),
         (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("division by zero"), 70),
+        (MemoryError(), 3),
     ],
-    ids=["stopped", "interrupted", "interrupted at start"],
+    ids=["stopped", "interrupted", "interrupted at start", "fault of ours", "no memory"],
 )
 def test_whatever_ends_a_run_early_is_told_as_json(
     cli: Cli, fake: Fake, error: BaseException, code: int

@@ -27,7 +27,7 @@ from bulkmail.app.suppressing import Suppressions
 from bulkmail.app.verbosity import Modes
 from bulkmail.delivery.ending import Ending, RunResult, RunSettings
 from bulkmail.delivery.engine import Engine
-from bulkmail.errors import AuthenticationFailed, BulkmailError
+from bulkmail.errors import AuthenticationFailed, BulkmailError, shortage
 from bulkmail.ledger import Ledger
 from bulkmail.message.keyring import Keyring
 from bulkmail.report.log import LogWatch, configure_log
@@ -63,7 +63,8 @@ async def _live(heard: int, said: int) -> int:
         except BulkmailError as error:
             channel.say("failed", error)
         except Exception as error:  # noqa: BLE001  # told to the parent, who ends the run by it
-            channel.say("failed", AssertionError(f"{type(error).__name__}: {error}"))
+            fault = AssertionError(f"{type(error).__name__}: {error}")
+            channel.say("failed", shortage(error) or fault)
     return 0
 
 

@@ -109,7 +109,7 @@ class Crew:
         return len(self._outfits)
 
     async def start(self) -> None:
-        """Start the children, who get ready meanwhile. Raises `ProcessDied`."""
+        """Start the children, who get ready meanwhile. Raises `ShortOfResources`."""
         for outfit in self._outfits:
             self._ready[outfit.number] = await Member.start(outfit)
 

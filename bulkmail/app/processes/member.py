@@ -13,7 +13,7 @@ from typing import Any
 
 from bulkmail.app.processes.channel import Channel
 from bulkmail.app.processes.words import Outfit, Word
-from bulkmail.errors import ProcessDied
+from bulkmail.errors import ShortOfResources, shortage
 
 #: Run by a new interpreter, which does not look into the current folder: a user's `email.py` there
 #: is not Python's. The package is found where this one was.
@@ -39,7 +39,7 @@ class Member:
 
     @classmethod
     async def start(cls, outfit: Outfit) -> Member:
-        """Start a process, which gets ready with its outfit at once. Raises `ProcessDied`."""
+        """Start a process, which gets ready with its outfit at once. Raises `ShortOfResources`."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-c", _PROGRAM, str(_home())),
@@ -50,7 +50,10 @@ class Member:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ProcessDied(f"no process could be started: {error.strerror or error}") from error
+            raise shortage(error) or ShortOfResources(
+                f"No process could be started ({error.strerror or error}): allow more (ulimit), or "
+                "run again with fewer --processes."
+            ) from error
         if process.stdin is None or process.stdout is None:
             raise AssertionError("a child has pipes")
         member = cls(process, Channel(process.stdout, process.stdin))
