@@ -98,7 +98,7 @@ async def test_lines_are_those_of_includes_parents_and_macros(project: Project) 
         ("{{ '-' * 10 ** 9 }}", "makes more than 10 million characters"),
         ("{{ 10 ** 9 * '-' }}", "makes more than 10 million characters"),
         ("{{ ([name] * 10 ** 12) | length }}", "makes more than 10 million characters"),
-        ("{{ 10 ** (10 ** 9) }}", "makes a power with too many digits"),
+        ("{{ 10 ** (10 ** 9) }}", "makes a number with too many digits"),
     ],
 )  # fmt: skip
 async def test_whatever_a_template_raises_becomes_a_fault_at_its_line(

@@ -17,9 +17,10 @@ from bulkmail.campaign.nearest import nearest
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.extra import MissingExtra
 from bulkmail.message.row import RESERVED, Row
-from bulkmail.message.templates.bounds import TextTooLongError, TooLongError, joined
+from bulkmail.message.templates.bounds import Budget, TextTooLongError, joined
 from bulkmail.message.templates.plain import PlainTemplate
 from bulkmail.message.templates.undefined import MissingVariable, Use
+from bulkmail.message.templates.widths import TooLongError
 from bulkmail.value_class import value_class
 
 #: Compiles a template.
@@ -38,6 +39,8 @@ class Origin:
     uses_in: Callable[[Renderer, Row], list[Use]]
     #: What the columns are of: ``offer.csv``.
     list_name: str
+    #: What each rendering pays from.
+    budget: Budget
 
 
 class Renderer:
@@ -112,6 +115,8 @@ class Renderer:
         return octets, len(octets) - len(text)
 
     def _text(self, template: jinja2.Template, row: Row) -> str:
+        budget = self._origin.budget
+        budget.renew()
         try:
             variables = {**template.globals, **row.variables}
             context = template.new_context(variables, shared=True)
@@ -119,6 +124,7 @@ class Renderer:
         except TextTooLongError:
             raise
         except Exception:  # noqa: BLE001  # jinja2's own way tells the line at which it fails
+            budget.renew()
             return template.render(row.variables)
 
     def line(self, row: Row) -> str | None:

@@ -13,7 +13,6 @@ import contextlib
 import enum
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from jinja2 import nodes
@@ -24,7 +23,7 @@ from bulkmail.campaign.text_file import displayed
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.markup import markdown_text
 from bulkmail.message.row import Row
-from bulkmail.message.templates.bounds import BoundedEnvironment
+from bulkmail.message.templates.bounds import BoundedEnvironment, Budget
 from bulkmail.message.templates.files import TEMPLATE_SUFFIXES, TemplateFiles
 from bulkmail.message.templates.filters import filters, missing_extra
 from bulkmail.message.templates.language import Localised, language_column
@@ -57,8 +56,11 @@ class Templates:
         #: Key and source of each inline template, by the file name it is compiled under.
         self._inline: dict[str, tuple[Loc, str]] = {}
         self._uses: list[Use] = []
+        self._budget = Budget()
         column = language_column(campaign.model)
-        self._environments = {kind: _environment(self.files, kind, column) for kind in Kind}
+        self._environments = {
+            kind: _environment(self.files, kind, column, self._budget) for kind in Kind
+        }
         self._noting = {
             kind: environment.overlay(undefined=noting(self._uses))
             for kind, environment in self._environments.items()
@@ -67,7 +69,7 @@ class Templates:
         self._checked: dict[tuple[Kind, str], bool] = {}
         #: The plain ones, each with what compiles it: that is no fault, and most need not be.
         self._plain: dict[tuple[Kind, str], tuple[PlainTemplate, Late]] = {}
-        self._origin = Origin(self._place, self._uses_in, list_name)
+        self._origin = Origin(self._place, self._uses_in, list_name, self._budget)
 
     def file(self, name: str, loc: Loc, *, kind: Kind) -> Renderer:
         """The template of `text:` or `html:`, with all it includes and inherits."""
@@ -218,19 +220,23 @@ class Templates:
         else:
             again = environment.get_template(template.name)
         self._uses.clear()
+        self._budget.renew()
         # What fails after a name was missing fails because of it.
         with contextlib.suppress(Exception):
             again.render(row.variables)
         return list({(str(use.name), use.filename, use.line): use for use in self._uses}.values())
 
 
-def _environment(files: TemplateFiles, kind: Kind, language_column: str) -> jinja2.Environment:
+def _environment(
+    files: TemplateFiles, kind: Kind, language_column: str, budget: Budget
+) -> jinja2.Environment:
     environment = BoundedEnvironment(
+        budget,
+        markdown_text if kind is Kind.MARKDOWN else None,
         loader=files,
         undefined=Missing,
         autoescape=_is_html_name if kind is Kind.TEXT else True,
         keep_trailing_newline=True,
-        finalize=markdown_text if kind is Kind.MARKDOWN else _empty_where_null,
         auto_reload=False,
     )
     del environment.filters["random"], environment.globals["lipsum"]
@@ -252,10 +258,6 @@ def _is_html_name(name: str | None) -> bool:
     for suffix in TEMPLATE_SUFFIXES:
         stem = stem.removesuffix(suffix)
     return stem.endswith(_HTML_NAMES)
-
-
-def _empty_where_null(value: Any) -> Any:
-    return "" if value is None else value
 
 
 def _names(node: nodes.Node) -> list[str] | None:
