@@ -71,7 +71,7 @@ async def test_what_goes_on_without_an_end_is_a_fault_of_its_row(
         "{{ '%.99999999999f' | format(1) }}",
         "{{ '{:>99999999999}'.format(name) }}",
         "{{ '{:>{w}}'.format(name, w=number) }}",
-        "{{ '{:>{w}}'.format_map({'w': number}) }}",
+        "{{ '{n:>{w}}'.format_map({'n': name, 'w': number}) }}",
     ],
 )
 async def test_a_width_beyond_any_line_is_a_fault_of_its_row(project: Project, source: str) -> None:

@@ -126,7 +126,7 @@ class BoundedEnvironment(SandboxedEnvironment):
             return None
 
         def fill(*arguments: Any, **named: Any) -> str:
-            check_brace_format(value.__self__, (*arguments, *named.values()))
+            check_brace_format(value.__self__, arguments, named)
             return made(*arguments, **named)
 
         return update_wrapper(fill, value)

@@ -40,9 +40,11 @@ def check_percent_format(text: str, values: Any) -> None:
     _check(text, values if isinstance(values, Iterable) else (values,), *_PERCENT)
 
 
-def check_brace_format(text: str, values: Iterable[Any]) -> None:
-    """Do so for `text.format(...)`."""
-    _check(text, values, *_BRACES)
+def check_brace_format(text: str, values: Iterable[Any], named: Mapping[str, Any]) -> None:
+    """Do so for `text.format(...)` and `text.format_map(...)`."""
+    mappings = (named, *(value for value in values if isinstance(value, Mapping)))
+    inside = (value for mapping in mappings for value in mapping.values())
+    _check(text, (*values, *inside), *_BRACES)
 
 
 def _check(
