@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bulkmail.campaign.nearest import did_you_mean
@@ -26,7 +27,7 @@ def header_problems(columns: Sequence[str]) -> list[str]:
     problems = [
         f"column {number} has no name" for number, name in enumerate(columns, 1) if not name
     ]
-    twice = {name for name in columns if name and columns.count(name) > 1}
+    twice = {name for name, count in Counter(columns).items() if name and count > 1}
     problems += [
         f"column {number}'s name holds a NUL"
         for number, name in enumerate(columns, 1)
