@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
+from bulkmail.cli.bad_value import in_plain_words
 from bulkmail.cli.version import print_version
 
 #: The commands, and groups of commands, in their order in the help. Each is a module of this
@@ -97,8 +98,17 @@ class _Option(TyperOption):
     def process_value(self, ctx: Any, value: Any) -> Any:
         is_given = value is not None or self.required or self.multiple or self.nargs != 1
         if is_given or self.callback is not None:
-            return super().process_value(ctx, value)
+            with in_plain_words():
+                return super().process_value(ctx, value)
         return None
+
+
+class _Argument(TyperArgument):
+    """An argument that is refused in plain words."""
+
+    def process_value(self, ctx: Any, value: Any) -> Any:
+        with in_plain_words():
+            return super().process_value(ctx, value)
 
 
 def _ease(command: Any) -> None:
@@ -106,6 +116,8 @@ def _ease(command: Any) -> None:
     for parameter in command.params:
         if type(parameter) is TyperOption:
             parameter.__class__ = _Option
+        elif type(parameter) is TyperArgument:
+            parameter.__class__ = _Argument
     for inner in getattr(command, "commands", {}).values():
         _ease(inner)
 

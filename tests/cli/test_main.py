@@ -327,3 +327,22 @@ def test_a_group_of_commands_offers_help_and_nothing_of_the_shell(cli: Cli, grou
 
     assert result.code == 0
     assert "completion" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("send", "c", "--limit", "-1"), "'--limit': -1 is too small: 0 is the least"),
+        (("send", "c", "--limit", "x"), "'--limit': `x` is not a whole number"),
+        (("preview", "c", "--row", "0"), "'--row': 0 is too small: 1 is the least"),
+        (("report", "c", "--state", "wird"), "'--state': 'wird' is not one of 'pending',"),
+        (("schema", "x"), "'kind': 'x' is not one of 'campaign', 'project'."),
+    ],
+)
+def test_a_wrong_value_is_refused_in_plain_words(
+    cli: Cli, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = cli(*arguments)
+
+    assert result.code == 2
+    assert f"Error: Invalid value for {sentence}" in result.err
