@@ -63,6 +63,7 @@ class Session:
         self._conversation = conversation
         self._facts = facts
         self._trust = trust
+        trust.meets(conversation.dialogue.extensions)
         self._window = Window(conversation, trust, window)
         #: The transaction whose envelope went out behind the last final dot.
         self._ahead: Transaction | None = None

@@ -13,6 +13,7 @@ import enum
 import re
 
 from bulkmail.errors import ProtocolViolation, SessionError, StageTimeout
+from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 
@@ -62,6 +63,15 @@ class Trust:
         self._answered = 0
         #: How often one did, with few answered between.
         self._breaks = 0
+
+    def meets(self, extensions: Extensions) -> None:
+        """It offers that; some of it tells who it is.
+
+        Dovecot's submission service (2.3), which offers BURL (RFC 4468), dies of whatever stands
+        behind an end of data, and leaves in doubt what it took: nothing is put there.
+        """
+        if "BURL" in extensions:
+            self.level = min(self.level, Level.GROUP)
 
     def is_proven(self, level: Level) -> bool:
         """Whether the server has done it in this run."""

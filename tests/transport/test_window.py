@@ -459,6 +459,21 @@ async def test_the_window_is_small_until_the_server_has_shown_that_it_can_do_it(
     assert session.window == window
 
 
+async def test_with_dovecots_submission_nothing_stands_behind_an_end_of_data(
+    script: ScriptedStream, open_session: OpenSession
+) -> None:
+    """It would die of it, and leave in doubt what it took."""
+    script.plays(
+        CHUNKING_GREETING.replace("S: 250 CHUNKING", "S: 250-BURL imap\n    S: 250 CHUNKING")
+    )
+    trust = Trust()
+    session = await open_session(trust=trust)
+
+    assert session.window == 1
+    assert not session.takes_followers
+    assert trust.level is Level.GROUP
+
+
 async def test_the_window_is_as_wide_as_it_is_set_once_one_was_taken_with_another_behind(
     script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
 ) -> None:
