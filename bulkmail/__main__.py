@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import os
 import signal
 import sys
 
+from bulkmail.process_end import leave
+
 
 def enter() -> None:
-    """Be the process: `main`, and then an end without a clearing up.
-
-    The interpreter lets go of each module and object one by one, for 5 % of what a letter takes.
-    """
+    """Be the process: `main`, and then its end."""
     code = main()
     threading = sys.modules.get("threading")
     if threading is not None and threading.active_count() > 1:
         sys.exit(code)  # which waits for them
-    atexit._run_exitfuncs()  # noqa: SLF001  # what the interpreter does, and all it is to do
-    for stream in (sys.stdout, sys.stderr):
-        try:  # noqa: SIM105  # contextlib is not free to import
-            stream.flush()
-        except (OSError, ValueError):  # nobody reads any more
-            pass
-    os._exit(code)
+    leave(code)
 
 
 def main() -> int:

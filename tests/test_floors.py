@@ -10,7 +10,7 @@ import bulkmail
 PACKAGE = Path(bulkmail.__file__).parent
 
 FLOORS = [
-    {"value_class", "import_later"},
+    {"value_class", "import_later", "process_end"},
     {"errors", "clock", "address", "secret", "fate", "version"},
     {"smtp", "campaign"},
     {"message", "outcome", "settings"},

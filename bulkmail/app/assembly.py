@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from functools import cache, partial
 from pathlib import Path
 from random import SystemRandom
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bulkmail.app.channel import gateway
 from bulkmail.app.interrupts import Interrupts
@@ -43,6 +43,9 @@ from bulkmail.transport.session import Session
 from bulkmail.transport.transcript import Transcript, transcript_file
 from bulkmail.transport.trust import Trust
 from bulkmail.value_class import value_class
+
+if TYPE_CHECKING:
+    from bulkmail.app.processes.nursery import Nursery
 
 #: What a server may be given, and the way to it.
 End = tuple[Terms, Transport]
@@ -151,13 +154,18 @@ class Surroundings:
     ends: Ends = pools
     #: Whom its processes have their connections from; None: nobody runs beside it.
     stock: Stock | None = None
+    #: Children that were forked ahead; None: each is a new interpreter.
+    nursery: Nursery | None = None
 
     @classmethod
-    def ordinary(cls, watch: Watch) -> Surroundings:
+    def ordinary(cls, watch: Watch, nursery: Nursery | None = None) -> Surroundings:
         """The machine's clock, and switches that nobody has touched."""
         clock = SystemClock()
         control = Control(clock)
-        return cls(clock=clock, control=control, watch=watch, interrupts=Interrupts(control, watch))
+        interrupts = Interrupts(control, watch)
+        return cls(
+            clock=clock, control=control, watch=watch, interrupts=interrupts, nursery=nursery
+        )
 
 
 def engine(

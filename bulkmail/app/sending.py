@@ -40,9 +40,18 @@ async def send(
     wrong, nothing having been sent; `LedgerError` where the ledger cannot be written, what was
     not sent staying pending. Cancelled, it cuts the connections and leaves the ledger whole.
     """
-    options = options or SendOptions()
-    environ = os.environ if environ is None else environ
     surroundings = Surroundings.ordinary(watch or Silence())
+    environ = os.environ if environ is None else environ
+    return await send_as(campaign, options or SendOptions(), surroundings, environ)
+
+
+async def send_as(
+    campaign: Campaign,
+    options: SendOptions,
+    surroundings: Surroundings,
+    environ: Mapping[str, str],
+) -> Summary:
+    """`send`, in surroundings of the caller's."""
     interrupts = surroundings.interrupts
     with interrupts.installed() if options.handle_signals else contextlib.nullcontext():
         if options.dry_run or options.test_to is not None:

@@ -19,6 +19,7 @@ from bulkmail.report.terminal import visible
 
 if TYPE_CHECKING:
     from bulkmail.app.options import SendOptions
+    from bulkmail.app.processes.nursery import Nursery
     from bulkmail.report.summary import Summary
 
 
@@ -78,7 +79,9 @@ def send(
             handle_signals=True,
         )
         options.refuse_contradictions(asked)
-        summary, has_told = run(_send(campaign, asked, quiet=quiet, bar=not json), is_fast=True)
+        with _children(asked) as nursery:
+            sent = _send(campaign, asked, nursery, quiet=quiet, bar=not json)
+            summary, has_told = run(sent, is_fast=True)
     if not has_told:
         _complain_in_lines(summary.stopped if summary.exit_code == EXIT_STOPPED else "")
     _tell(summary, campaign, asked, quiet=quiet, json=json)
@@ -96,9 +99,22 @@ def _refusals(
     return refused_as_json(campaign, ledger, dry_run=dry_run, test_to=test_to)
 
 
-async def _send(text: str, asked: SendOptions, *, quiet: bool, bar: bool) -> tuple[Summary, bool]:
+def _children(asked: SendOptions) -> contextlib.AbstractContextManager[Nursery | None]:
+    """The processes that were asked for, forked while this one has neither loop nor thread."""
+    count = 1 if asked.processes == "auto" else asked.processes
+    if count == 1 or asked.dry_run or asked.test_to is not None:
+        return contextlib.nullcontext()
+    from bulkmail.app.processes.nursery import Nursery
+
+    return Nursery(count)
+
+
+async def _send(
+    text: str, asked: SendOptions, nursery: Nursery | None, *, quiet: bool, bar: bool
+) -> tuple[Summary, bool]:
     """The run's summary, and whether the progress still says why it stopped."""
     from bulkmail.app import sending
+    from bulkmail.app.assembly import Surroundings
     from bulkmail.cli.campaigns import open_whole
     from bulkmail.report.progress import display
 
@@ -106,7 +122,11 @@ async def _send(text: str, asked: SendOptions, *, quiet: bool, bar: bool) -> tup
     if asked.date is not None:
         asked = replace(asked, date=options.in_zone(asked.date, campaign))
     with display(sys.stderr, quiet=quiet, bar=bar) as watch:
-        summary = await sending.send(campaign, asked, watch=watch)
+        if nursery is None:
+            summary = await sending.send(campaign, asked, watch=watch)
+        else:
+            surroundings = Surroundings.ordinary(watch, nursery)
+            summary = await sending.send_as(campaign, asked, surroundings, os.environ)
     return summary, watch.has_told(summary.stopped)
 
 

@@ -86,6 +86,27 @@ async def test_everybody_has_one_letter_and_servers_no_more_connections_than_the
     assert (summary["sent"], summary["sent_in_run"], summary["total"]) == (120, 120, 120)
 
 
+async def test_children_are_copies_of_the_command(project: MailProject) -> None:
+    """Else each loads anew what the command has loaded, for half a second of a processor."""
+    project.many(40)
+    commands: list[bytes] = []
+
+    def look(process: Process) -> None:
+        pids = (process.pid, *children(process))
+        commands[:] = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
+
+    async with scripted() as server:
+        project.servers(server.url(connections=2))
+        project.save()
+        async with running(project.root, *TWO) as process:
+            server.watch = at_dot(5, lambda: look(process))
+            result = await ended(process)
+
+    assert result.code == 0, result.err
+    assert len(commands) == 3
+    assert set(commands[1:]) == {commands[0]}
+
+
 async def test_one_connection_is_one_process(project: MailProject) -> None:
     emails = project.many(20)
     async with scripted() as server:

@@ -18,6 +18,7 @@ SLOW = frozenset(
         *("bulkmail.sink", "bulkmail.app.demo", "bulkmail.transport.certificate"),
         *("bulkmail.app.check.checking", "bulkmail.report.bar", "bulkmail.cli.probe"),
         *("bulkmail.app.rehearsing", "bulkmail.app.processes.crew"),
+        "bulkmail.app.processes.nursery",
         "bulkmail.app.scheduling.scheduler",
         *("bulkmail.gateway", "sqlalchemy", "httpx", "httpx2"),
         *("email", "bulkmail.message.lint", "importlib.metadata._meta", "importlib.resources"),
@@ -31,7 +32,10 @@ SLOW = frozenset(
 )
 #: All that the version needs of ours.
 VERSION = frozenset(
-    {"bulkmail", "bulkmail.__main__", "bulkmail.cli", "bulkmail.cli.version", "bulkmail.version"}
+    {
+        *("bulkmail", "bulkmail.__main__", "bulkmail.process_end", "bulkmail.cli"),
+        *("bulkmail.cli.version", "bulkmail.version"),
+    }
 )
 #: Of Python's own, what costs more than to print a version.
 HEAVY = frozenset({"asyncio", "dataclasses", "email", "importlib.metadata", "inspect", "logging"})

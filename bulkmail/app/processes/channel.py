@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copyreg
 import io
+import os
 import pickle
 import struct
 from collections import Counter
@@ -83,6 +84,19 @@ class Channel:
         if words and not self._writer.is_closing():
             text = _pickled(words)
             self._writer.write(_LENGTH.pack(len(text)) + text)
+
+
+async def open_channel(heard: int, said: int) -> Channel:
+    """An end of two pipes, given by their descriptors; it closes them."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(heard, "rb")
+    )
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(said, "wb")
+    )
+    return Channel(reader, asyncio.StreamWriter(transport, protocol, None, loop))
 
 
 def _pickled(words: list[Any]) -> bytes:

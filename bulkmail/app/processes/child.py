@@ -18,7 +18,7 @@ from bulkmail.app.assembly import Surroundings, engine_for, pools
 from bulkmail.app.channel import AnyComposer, composer_of, ways_of
 from bulkmail.app.loop import let_the_ledger_hurry, look_for_garbage, loop_factory
 from bulkmail.app.opening import open_ledger
-from bulkmail.app.processes.channel import Channel
+from bulkmail.app.processes.channel import Channel, open_channel
 from bulkmail.app.processes.door import Door
 from bulkmail.app.processes.sharing import divided_limits, divided_servers, kept_back
 from bulkmail.app.processes.telling import TellingTranscript, TellingVerdicts, TellingWatch
@@ -70,15 +70,7 @@ async def _live(heard: int, said: int) -> int:
 
 @contextlib.asynccontextmanager
 async def _channel(heard: int, said: int) -> AsyncIterator[Channel]:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(heard, "rb")
-    )
-    transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(said, "wb")
-    )
-    channel = Channel(reader, asyncio.StreamWriter(transport, protocol, None, loop))
+    channel = await open_channel(heard, said)
     try:
         yield channel
     finally:

@@ -111,7 +111,11 @@ class Crew:
     async def start(self) -> None:
         """Start the children, who get ready meanwhile. Raises `ShortOfResources`."""
         for outfit in self._outfits:
-            self._ready[outfit.number] = await Member.start(outfit)
+            nursery = self._surroundings.nursery
+            born = None if nursery is None else nursery.take()
+            self._ready[outfit.number] = await (
+                Member.start(outfit) if born is None else Member.born(born, outfit)
+            )
 
     async def close(self) -> None:
         """End those that were started and not used."""

@@ -11,7 +11,8 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 from typing import Any
 
-from bulkmail.app.processes.channel import Channel
+from bulkmail.app.processes.channel import Channel, open_channel
+from bulkmail.app.processes.nursery import Born
 from bulkmail.app.processes.words import Outfit, Word
 from bulkmail.errors import ShortOfResources, shortage
 
@@ -32,7 +33,7 @@ ENDING = 5.0
 class Member:
     """One child. Nothing secret is in its arguments, nor in its environment but what ours has."""
 
-    def __init__(self, process: Process, channel: Channel) -> None:
+    def __init__(self, process: Process | Born, channel: Channel) -> None:
         self._process = process
         self._channel = channel
         self._is_ending = False
@@ -57,6 +58,14 @@ class Member:
         if process.stdin is None or process.stdout is None:
             raise AssertionError("a child has pipes")
         member = cls(process, Channel(process.stdout, process.stdin))
+        member.say("outfit", outfit)
+        return member
+
+    @classmethod
+    async def born(cls, child: Born, outfit: Outfit) -> Member:
+        """Let a process that was forked get ready with its outfit."""
+        child.attach()
+        member = cls(child, await open_channel(child.heard, child.said))
         member.say("outfit", outfit)
         return member
 

@@ -1,0 +1,181 @@
+"""Children that are forked ahead. A test's own process has threads: each is tried in a new one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="elsewhere nothing is forked"
+)
+
+PREFACE = """
+import asyncio, os, signal, threading, time
+from unittest import mock
+from bulkmail.app.processes import child
+from bulkmail.app.processes.nursery import Nursery
+
+def nursery(count, work=child.main):
+    return mock.patch.object(child, "main", work), Nursery(count)
+
+def read(born):
+    return os.read(born.heard, 100)
+
+def echo():
+    # As `child.main` does: by stdin and stdout alone, until nobody is there.
+    while got := os.read(0, 100):
+        os.write(1, got.upper())
+    return 7
+
+async def end_of(born):
+    born.attach()
+    return await born.wait()
+"""
+
+
+def run(body: str) -> subprocess.CompletedProcess[str]:
+    """What a new interpreter makes of it."""
+    code = PREFACE + body
+    return subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120
+    )
+
+
+def outcome(body: str) -> str:
+    result = run(body)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout.strip()
+
+
+def test_a_child_hears_and_answers_and_ends_when_nobody_is_there() -> None:
+    assert (
+        outcome("""
+patch, nursery = nursery(1, echo)
+with patch, nursery:
+    born = nursery.take()
+    os.write(born.said, b"hello")
+    print(read(born).decode())
+    os.close(born.said)
+    print(asyncio.run(end_of(born)), born.returncode, nursery.take())
+""")
+        == "HELLO\n7 7 None"
+    )
+
+
+def test_none_holds_a_pipe_of_another_one() -> None:
+    """Else it would not notice the end of its parent while the other lives."""
+    assert (
+        outcome("""
+patch, nursery = nursery(3, echo)
+with patch, nursery:
+    first, second, third = nursery.take(), nursery.take(), nursery.take()
+    for born in (first, second, third):
+        os.close(born.said)
+        print(asyncio.run(end_of(born)))
+""")
+        == "7\n7\n7"
+    )
+
+
+def test_how_a_child_was_killed_is_known() -> None:
+    assert (
+        outcome("""
+patch, nursery = nursery(1, echo)
+with patch, nursery:
+    born = nursery.take()
+    os.kill(born.pid, signal.SIGKILL)
+    print(asyncio.run(end_of(born)))
+""")
+        == "-9"
+    )
+
+
+def test_a_signal_to_all_is_its_parent_s_to_answer() -> None:
+    assert (
+        outcome("""
+patch, nursery = nursery(1, echo)
+with patch, nursery:
+    born = nursery.take()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(born.pid, number)
+    os.write(born.said, b"still")
+    print(read(born).decode(), os.getsid(born.pid) == born.pid)
+""")
+        == "STILL True"
+    )
+
+
+def test_what_waits_to_be_written_is_written_once() -> None:
+    assert (
+        outcome("""
+print("once", end=" ")
+patch, nursery = nursery(2, echo)
+with patch, nursery:
+    print("more")
+""")
+        == "once more"
+    )
+
+
+def test_who_is_not_needed_is_ended_and_waited_for() -> None:
+    assert (
+        outcome("""
+patch, nursery = nursery(2, echo)
+with patch, nursery:
+    pids = [born.pid for born in nursery._born]
+for pid in pids:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        print("gone")
+""")
+        == "gone\ngone"
+    )
+
+
+def test_a_fault_of_a_child_is_its_own() -> None:
+    result = run("""
+def broken():
+    raise RuntimeError("in a child")
+patch, nursery = nursery(1, broken)
+with patch, nursery:
+    print(asyncio.run(end_of(nursery.take())))
+print("and on")
+""")
+
+    assert (result.returncode, result.stdout) == (0, "1\nand on\n")
+    assert "RuntimeError: in a child" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "running",
+    [
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+        "import _thread; _thread.start_new_thread(time.sleep, (600,)); time.sleep(0)",
+        "import sys; sys.platform = 'darwin'",
+    ],
+    ids=["a thread", "one that Python does not list", "another system"],
+)
+def test_nothing_is_forked_where_that_is_not_safe(running: str) -> None:
+    assert (
+        outcome(f"""
+{running}
+patch, nursery = nursery(2, echo)
+with patch, nursery:
+    print(nursery.take())
+""")
+        == "None"
+    )
+
+
+def test_no_more_are_forked_than_are_of_use_ahead() -> None:
+    assert (
+        outcome("""
+patch, nursery = nursery(1000, echo)
+with patch, nursery:
+    print(len(nursery._born))
+""")
+        == "16"
+    )
