@@ -101,6 +101,15 @@ _LOAD = (
     r"daily (\w+ ){0,3}(sending )?(quota|limit)",
     r"server (is )?(too )?busy|resources temporarily unavailable|(system )?load",
     r"insufficient (system )?(storage|resources|disk)|space shortage",
+    # Chinese, unless it is about the receiving side; German, French, Spanish.
+    r"(?s:^(?!.*收件).*(频率|频繁|(发送|发信|投递|连接).{0,8}(过快|过多|太快|太多|超限)))",
+    r"(?s:^(?!.*收件).*(发送|发信|发件).{0,12}(上限|限制|限额|配额))",
+    r"\bzu viele (e-?mails?|mails?|nachrichten|verbindungen)\b|\bzu schnell\b",
+    r"\b(sende|versand|tages|stunden)-?(limit|kontingent)",
+    r"\btrop de (messages|courriels|e-?mails|mails|connexions)\b|\btrop (vite|rapide)",
+    r"\b(limite|quota) d.(envoi|émission)",
+    r"\bdemasiad[oa]s (mensajes|correos|conexiones)\b|\bdemasiado rápido",
+    r"\b(l[ií]mite|cuota) de (env[ií]o|mensajes|correos)",
     # NetEase: too much by this address, by this account in a quarter of an hour, or today.
     r"\bHL:(REP|ICC|IFC|IFQ|ITC|MEP)\b|\b(MI:SFQ|RP:TRC|RP:QRC)\b",
 )

@@ -71,6 +71,45 @@ def test_a_pace_to_a_domain_is_the_domains(text: str) -> None:
     assert judge(Stage.RCPT, parsed(text)) == RELAY_SLOWS_US
 
 
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.END_OF_DATA])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 发送频率过快，请稍后再试",
+        "450 4.7.1 发送过于频繁",
+        "550 5.7.1 超过每日发送限制",
+        "554 今日发信数量已达上限",
+        "554-请求被拒绝\r\n554 连接过多",
+        "550 Zu viele Nachrichten, bitte später",
+        "450 4.7.0 Sendelimit erreicht",
+        "550 Ihr Tageslimit ist erreicht",
+        "550 Trop de messages, réessayez plus tard",
+        "451 4.7.1 Limite d'envoi atteinte",
+        "550 Demasiados mensajes por hora",
+        "550 5.7.1 Límite de envío excedido",
+    ],
+)
+def test_a_pace_is_heard_in_other_languages(text: str, stage: Stage) -> None:
+    assert judge(stage, parsed(text)) == Judgement(
+        Blame.SERVER, is_transient=True, overload=Overload.SERVER
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 收件人邮箱已满",
+        "550 用户不存在",
+        "550 收件人接收频率过快",
+        "550 Postfach voll",
+        "550 Utilisateur inconnu",
+        "550 Límite del buzón excedido",
+    ],
+)
+def test_what_other_languages_say_of_a_mailbox_is_the_recipients(text: str) -> None:
+    assert judge(Stage.RCPT, parsed(text)).blame is Blame.RECIPIENT
+
+
 @pytest.mark.parametrize("stage", list(Stage))
 @pytest.mark.parametrize("code", [530, 534, 535, 538])
 def test_a_login_refusal_is_never_the_recipients(stage: Stage, code: int) -> None:
