@@ -54,6 +54,8 @@ class InlineDriver:
         """Run `work` now; the future is done when this returns."""
         job = Job(work, kind, asyncio.get_running_loop().create_future())
         self._conductor.run([job])
+        if job.awaits_sync:
+            self._conductor.confirm([job])
         job.resolve()
         return job.future
 
@@ -161,7 +163,12 @@ class ThreadDriver:
         with contextlib.closing(conductor):
             while group := self._gather():
                 conductor.run(group)
-                _deliver(group)
+                unsynced = [job for job in group if job.awaits_sync]
+                if len(unsynced) < len(group):
+                    _deliver([job for job in group if not job.awaits_sync])
+                if unsynced:
+                    conductor.confirm(unsynced)
+                    _deliver(unsynced)
 
     def _gather(self) -> list[Job]:
         """The jobs that wait now; waits for the first. Empty: close was asked for."""

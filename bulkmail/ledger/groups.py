@@ -57,12 +57,18 @@ class Kind(enum.Enum):
 
     #: In one transaction with others.
     WRITE = enum.auto()
+    #: As WRITE, and told before it is synced: of use to nobody but for what is written behind it.
+    EARLY = enum.auto()
     #: In a transaction of its own: long work, which others should not be undone with.
     ALONE = enum.auto()
     #: As ALONE, and not synced to the disk: of use to nobody before a later commit, which is.
     BULK = enum.auto()
     #: Outside of transactions: it only reads.
     READ = enum.auto()
+
+
+#: Told of when they are durable.
+_SYNCED = (Kind.WRITE, Kind.ALONE)
 
 
 @record_class
@@ -74,6 +80,8 @@ class Job:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+    #: Whether it is committed, and told of once `Conductor.confirm` has been run for it.
+    awaits_sync: bool = False
 
     def resolve(self) -> None:
         """Hand the outcome over; in the future's own loop."""
@@ -107,7 +115,7 @@ class Conductor:
         """Run the jobs in their order: neighbours that write share a transaction."""
         together: list[Job] = []
         for job in group:
-            if job.kind is Kind.WRITE:
+            if job.kind is Kind.WRITE or job.kind is Kind.EARLY:
                 together.append(job)
                 continue
             self._transact(together)
@@ -120,6 +128,19 @@ class Conductor:
                 case Kind.ALONE:
                     self._transact([job])
         self._transact(together)
+
+    def confirm(self, jobs: Sequence[Job]) -> None:
+        """Make durable what they wrote; where that fails, all of it may be lost in a power cut.
+
+        For those of a group that await it. One sync is for all that was committed before.
+        """
+        if self._sync is None or not jobs:
+            return
+        try:
+            self._sync()
+        except OSError as error:
+            for job in jobs:
+                job.error = sync_error(error, self._path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -178,17 +199,8 @@ class Conductor:
             for job in group:
                 self._transact([job])
         else:
-            self._sync_for(group)
-
-    def _sync_for(self, group: Sequence[Job]) -> None:
-        """Make durable what they wrote; where that fails, all of it may be lost in a power cut."""
-        if self._sync is None or group[0].kind is Kind.BULK:
-            return
-        try:
-            self._sync()
-        except OSError as error:
             for job in group:
-                job.error = sync_error(error, self._path)
+                job.awaits_sync = self._sync is not None and job.kind in _SYNCED
 
     def _work(self, group: Iterable[Job]) -> None:
         for job in group:
