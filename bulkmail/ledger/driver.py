@@ -2,11 +2,10 @@
 
 A work function takes the connection, runs statements and returns a value; it neither begins nor
 commits, and may be run a second time after a rollback, so it changes nothing but the database.
-`ThreadDriver` runs them in one writer thread: all that wait share one transaction, and while its
-commit is synced the next ones pile up (a natural group commit). `InlineDriver` runs each at once
-in the caller: for memory, and for a simulation that must not depend on a thread's timing.
-`ScratchDriver` runs what was asked for in one turn of the loop together: for paper that is thrown
-away.
+`ThreadDriver` runs them in one writer thread: all that wait share one transaction (a natural group
+commit), and another thread syncs it while the next one runs. `InlineDriver` runs each at once in
+the caller: for memory, and for tests that must not depend on a thread's timing. `ScratchDriver`
+runs what was asked for in one turn of the loop together: for paper that is thrown away.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class Driver(Protocol):
     """Where statements run. Everything raises `LedgerError` and no sqlite3 error."""
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
-        """Run `work`, even if the caller stops waiting. The future is done after the commit."""
+        """Run `work`, even if the caller stops waiting. The future is done as its kind says."""
         ...
 
     async def close(self) -> None:
@@ -95,7 +95,7 @@ class ScratchDriver:
 
 
 class ThreadDriver:
-    """Runs work functions in one thread, in groups. Use `start` before anything else."""
+    """Runs work functions in one thread, in groups; a second one syncs. Use `start` first."""
 
     def __init__(
         self,
@@ -114,6 +114,8 @@ class ThreadDriver:
         self._turns: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         #: Submitted in this turn. Handed over together: each would wake the thread by itself.
         self._jobs: list[Job] = []
+        #: What was committed, group by group, to the thread that syncs; an empty one: close.
+        self._unsynced: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
         # A daemon, so that a program which forgot to close can end; SQLite survives that.
         self._thread = threading.Thread(target=self._main, name="ledger", daemon=True)
         self._opened: asyncio.Future[None] | None = None
@@ -160,15 +162,33 @@ class ThreadDriver:
             _deliver([opening])
             return
         _deliver([opening])
+        syncer = threading.Thread(
+            target=self._sync, args=(conductor,), name="ledger sync", daemon=True
+        )
+        syncer.start()
         with contextlib.closing(conductor):
             while group := self._gather():
                 conductor.run(group)
                 unsynced = [job for job in group if job.awaits_sync]
+                if unsynced:
+                    self._unsynced.put(unsynced)
                 if len(unsynced) < len(group):
                     _deliver([job for job in group if not job.awaits_sync])
-                if unsynced:
-                    conductor.confirm(unsynced)
-                    _deliver(unsynced)
+            self._unsynced.put([])
+            syncer.join()
+
+    def _sync(self, conductor: Conductor) -> None:
+        """The other thread: sync what was committed, in its order, while the next group runs."""
+        is_open = True
+        while is_open:
+            groups = [self._unsynced.get()]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    groups.append(self._unsynced.get_nowait())
+            is_open = all(groups)
+            jobs = list(chain.from_iterable(groups))
+            conductor.confirm(jobs)
+            _deliver(jobs)
 
     def _gather(self) -> list[Job]:
         """The jobs that wait now; waits for the first. Empty: close was asked for."""

@@ -199,8 +199,11 @@ class Conductor:
             for job in group:
                 self._transact([job])
         else:
-            for job in group:
-                job.awaits_sync = self._sync is not None and job.kind in _SYNCED
+            self._note_committed(group)
+
+    def _note_committed(self, group: Iterable[Job]) -> None:
+        for job in group:
+            job.awaits_sync = self._sync is not None and job.kind in _SYNCED
 
     def _work(self, group: Iterable[Job]) -> None:
         for job in group:

@@ -32,8 +32,12 @@ class LogSync:
     def __call__(self) -> None:
         """Bring all that was committed to the disk. Raises `OSError`, and does not end a lock.
 
+        Where one sync failed, all later ones do: what it should have brought is lost for them.
+
         (SQLite's locks are on the file and on the log's index: to close the log drops none.)
         """
+        if self.failure is not None:
+            raise self.failure
         try:
             if self._descriptor is None:
                 self._descriptor = os.open(self._log, os.O_RDWR | os.O_CLOEXEC)

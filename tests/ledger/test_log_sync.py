@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -34,11 +36,18 @@ class Disk:
         self.path = path
         self.seen: list[list[str]] = []
         self.fails = False
+        #: A sync has begun.
+        self.began = threading.Event()
+        #: A sync ends when it is set.
+        self.may_end = threading.Event()
+        self.may_end.set()
 
     def sync(self, descriptor: int) -> None:
         log = self.path.with_name(self.path.name + "-wal")
         assert os.path.samestat(os.fstat(descriptor), log.stat())
         self.seen.append(names(self.path))
+        self.began.set()
+        assert self.may_end.wait(30)
         if self.fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -112,3 +121,79 @@ async def test_a_log_that_is_gone_is_told(driver: ThreadDriver, disk: Disk) -> N
 
     with pytest.raises(LedgerError, match="did not confirm"):
         await driver.submit(partial(add, "ada"))
+
+
+def everybody(connection: sqlite3.Connection) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT mailbox FROM suppression ORDER BY 1")]
+
+
+async def test_what_is_of_use_only_to_what_follows_is_not_synced(
+    driver: ThreadDriver, disk: Disk
+) -> None:
+    assert await driver.submit(partial(add, "ada"), Kind.EARLY) == 1
+    assert disk.seen == []
+
+    await driver.submit(partial(add, "bo"))
+    assert disk.seen == [["ada", "bo"]]
+
+
+async def test_it_is_told_before_the_sync_of_its_group(driver: ThreadDriver, disk: Disk) -> None:
+    disk.may_end.clear()
+    first = driver.submit(partial(add, "ada"))
+    early = driver.submit(partial(add, "bo"), Kind.EARLY)
+
+    assert await early == 1
+    assert not first.done()
+
+    disk.may_end.set()
+    assert await first == 1
+
+
+async def test_the_next_group_runs_while_one_is_synced_and_one_sync_is_for_all_that_wait(
+    driver: ThreadDriver, disk: Disk
+) -> None:
+    disk.may_end.clear()
+    told = []
+    for name in ("ada", "bo", "cy"):
+        told.append(driver.submit(partial(add, name)))
+        assert name in await driver.submit(everybody, Kind.READ)
+    assert not any(future.done() for future in told)
+
+    disk.may_end.set()
+    assert await asyncio.gather(*told) == [1, 1, 1]
+    assert disk.seen[-1] == ["ada", "bo", "cy"]
+    assert len(disk.seen) <= 2
+
+
+async def test_a_sync_that_fails_fails_what_was_committed_meanwhile_as_well(
+    driver: ThreadDriver, disk: Disk
+) -> None:
+    await driver.submit(partial(add, "ada"))
+    disk.began.clear()
+    disk.may_end.clear()
+    told = [driver.submit(partial(add, "bo"))]
+    assert await asyncio.to_thread(disk.began.wait, 30)
+    told.append(driver.submit(partial(add, "cy")))
+    await driver.submit(everybody, Kind.READ)
+
+    disk.fails = True
+    disk.may_end.set()
+    with pytest.raises(LedgerError, match="did not confirm"):
+        await told[0]
+    with pytest.raises(LedgerError, match="did not confirm"):
+        await told[1]
+    # A later sync would prove nothing, and is not asked for.
+    assert len(disk.seen) == 2
+
+
+async def test_close_waits_for_the_sync(disk: Disk) -> None:
+    async for driver in opened(disk.path, "power"):
+        disk.may_end.clear()
+        told = driver.submit(partial(add, "ada"))
+        await driver.submit(everybody, Kind.READ)
+        closing = asyncio.create_task(driver.close())
+        await asyncio.sleep(0)
+        disk.may_end.set()
+        await closing
+
+        assert await told == 1

@@ -1,9 +1,10 @@
 """The ledger's disk: what is on it survives a process; what was synced, a machine.
 
-`SimDriver` is the writer thread of `ThreadDriver` in virtual time: what waits shares one group,
-a commit takes a while, and its results arrive a while later. Statements run inline at the moment
-of the commit, so a process that dies before it has written nothing, and one that dies after it
-has written, and does not know.
+`SimDriver` is the two threads of `ThreadDriver` in virtual time: what waits shares one group, a
+commit takes a while, and so does the sync behind it, with the next commits beside it. Statements
+run inline at the moment of the commit, so a process that dies before it has written nothing, and
+one that dies after it has written, and does not know. What is told before its sync, a power cut
+may take back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import functools
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 from simulation.loop import VirtualLoop
@@ -22,6 +24,7 @@ from simulation.process import Process
 from bulkmail.ledger.connection import open_memory
 from bulkmail.ledger.driver import GROUP
 from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
+from bulkmail.ledger.log_sync import LogSync
 
 
 @functools.cache
@@ -53,6 +56,8 @@ _WRITTEN = (
     "suppression",
     "warm_up",
 )
+#: Of power cuts, how many take back what was not synced.
+_GONE = 0.7
 #: Disks that are empty again: SQLite has compiled the statements on them, a twentieth of a seed.
 _EMPTY: list[sqlite3.Connection] = []
 
@@ -69,7 +74,14 @@ def _opened(image: bytes) -> sqlite3.Connection:
 
 
 class _Alone(Conductor):
-    """On a disk in memory there is no other process to wait for, and SQLite need not be told."""
+    """On a disk in memory there is no other process to wait for, and SQLite need not be told.
+
+    What is to be synced is for `SimDriver` to see to.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection, None, "power")
+        self._sync = LogSync(Path())
 
     def _wait_at_most(self, seconds: int) -> None:
         """Nobody else begins anything meanwhile."""
@@ -88,29 +100,29 @@ class Disk:
     commits: int = 0
     #: Told of each commit, when it is on the disk and nobody knows yet.
     committed: Callable[[], None] = lambda: None
-    #: As it was after the last commit that was synced, where there were others since.
-    _synced: bytes | None = None
+    #: As it was when the last sync began that has ended, and how many commits it had then.
+    _synced: tuple[int, bytes] = field(default_factory=lambda: (0, _blank()))
 
     def __post_init__(self) -> None:
         # An error of a group is its jobs' own, and none of the simulation's is a disk's.
-        self._conductor = _Alone(self.connection, None, "power")
+        self._conductor = _Alone(self.connection)
 
     def run(self, group: list[Job]) -> bool:
         """Run a group, as the writer thread does. Whether anything was written."""
-        is_written = False
-        for job in group:
-            if job.kind is Kind.READ:
-                continue
-            is_written = True
-            if job.kind is not Kind.BULK:
-                self._synced = None
-            elif self._synced is None:
-                self._synced = self.connection.serialize()
         self._conductor.run(group)
+        is_written = any(job.kind is not Kind.READ for job in group)
         if is_written:
             self.commits += 1
             self.committed()
         return is_written
+
+    def begin_sync(self) -> tuple[int, bytes]:
+        """What a sync that begins now covers: for `end_sync`."""
+        return self.commits, self.connection.serialize()
+
+    def end_sync(self, covered: tuple[int, bytes]) -> None:
+        """It is over; another process's that covers more may have ended before."""
+        self._synced = max(self._synced, covered)
 
     def close(self) -> None:
         """Let go of it. Its memory is the next one's, with nothing in it."""
@@ -122,13 +134,13 @@ class Disk:
         self.connection.execute("COMMIT")
         _EMPTY.append(self.connection)
 
-    def lose_power(self) -> None:
-        """What was not synced is gone. Returns whether that was anything."""
-        if self._synced is not None:
+    def lose_power(self, dice: Random) -> None:
+        """What was not synced is gone; or the system had written it all by itself."""
+        if dice.random() < _GONE:
             self.connection.close()
-            self.connection = _opened(self._synced)
-            self._synced = None
+            self.connection = _opened(self._synced[1])
             self.__post_init__()
+        self._synced = self.begin_sync()
         self.held.clear()
 
 
@@ -141,8 +153,12 @@ class SimDriver:
         self._process = process
         self._dice = dice
         self._waiting: list[Job] = []
+        self._unsynced: list[Job] = []
         self._is_busy = False
-        #: Seconds a commit takes, about.
+        self._is_syncing = False
+        #: When what needs no sync was last told: nothing overtakes it.
+        self._told_at = 0.0
+        #: Seconds a commit takes, about, and so a sync.
         self._pace = dice.choice((0.0005, 0.002, 0.008, 0.03))
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
@@ -153,33 +169,53 @@ class SimDriver:
         self._waiting.append(job)
         if not self._is_busy:
             self._is_busy = True
-            self._later(self._commit)
+            self._at(self._soon(), self._commit)
         return job.future
 
     async def close(self) -> None:
         """Wait for what was submitted."""
-        await self.submit(lambda _: None, Kind.READ)
+        await self.submit(lambda _: None)
 
-    def _later(self, step: Callable[..., None], *arguments: list[Job]) -> None:
-        loop = self._loop
-        at = loop.now + self._pace * self._dice.random()
-        loop.call_at(at, step, *arguments, context=self._process.context)
+    def _soon(self) -> float:
+        return self._loop.now + self._pace * self._dice.random()
+
+    def _at(self, at: float, step: Callable[..., None], *arguments: object) -> None:
+        self._loop.call_at(at, step, *arguments, context=self._process.context)
 
     def _commit(self) -> None:
         group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
         is_written = self._disk.run(group)
         if self._process.is_dead:
             return
-        if is_written:
-            self._later(self._deliver, group)
-        else:
+        self._unsynced += [job for job in group if job.awaits_sync]
+        if self._unsynced and not self._is_syncing:
+            self._begin_sync()
+        early = [job for job in group if not job.awaits_sync]
+        if not is_written:
             # No death tells apart what was read and not heard of.
-            self._deliver(group)
-
-    def _deliver(self, group: list[Job]) -> None:
-        for job in group:
-            job.resolve()
+            _tell(early)
+        elif early:
+            self._told_at = max(self._told_at, self._soon())
+            self._at(self._told_at, _tell, early)
         if self._waiting:
-            self._later(self._commit)
+            self._at(self._soon(), self._commit)
         else:
             self._is_busy = False
+
+    def _begin_sync(self) -> None:
+        self._is_syncing = True
+        covered, self._unsynced = self._unsynced, []
+        self._at(self._soon(), self._end_sync, covered, self._disk.begin_sync())
+
+    def _end_sync(self, jobs: list[Job], covered: tuple[int, bytes]) -> None:
+        self._disk.end_sync(covered)
+        _tell(jobs)
+        if self._unsynced:
+            self._begin_sync()
+        else:
+            self._is_syncing = False
+
+
+def _tell(jobs: list[Job]) -> None:
+    for job in jobs:
+        job.resolve()

@@ -30,7 +30,7 @@ from bulkmail.delivery.splitting import Splitting
 from bulkmail.delivery.turns import Turns
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
-from bulkmail.ledger import Ledger
+from bulkmail.ledger import Ledger, groups
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind, T, Work
 from bulkmail.ledger.limits import Permit
@@ -131,10 +131,17 @@ class _Lazy:
         self._driver = driver
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
-        return self._driver.submit(work, Kind.BULK)
+        return self._driver.submit(work, Kind.EARLY)
 
     async def close(self) -> None:
         await self._driver.close()
+
+
+@contextlib.contextmanager
+def told_before_synced() -> Iterator[None]:
+    """Whatever is written is told of as soon as it is committed, as a claim is."""
+    with patch.object(groups, "_SYNCED", ()):
+        yield
 
 
 @contextlib.contextmanager
@@ -477,6 +484,7 @@ MUTATIONS: dict[str, Mutation] = {
         mark_after_the_dot,
         mark_not_awaited,
         mark_not_synced,
+        told_before_synced,
         epoch_not_checked,
         claim_ignores_lease,
         limiter_per_worker,

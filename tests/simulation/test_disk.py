@@ -45,12 +45,20 @@ def _rows(disk: Disk) -> list[int]:
     return [row[0] for row in disk.connection.execute("SELECT seconds FROM pace ORDER BY 1")]
 
 
+class Dice(Random):
+    """The power goes before the system has written anything by itself."""
+
+    def random(self) -> float:
+        """The lowest."""
+        return 0.0
+
+
 def test_what_was_synced_survives_a_power_cut() -> None:
     disk = Disk()
 
-    _play(disk, Kind.WRITE, Kind.BULK, Kind.BULK)
+    _play(disk, Kind.WRITE, Kind.BULK, Kind.EARLY)
     before = _rows(disk)
-    disk.lose_power()
+    disk.lose_power(Dice())
 
     assert before == [0, 1, 2]
     assert _rows(disk) == [0]
@@ -59,14 +67,39 @@ def test_what_was_synced_survives_a_power_cut() -> None:
 def test_a_synced_commit_takes_the_unsynced_ones_before_it_along() -> None:
     disk = Disk()
 
-    _play(disk, Kind.BULK, Kind.WRITE)
-    disk.lose_power()
+    _play(disk, Kind.BULK, Kind.EARLY, Kind.WRITE)
+    disk.lose_power(Dice())
 
-    assert _rows(disk) == [0, 1]
+    assert _rows(disk) == [0, 1, 2]
+
+
+def test_a_sync_is_for_what_was_committed_when_it_began() -> None:
+    disk = Disk()
+
+    _play(disk, Kind.WRITE)
+    covered = disk.begin_sync()
+    _play(disk, Kind.EARLY)
+    disk.end_sync(covered)
+    disk.end_sync((0, b"of another process, and older"))
+    disk.lose_power(Dice())
+
+    assert _rows(disk) == [0]
+
+
+def test_who_dies_before_the_sync_may_have_written_it_all_the_same() -> None:
+    kept, gone = Disk(), Disk()
+
+    # The steps: the task, its commit, the end of the sync.
+    _play(kept, Kind.WRITE, die_in_step=3)
+    _play(gone, Kind.WRITE, die_in_step=3)
+    gone.lose_power(Dice())
+
+    assert _rows(kept) == [0]
+    assert _rows(gone) == []
 
 
 def test_who_dies_before_the_commit_has_written_nothing() -> None:
-    # The steps: the task, its commit, the delivery of the result.
+    # The steps: the task, its commit, the end of the sync, by which it is told.
     before, behind = Disk(), Disk()
 
     _play(before, Kind.WRITE, die_in_step=2)

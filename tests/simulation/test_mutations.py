@@ -12,6 +12,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "mark_after_the_dot": (0,),
     "mark_not_awaited": (0,),
     "mark_not_synced": (67, 21, 197),
+    "told_before_synced": (67, 21, 197),
     "epoch_not_checked": (24, 137),
     "claim_ignores_lease": (20, 34),
     "limiter_per_worker": (7,),

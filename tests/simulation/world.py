@@ -247,7 +247,7 @@ class World:
         for sender in self.senders:
             for process in sender.processes:
                 process.kill()
-        self.disk.lose_power()
+        self.disk.lose_power(self._dice)
 
     def _take_over(self, sender: Sender) -> None:
         name = f"{sender.process.name} taken over"
