@@ -22,7 +22,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "retry_at_once": (0,),
     "closing_is_the_recipients": (6, 16),
     "recover_forgotten": (0,),
-    "doubt_resent_twice": (88, 198, 418),
+    "doubt_resent_twice": (6, 83, 88),
     "doubt_taken_for_failure": (3,),
     "silence_taken_for_consent": (0,),
     "sending_row_released": (159, 130),
