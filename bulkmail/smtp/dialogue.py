@@ -61,27 +61,28 @@ class Dialogue:
         #: How the server broke the rules. What it answered before that counts; nothing after.
         self.violation: ProtocolViolation | None = None
         self._parser = ReplyParser()
-        self._outstanding: deque[Command] = deque([Greeting()])
+        #: Commands without a reply, the oldest first: to be looked at, and changed by no other.
+        self.owed: deque[Command] = deque([Greeting()])
 
     @property
     def outstanding(self) -> tuple[Command, ...]:
-        """Commands without a reply, the oldest first."""
-        return tuple(self._outstanding)
+        """Commands without a reply, as they are now."""
+        return tuple(self.owed)
 
     @property
     def is_owed(self) -> bool:
         """Whether a command waits for its reply."""
-        return bool(self._outstanding)
+        return bool(self.owed)
 
     @property
     def oldest_stage(self) -> Stage | None:
         """The step of the oldest command without a reply."""
-        return self._outstanding[0].stage if self._outstanding else None
+        return self.owed[0].stage if self.owed else None
 
     @property
     def is_idle(self) -> bool:
         """Between transactions, with no reply outstanding and no stray byte held."""
-        is_quiet = not (self._outstanding or self._parser.pending or self.violation)
+        is_quiet = not (self.owed or self._parser.pending or self.violation)
         return self.state is _READY and is_quiet
 
     def send(self, command: Command) -> bytes:
@@ -103,7 +104,7 @@ class Dialogue:
         if self.violation is not None or self.farewell is not None:
             self._refuse(commands[0])
         hoped, is_pipelining = self._hoped_state(), self.extensions.pipelining
-        former = self._outstanding[-1] if self._outstanding else None
+        former = self.owed[-1] if self.owed else None
         for command in commands:
             stage = command.stage
             if former is not None and (former.ends_group or not is_pipelining):
@@ -112,7 +113,7 @@ class Dialogue:
                 raise DialogueMisuse(f"{stage} has no place in {hoped.value}")
             if (object_to := self._objections.get(stage)) is not None:
                 object_to(self, command, hoped)
-            self._outstanding.append(command)
+            self.owed.append(command)
             former, hoped = command, following
 
     def receive(self, data: bytes) -> list[Exchange]:
@@ -123,7 +124,7 @@ class Dialogue:
         `violation` is set, and the next call raises.
         """
         exchanges: list[Exchange] = []
-        outstanding = self._outstanding
+        outstanding = self.owed
         try:
             if self.violation is not None:
                 raise self.violation
@@ -234,8 +235,10 @@ class Dialogue:
 
     def _hoped_state(self) -> State:
         """The state once all that is outstanding has been answered well."""
-        outstanding = self._outstanding
-        if outstanding and outstanding[-1].stage is _END_OF_DATA:
+        outstanding = self.owed
+        if not outstanding:
+            return self.state
+        if outstanding[-1].stage is _END_OF_DATA:
             # It ends the transaction, whatever becomes of what is before it.
             return _READY
         hoped = self.state

@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
 
 from bulkmail.errors import ProtocolViolation
@@ -137,12 +137,17 @@ class ReplyParser:
         """Whether bytes of an unfinished reply are held."""
         return bool(self._rest or self._lines or self._unread)
 
-    def feed(self, data: bytes) -> Iterator[Reply]:
+    def feed(self, data: bytes) -> Iterable[Reply]:
         """Take bytes as they came; iterating gives the replies they complete, in order.
 
         Iterating raises `ProtocolViolation` for what is no reply or passes a bound; the parser is
         then of no further use. What is not iterated over is given behind the next call.
         """
+        if not (self._rest or self._unread or self._lines) and data.endswith(b"\n"):
+            # Where each command waits for the former's reply, nearly all is one that is known.
+            reply = self._known.get(data[:-1])
+            if reply is not None:
+                return (reply,)
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._unread += lines
         return self._replies()

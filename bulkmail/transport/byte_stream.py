@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from bulkmail.message.files.shared_file import SharedFile
@@ -54,8 +54,8 @@ class Stream(Protocol):
         """Hand a file over, which is open. Returns at once; it is congested until that has left."""
         ...
 
-    def write(self, chunks: Sequence[Bytes]) -> None:
-        """Hand bytes over. Returns at once; where the connection is lost, reading says so."""
+    def write(self, chunks: Sequence[Bytes]) -> int:
+        """Hand bytes over; how many. Returns at once: what is lost, reading says."""
         ...
 
     def peek(self) -> bytes:
@@ -66,6 +66,16 @@ class Stream(Protocol):
         """Wait for bytes; b"" is the peer's end. `deadline` is in the loop's time.
 
         Raises `StageTimeout` or `ConnectionLost`. A cancellation loses no byte.
+        """
+        ...
+
+    async def read_on(
+        self, stage: Stage, deadline: float, take: Callable[[bytes], tuple[Stage, float] | None]
+    ) -> None:
+        """Have `take` called with bytes as they come (b"": the peer's end), until it gives None.
+
+        What else it gives is what is waited for from then on, and until when. It may write.
+        Raises what it raises, and as `read` does.
         """
         ...
 

@@ -1,8 +1,8 @@
 """The conversation: a dialogue held over a stream, in time.
 
 `say` hands commands over and returns at once; `hear` waits for the next reply, whichever command
-it answers. What is said ahead and when it is heard is the caller's business, so that one group,
-lockstep, or a next envelope behind a final dot are all the same two verbs.
+it answers. What is said ahead and when it is heard is the caller's business, so that one group or
+a next envelope behind a final dot are the same two verbs. For lockstep there is `converse`.
 
 Waiting is under the deadline of the oldest outstanding command, which begins when it became the
 oldest: a server that drips bytes does not extend it. Whatever ends a wait early (the deadline, a
@@ -67,6 +67,8 @@ class Conversation:
         self.written = 0
         #: Why there is no more to be said or heard; "" while there is.
         self._end = ""
+        #: What was raised when the connection was cut.
+        self._fallen: BaseException | None = None
         #: The final dot while it was not handed over; b"" outside content.
         self._dot = b""
         self._now = asyncio.get_running_loop().time
@@ -78,8 +80,10 @@ class Conversation:
         """Whether a transaction may begin: nothing owed, nothing stray, the connection stands."""
         if self._end:
             return False
-        with contextlib.suppress(SessionError):
+        try:
             self.listen(_MAIL)
+        except SessionError:
+            return False
         return self.dialogue.is_idle and not self.heard and not self.stream.has_ended
 
     @property
@@ -103,10 +107,12 @@ class Conversation:
         Raises `MessageRefusedLocally` where one cannot be encoded, and then none was sent;
         `SessionError` where the session is over.
         """
-        lines = [command.encode() for command in commands]
+        self._say(commands, [command.encode() for command in commands])
+
+    def _say(self, commands: Sequence[Command], lines: Sequence[bytes]) -> None:
         stage = commands[0].stage
         self.insist(stage)
-        if not self.dialogue.is_owed:
+        if not self.dialogue.owed:
             self.listen(stage)
         self.begin(stage)
         self.expect(commands)
@@ -114,8 +120,8 @@ class Conversation:
 
     def begin(self, stage: Stage) -> None:
         """Something is about to be said. Raises `SessionError` where the server has hung up."""
-        if not self.dialogue.is_owed:
-            self.start_clock()
+        if not self.dialogue.owed:
+            self._since = self._now()
         if self.stream.has_ended and self.dialogue.farewell is None:
             self._fail(self._closed(), stage)
 
@@ -131,8 +137,7 @@ class Conversation:
 
     def write(self, pieces: Sequence[Bytes]) -> None:
         """Hand bytes over, whatever they are."""
-        self.written += sum(map(len, pieces))
-        self.stream.write(pieces)
+        self.written += self.stream.write(pieces)
 
     def send_file(self, file: SharedFile) -> None:
         """Hand a file over. Nothing else may be until `ease` has come back."""
@@ -158,6 +163,35 @@ class Conversation:
                 self._fall(error, stage)
                 raise
         return self.heard.popleft()
+
+    async def converse(
+        self, commands: Sequence[Command], goes_on: Callable[[Exchange], bool]
+    ) -> None:
+        """Say commands one by one, each behind the former's reply, while `goes_on` has it so.
+
+        It is called with each reply as that comes, and must not wait: the next command goes out at
+        once, and nobody is woken for it. Raises as `say` does (nothing was said where one cannot
+        be encoded), and as `hear` does.
+        """
+        lines = [command.encode() for command in commands]
+        said = 1
+
+        def take(data: bytes) -> tuple[Stage, float] | None:
+            nonlocal said
+            self._take(data)
+            while self.heard:
+                if not goes_on(self.heard.popleft()) or said == len(commands):
+                    return None
+                said += 1
+                self._say(commands[said - 1 : said], lines[said - 1 : said])
+            return self._wait()
+
+        self._say(commands[:1], lines[:1])
+        try:
+            await self.stream.read_on(*self._wait(), take)
+        except BaseException as error:
+            self._fall(error, self.stage)
+            raise
 
     async def exchange(self, command: Command) -> Reply:
         """Say one command and hear its reply."""
@@ -290,7 +324,8 @@ class Conversation:
 
     def _wait(self) -> tuple[Stage, float]:
         """The step we are in, and until when the server may take its time."""
-        oldest = self.dialogue.oldest_stage or _IDLE
+        owed = self.dialogue.owed
+        oldest = owed[0].stage if owed else _IDLE
         return _DATA if self._dot else oldest, self._since + self._timeout_of(oldest)
 
     def insist(self, stage: Stage) -> None:
@@ -302,7 +337,7 @@ class Conversation:
         dialogue = self.dialogue
         if dialogue.violation is not None:
             self._fail(dialogue.violation, stage)
-        if dialogue.farewell is not None and dialogue.is_owed:
+        if dialogue.farewell is not None and dialogue.owed:
             self._fail(self._closed(), stage)
 
     def listen(self, stage: Stage) -> None:
@@ -322,10 +357,11 @@ class Conversation:
             self.heard += exchanges
         else:
             self.heard += map(self._shown, exchanges)
-        if exchanges and self.dialogue.is_owed:
-            self.start_clock()
-        if self.dialogue.farewell is not None:
-            self._tell_farewell(self.dialogue.farewell, exchanges)
+        dialogue = self.dialogue
+        if exchanges and dialogue.owed:
+            self._since = self._now()
+        if dialogue.farewell is not None:
+            self._tell_farewell(dialogue.farewell, exchanges)
 
     def _shown(self, exchange: Exchange) -> Exchange:
         """An exchange as it may be shown, which is told."""
@@ -367,6 +403,9 @@ class Conversation:
 
     def _fall(self, error: BaseException, stage: Stage) -> None:
         """Cut the connection, whatever was raised; a `SessionError` gets host and stage."""
+        if error is self._fallen:
+            return
+        self._fallen = error
         if not isinstance(error, SessionError):
             self.abort("it was cut off in the middle")
             return

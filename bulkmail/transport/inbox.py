@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import SupportsIndex
 
 #: Octets that are taken at once. Twice as many may lie here unread: beyond, asyncio reads no more
@@ -26,7 +26,10 @@ class Inbox(asyncio.StreamReader):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=READ_SIZE, loop=loop)
         self._time = loop
-        self._unread = 0
+        #: Octets that lie here.
+        self.unread = 0
+        #: Takes what comes, in place of who waits: see `read_on`.
+        self._listener: Callable[[], None] | None = None
         self._told: asyncio.Future[bool] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -37,21 +40,16 @@ class Inbox(asyncio.StreamReader):
         #: Why, where it was not in order.
         self.failure: Exception | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing lies here."""
-        return not self._unread
-
     def take(self) -> bytes:
         """What lies here, up to `READ_SIZE` octets; b"" where nothing does."""
-        if not self._unread:
+        if not self.unread:
             return b""
         # Where something lies here read() returns without a pause, in its first step.
         try:
             self.read(READ_SIZE).send(None)
         except StopIteration as done:
             data: bytes = done.value
-            self._unread -= len(data)
+            self.unread -= len(data)
             return data
         raise AssertionError("read() waits for what is there")
 
@@ -63,15 +61,46 @@ class Inbox(asyncio.StreamReader):
         """
         if self._told is not None:
             raise RuntimeError("somebody waits for this connection already")
-        self._deadline = deadline
-        if self._timer is None or deadline < self._timer.when():
-            self._set_timer()
+        self._wait_until(deadline)
         self._told = self._time.create_future()
         try:
             if not await self._told:
                 raise TimeoutError
         finally:
             self._told = None
+
+    async def read_on(self, deadline: float, take: Callable[[bytes], float | None]) -> None:
+        """Have `take` called with what comes, as it comes, until it gives None, or to the end.
+
+        What else it gives is the deadline from then on. Nobody is woken meanwhile. Raises what
+        `take` raises, and as `news` does.
+        """
+        failure: Exception | None = None
+        until: float | None = deadline
+
+        def listen() -> None:
+            nonlocal failure, until
+            # What `take` does may bring more, which is for itself to look at.
+            self._listener = None
+            try:
+                while until is not None and self.unread:
+                    until = take(self.take())
+            except Exception as error:  # noqa: BLE001  # told to who waits
+                failure, until = error, None
+            if until is None:
+                self.wake()
+            else:
+                self._wait_until(until)
+                self._listener = listen
+
+        listen()
+        try:
+            while until is not None and not self.has_ended:
+                await self.news(until)
+        finally:
+            self._listener = None
+        if failure is not None:
+            raise failure
 
     def wake(self) -> None:
         """End a wait: there is something to look at."""
@@ -84,8 +113,11 @@ class Inbox(asyncio.StreamReader):
         """Bytes came."""
         octets = bytes(data)
         super().feed_data(octets)
-        self._unread += len(octets)
-        self.wake()
+        self.unread += len(octets)
+        if self._listener is not None:
+            self._listener()
+        else:
+            self.wake()
 
     def feed_eof(self) -> None:
         """No more will come."""
@@ -114,6 +146,11 @@ class Inbox(asyncio.StreamReader):
         if os.fstat(descriptor).st_ino == identity:
             while data := os.read(descriptor, READ_SIZE):
                 self.feed_data(data)
+
+    def _wait_until(self, deadline: float) -> None:
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer.when():
+            self._set_timer()
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -36,6 +36,7 @@ from bulkmail.transport.window import Window
 
 # Members by these names: through their class, each look takes as long as a call.
 _LOCKSTEP, _GROUP, _GLUE, _ = Level
+_ASK_FOR_CONTENT = Data()
 
 #: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
 Mark = Callable[[], Awaitable[None]]
@@ -341,21 +342,16 @@ class Session:
     async def _ask_for_content(self, transaction: Transaction) -> None:
         """From MAIL to the reply to DATA, in as few round trips as is safe."""
         if transaction.level is _LOCKSTEP:
-            for command in transaction.envelope:
-                await self._ask(transaction, command)
-                if transaction.replies.is_decided:
-                    return
-        else:
-            if not transaction.is_said:
-                self._conversation.say(*transaction.group)
-                transaction.is_said = True
-            await self._hear(transaction, transaction.group)
+            commands = (*transaction.envelope, _ASK_FOR_CONTENT)
+            await self._conversation.converse(commands, transaction.goes_on)
+            return
+        if not transaction.is_said:
+            self._conversation.say(*transaction.group)
+            transaction.is_said = True
+        await self._hear(transaction, transaction.group)
         if transaction.replies.data is None and transaction.replies.has_takers:
-            await self._ask(transaction, Data())
-
-    async def _ask(self, transaction: Transaction, command: Command) -> None:
-        self._conversation.say(command)
-        await self._hear(transaction, (command,))
+            self._conversation.say(_ASK_FOR_CONTENT)
+            await self._hear(transaction, (_ASK_FOR_CONTENT,))
 
     async def _hear(self, transaction: Transaction, group: Sequence[Command]) -> None:
         """The replies to what was said at once."""

@@ -13,7 +13,7 @@ import errno
 import os
 import ssl
 from asyncio import StreamWriter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bulkmail.errors import (
     ConnectFailed,
@@ -101,7 +101,7 @@ class SmtpStream:
     def has_ended(self) -> bool:
         """Whether the connection is over, and all that came was read."""
         inbox = self._inbox
-        return (inbox.has_ended and inbox.is_empty) or self._transport.is_closing()
+        return (inbox.has_ended and not inbox.unread) or self._transport.is_closing()
 
     @property
     def local_address(self) -> str:
@@ -119,15 +119,17 @@ class SmtpStream:
         found = self._writer.get_extra_info("ssl_object")
         return found if isinstance(found, ssl.SSLObject) else None
 
-    def write(self, chunks: Sequence[Bytes]) -> None:
+    def write(self, chunks: Sequence[Bytes]) -> int:
         """Hand bytes over; what is written to a lost connection is dropped."""
         is_first = not self._held
+        size = sum(map(len, chunks))
         self._held += chunks
-        self._held_size += sum(map(len, chunks))
+        self._held_size += size
         if self._held_size > _MUCH or self._outbox.connections == 1:
             self._send()
         elif is_first:
             self._outbox.put(self._send)
+        return size
 
     @property
     def sends_files(self) -> bool:
@@ -150,26 +152,47 @@ class SmtpStream:
 
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""
-        if self._writer.is_closing():
+        inbox = self._inbox
+        if self._transport.is_closing():
             # A write has failed, perhaps behind a refusal: the transport reads no more.
-            self._inbox.look()
-        return self._inbox.take()
+            inbox.look()
+        return inbox.take() if inbox.unread else b""
 
     async def read(self, stage: Stage, deadline: float) -> bytes:
         """Wait for bytes."""
         inbox = self._inbox
         try:
-            while inbox.is_empty and not inbox.has_ended:
+            while not (inbox.unread or inbox.has_ended):
                 await inbox.news(deadline)
         except TimeoutError as error:
             raise self._silent(stage) from error
         return self._given(stage)
 
+    async def read_on(
+        self, stage: Stage, deadline: float, take: Callable[[bytes], tuple[Stage, float] | None]
+    ) -> None:
+        """Have `take` called with bytes as they come."""
+        awaited: tuple[Stage, float] | None = (stage, deadline)
+
+        def came(data: bytes) -> float | None:
+            nonlocal awaited
+            awaited = take(data)
+            return None if awaited is None else awaited[1]
+
+        inbox = self._inbox
+        try:
+            await inbox.read_on(deadline, came)
+        except TimeoutError as error:
+            raise self._silent(stage if awaited is None else awaited[0]) from error
+        while awaited is not None:
+            # It has ended.
+            awaited = take(self._given(awaited[0]))
+
     async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
         """Wait until there is room, or bytes came."""
         inbox = self._inbox
         try:
-            while inbox.is_empty and not inbox.has_ended:
+            while not (inbox.unread or inbox.has_ended):
                 if self._sending is None and not self._protocol.is_congested:
                     return None
                 await inbox.news(deadline)
@@ -226,7 +249,7 @@ class SmtpStream:
 
     def _send(self) -> None:
         """Give what is held to the transport, which sends as much as the system takes at once."""
-        if not self._held or self._sending is not None or self._writer.is_closing():
+        if not self._held or self._sending is not None or self._transport.is_closing():
             # What is held when a connection is lost stays unsent.
             return
         chunks, size, self._held, self._held_size = self._held, self._held_size, [], 0

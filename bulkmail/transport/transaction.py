@@ -81,6 +81,16 @@ class Transaction:
         self.replies.take(command, reply, is_good=is_good)
         return False
 
+    def goes_on(self, exchange: Exchange) -> bool:
+        """Put a reply in its place; whether the next command, in lockstep, is to be said."""
+        self.take(exchange)
+        replies = self.replies
+        if replies.is_decided:
+            return False
+        # Of who is DATA for, all have been asked for then.
+        is_whole = len(replies.recipients) == len(self.envelope) - 1
+        return not is_whole or replies.has_takers
+
     def _was_in_order(self, command: Command) -> bool:
         """Whether it was said ahead, and all before it went well."""
         if isinstance(command, Mail):

@@ -145,10 +145,10 @@ class SimStream:
     def has_ended(self) -> bool:
         return self._is_cut or (self._is_ended and not self._arrived)
 
-    def write(self, chunks: Iterable[Bytes]) -> None:
+    def write(self, chunks: Iterable[Bytes]) -> int:
         octets = b"".join(chunks)
         if self._is_cut or self._process.is_dead:
-            return
+            return len(octets)
         self._network.watcher.wrote(self._process, self._books.name, octets)
         for kind, what in self._tap.hear(octets):
             self._network.watcher.said(self._process, self._line, kind, what)
@@ -156,6 +156,7 @@ class SimStream:
             self._under_way += len(piece)
             self._out_at = self._behind(self._out_at)
             self._later(self._out_at, self._reach_server, piece)
+        return len(octets)
 
     def send_file(self, file: SharedFile) -> None:
         raise AssertionError("this stream sends no files")
@@ -169,6 +170,13 @@ class SimStream:
         if not self._arrived:
             await self._wait(stage, deadline)
         return self.peek()
+
+    async def read_on(
+        self, stage: Stage, deadline: float, take: Callable[[bytes], tuple[Stage, float] | None]
+    ) -> None:
+        awaited: tuple[Stage, float] | None = (stage, deadline)
+        while awaited is not None:
+            awaited = take(await self.read(*awaited))
 
     async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
         await self._wait(stage, deadline, or_drained=True)

@@ -132,7 +132,7 @@ def test_the_bound_on_a_reply_begins_anew_with_each() -> None:
 
 
 def test_no_more_replies_are_made_than_are_asked_for() -> None:
-    replies = ReplyParser().feed(b"250 a\r\n" * 100_000)
+    replies = iter(ReplyParser().feed(b"250 a\r\n" * 100_000))
 
     assert next(replies).code == 250
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from bulkmail.errors import ConnectionLost, StageTimeout
@@ -112,10 +112,11 @@ class ScriptedStream:
         waiting.cancel()
         assert not task.done(), task
 
-    def write(self, chunks: Iterable[Bytes]) -> None:
+    def write(self, chunks: Iterable[Bytes]) -> int:
         data = b"".join(chunks)
         self.writes.append(data)
         self._written += data
+        return len(data)
 
     def send_file(self, file: SharedFile) -> None:
         raise AssertionError("this stream sends no files")
@@ -139,6 +140,13 @@ class ScriptedStream:
             raise ConnectionLost(f"{WHERE}: reset", host=WHERE, stage=stage)
         self.has_ended = kind == "close"
         return data
+
+    async def read_on(
+        self, stage: Stage, deadline: float, take: Callable[[bytes], tuple[Stage, float] | None]
+    ) -> None:
+        awaited: tuple[Stage, float] | None = (stage, deadline)
+        while awaited is not None:
+            awaited = take(await self.read(*awaited))
 
     async def drain_or_read(self, stage: Stage, deadline: float) -> bytes | None:
         raise AssertionError("this stream is never congested")

@@ -90,7 +90,7 @@ async def test_a_wait_ends_with_what_comes(inbox: Inbox) -> None:
     await waiting
 
     assert inbox.take() == b"250 ok\r\n"
-    assert inbox.is_empty
+    assert not inbox.unread
 
 
 async def test_a_timer_of_an_earlier_wait_does_not_end_a_later_one(
@@ -160,7 +160,7 @@ async def test_a_server_that_floods_us_is_not_read_from_until_it_was_heard(
     seen.append(transport.is_read_from)
 
     assert seen == [True, False, True]
-    assert (len(held), inbox.is_empty) == (2 * READ_SIZE, False)
+    assert (len(held), bool(inbox.unread)) == (2 * READ_SIZE, True)
 
 
 async def test_no_timer_outlives_the_connection(inbox: Inbox, loop: _Loop) -> None:
@@ -188,3 +188,87 @@ async def test_what_the_system_still_holds_is_taken_in_once() -> None:
         theirs.sendall(b"later")
         inbox.look()
         assert inbox.take() == b""
+
+
+async def test_what_comes_is_taken_as_it_comes_and_nobody_is_woken_before_the_end(
+    inbox: Inbox,
+) -> None:
+    taken: list[bytes] = []
+
+    def take(data: bytes) -> float | None:
+        taken.append(data)
+        return None if len(taken) == 3 else 10.0
+
+    inbox.feed_data(b"250 first\r\n")
+    reading = await _begun(inbox.read_on(10.0, take))
+    inbox.feed_data(b"250 second\r\n")
+    assert taken == [b"250 first\r\n", b"250 second\r\n"]
+    inbox.feed_data(b"250 third\r\n")
+    inbox.feed_data(b"250 behind\r\n")
+    await reading
+
+    assert taken[2:] == [b"250 third\r\n"]
+    assert inbox.take() == b"250 behind\r\n"
+
+
+async def test_each_that_is_taken_sets_the_deadline_of_the_next(inbox: Inbox, loop: _Loop) -> None:
+    reading = await _begun(inbox.read_on(10.0, lambda _: 5.0))
+    inbox.feed_data(b"250 ok\r\n")
+
+    loop.ring()
+
+    assert loop.now == 5.0
+    with pytest.raises(TimeoutError):
+        await reading
+
+
+async def test_a_deadline_that_was_moved_on_does_not_ring(inbox: Inbox, loop: _Loop) -> None:
+    reading = await _begun(inbox.read_on(10.0, lambda _: 15.0))
+    inbox.feed_data(b"250 ok\r\n")
+
+    loop.ring()
+    assert (loop.now, reading.done()) == (10.0, False)
+    loop.ring()
+
+    with pytest.raises(TimeoutError):
+        await reading
+
+
+async def test_what_taking_raises_is_raised_to_who_waits_and_the_rest_is_left(
+    inbox: Inbox,
+) -> None:
+    def take(data: bytes) -> float | None:
+        raise ValueError(data)
+
+    reading = await _begun(inbox.read_on(10.0, take))
+    inbox.feed_data(b"250 ok\r\n")
+    inbox.feed_data(b"250 behind\r\n")
+
+    with pytest.raises(ValueError, match="250 ok"):
+        await reading
+    assert inbox.take() == b"250 behind\r\n"
+
+
+async def test_nothing_is_taken_for_who_was_cut_off(inbox: Inbox) -> None:
+    taken: list[bytes] = []
+
+    def take(data: bytes) -> float | None:
+        taken.append(data)
+        return 10.0
+
+    reading = await _begun(inbox.read_on(10.0, take))
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    inbox.feed_data(b"250 ok\r\n")
+
+    assert not taken
+
+
+async def test_the_end_ends_what_is_taken_as_it_comes(inbox: Inbox) -> None:
+    reading = await _begun(inbox.read_on(10.0, lambda _: 10.0))
+    inbox.feed_eof()
+
+    await reading
+
+    assert inbox.has_ended

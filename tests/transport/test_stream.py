@@ -43,6 +43,16 @@ def settings() -> ServerSettings:
     )
 
 
+@pytest.fixture
+async def lapse(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Has the time for whatever is awaited go by at once, however long all before it took."""
+    loop = asyncio.get_running_loop()
+    real_time = loop.time
+    lapses: list[float] = []
+    monkeypatch.setattr(loop, "time", lambda: real_time() + sum(lapses))
+    return lambda: lapses.append(PATIENCE)
+
+
 async def open_at(settings: ServerSettings, port: int, **changed: float) -> Session:
     return await Session.open(replace(settings, port=port, **changed), clock=SystemClock())  # type: ignore[arg-type]  # only times
 
@@ -271,17 +281,18 @@ async def test_a_server_that_stops_reading_small_content_is_in_doubt(
 
 @pytest.mark.parametrize("drop", ["2", "250-still here\r\n"])
 async def test_a_server_that_drips_does_not_extend_the_deadline(
-    settings: ServerSettings, drop: str
+    settings: ServerSettings, lapse: Callable[[], None], drop: str
 ) -> None:
     async def behave(peer: Peer) -> None:
         await peer.greets()
         await peer.hears()
+        lapse()
         while True:
             peer.writer.write(drop.encode())
             await asyncio.sleep(SHORT / 20)
 
-    async with serving(behave) as port, asyncio.timeout(PATIENCE):
-        session = await open_at(settings, port, timeout=SHORT)
+    async with serving(behave) as port, asyncio.timeout(3 * PATIENCE):
+        session = await open_at(settings, port)
         with pytest.raises(StageTimeout) as caught:
             await session.noop()
 
@@ -412,13 +423,17 @@ async def test_a_cancelled_big_write_cuts_the_connection(
     assert not session.is_reusable
 
 
-async def test_a_server_that_ignores_quit_is_left_in_time(settings: ServerSettings) -> None:
+async def test_a_server_that_ignores_quit_is_left_in_time(
+    settings: ServerSettings, lapse: Callable[[], None]
+) -> None:
     async def behave(peer: Peer) -> None:
         await peer.greets()
+        assert await peer.hears() == b"QUIT\r\n"
+        lapse()
         await asyncio.Event().wait()
 
-    async with serving(behave) as port, asyncio.timeout(PATIENCE):
-        session = await open_at(settings, port, timeout=SHORT)
+    async with serving(behave) as port, asyncio.timeout(3 * PATIENCE):
+        session = await open_at(settings, port)
         await session.quit()
 
     assert not session.is_reusable
