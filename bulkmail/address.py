@@ -24,6 +24,8 @@ _LABELS = r"[A-Za-z0-9]++(?:[.-][A-Za-z0-9]++)*+"
 _PLAIN = re.compile(rf"({_ATOM}(?:\.{_ATOM})*+)@({_LABELS})")
 #: RFC 1035, 2.3.4: octets of a label. A longer domain is left to the slow path, which counts them.
 _MAX_LABEL = 63
+#: Characters of what is no address that are shown whole; and of what is longer.
+_LONGEST_SHOWN, _EXCERPT = 320, 100
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -147,11 +149,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def excerpt(text: str) -> str:
+    """The same, cut where it is longer than any address: a cell may hold megabytes."""
+    return printable(text if len(text) <= _LONGEST_SHOWN else f"{text[:_EXCERPT]}…")
+
+
 def _named_in_errors(part: str) -> Mailbox:
     try:
         return parse_mailbox(part)
     except ValueError as error:
-        raise ValueError(f"`{printable(part)}` is not an address: {error}") from error
+        raise ValueError(f"`{excerpt(part)}` is not an address: {error}") from error
 
 
 def _unquoted(name: str) -> str:

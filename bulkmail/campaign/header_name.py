@@ -17,6 +17,7 @@ _WRITTEN = {
     "bcc": "bcc",
     "reply-to": "reply_to",
     "return-path": "return_path",
+    "dkim-signature": "dkim",
     "date": "",
     "message-id": "",
     "mime-version": "",

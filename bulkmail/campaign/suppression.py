@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bulkmail.address import parse_address, printable
+from bulkmail.address import excerpt, parse_address, printable
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.phone import DEFAULT_REGION, is_number, parse_number
 from bulkmail.campaign.recipients.address_kind import MAIL_ADDRESSES, Numbers
@@ -55,13 +55,13 @@ def suppressible(text: str, region: str = DEFAULT_REGION) -> str:
             ) from error
         except ConfigurationError as error:
             raise ValueError(
-                f"`{printable(text)}` is not an address. Where it is a telephone number: "
+                f"`{excerpt(text)}` is not an address. Where it is a telephone number: "
                 "pip install 'bulkmail[sms]'"
             ) from error
     try:
         parse_address(text)
     except ValueError as error:
-        raise ValueError(f"`{printable(text)}` is not an address: {error}") from error
+        raise ValueError(f"`{excerpt(text)}` is not an address: {error}") from error
     return text.lower()
 
 

@@ -20,6 +20,7 @@ MAX_LINE = 1 << 24
 #: So many characters of three bytes are no chance.
 _SURELY_UTF8 = 4
 
+_HIGH_OCTETS = re.compile(rb"[\x80-\xff]+")
 _LONE_CR = re.compile(rb"(?<=\r)(?!\n|\Z)")
 
 
@@ -166,7 +167,9 @@ def wrong_bytes(sample: bytes, encoding: str, advice: str = "") -> str:
 def _better_encoding(sample: bytes, said: str) -> str | None:
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    for candidate in ("utf-8", "gb18030"):
+    # Of Chinese text the high octets come in pairs; in a western one they stand alone.
+    is_western = all(len(run) == 1 for run in _HIGH_OCTETS.findall(sample))
+    for candidate in ("utf-8", "cp1252" if is_western else "gb18030"):
         try:
             sample.decode(candidate)
         except UnicodeError:

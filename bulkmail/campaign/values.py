@@ -22,7 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from bulkmail.address import control_character, parse_address, parse_mailbox, printable
+from bulkmail.address import control_character, excerpt, parse_address, parse_mailbox, printable
 from bulkmail.campaign.nearest import nearest
 from bulkmail.campaign.units import Rate, parse_duration, parse_rate
 from bulkmail.secret import Secret
@@ -75,7 +75,7 @@ def _refused_by(parse: Callable[[str], object], text: str) -> str:
         try:
             parse(text)
         except ValueError as error:
-            raise ValueError(f"`{printable(text)}` is not an address: {error}") from error
+            raise ValueError(f"`{excerpt(text)}` is not an address: {error}") from error
     return text
 
 

@@ -15,6 +15,18 @@ _PLAINLY = (
         "a tab, @, ` or % that begins a value; indent by spaces, quote text",
         False,
     ),
+    (
+        "flow sequence",
+        "did not find expected",
+        "a list that [ opens here has no ], or no comma between two values",
+        True,
+    ),
+    (
+        "flow mapping",
+        "did not find expected",
+        "a mapping that { opens here has no }, or no comma between two keys",
+        True,
+    ),
     ("", "tab character", "a tab where YAML is indented; indent by spaces", False),
     (
         "",

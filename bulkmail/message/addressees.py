@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from bulkmail.address import (
     Address,
     Mailbox,
+    excerpt,
     parse_address,
     parse_mailbox,
-    printable,
     split_mailboxes,
 )
 from bulkmail.campaign.load import Campaign
@@ -139,7 +139,7 @@ class AddressBook:
         try:
             return parse_address(text)
         except ValueError as error:
-            message = f"`{printable(text)}` is not an address: {error}"
+            message = f"`{excerpt(text)}` is not an address: {error}"
             row.add(Fault(path=self._list_path, message=message))
             return None
 
@@ -164,7 +164,7 @@ class AddressBook:
         try:
             return parse_address(text).wire
         except ValueError as error:
-            message = f"`{printable(text)}` is not an address: {error}"
+            message = f"`{excerpt(text)}` is not an address: {error}"
             row.add(return_path.fault(message))
             return None
 
@@ -194,7 +194,7 @@ class AddressBook:
         try:
             return self._parsed(text)
         except ValueError as error:
-            row.add(fault(f"`{printable(text)}` is not an address: {error}"))
+            row.add(fault(f"`{excerpt(text)}` is not an address: {error}"))
             return None
 
     def _is_left_out(self, box: Mailbox) -> bool:

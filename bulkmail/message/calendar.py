@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from bulkmail.address import Mailbox
 from bulkmail.value_class import value_class
@@ -89,8 +89,3 @@ def _folded(line: str) -> str:
         part += character
         size += octets
     return "\r\n ".join([*parts, part])
-
-
-def whole_days(first: date) -> date:
-    """The end of an event that lasts for one day."""
-    return first + timedelta(days=1)

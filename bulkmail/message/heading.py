@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from bulkmail.address import Mailbox, parse_mailbox, printable, split_mailboxes
+from bulkmail.address import Mailbox, excerpt, parse_mailbox, split_mailboxes
 from bulkmail.campaign.load import Campaign
 from bulkmail.message.addressees import Addressees
 from bulkmail.message.header_field import (
@@ -132,6 +132,6 @@ class _Free:
             parts = [text] if self._is_of_one else split_mailboxes(text)
             boxes = [parse_mailbox(part) for part in parts]
         except ValueError as error:
-            row.add(self._renderer.fault(f"`{printable(text)}` is not an address: {error}"))
+            row.add(self._renderer.fault(f"`{excerpt(text)}` is not an address: {error}"))
             return b""
         return mailbox_field(self._name, boxes)

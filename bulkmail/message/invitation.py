@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from bulkmail.address import Mailbox, parse_address, parse_mailbox, printable
+from bulkmail.address import Mailbox, excerpt, parse_address, parse_mailbox, printable
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.models.attachment import InvitationModel
-from bulkmail.message.calendar import Event, invitation, whole_days
+from bulkmail.message.calendar import Event, invitation
 from bulkmail.message.files.part import file_part
 from bulkmail.message.files.reader import FileBody
 from bulkmail.message.frame import Part
@@ -19,7 +19,9 @@ from bulkmail.message.templates.templates import Templates
 from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_text
 
 _FIELD = b'Content-Type: text/calendar; charset="utf-8"; method=REQUEST\r\n'
-_HOUR = 3600.0
+_HOUR, _DAY = 3600.0, 86400.0
+#: Calendars know no others, and UTC is within a day of any zone.
+_YEARS = range(1900, 9999)
 
 
 class Invitation:
@@ -39,7 +41,7 @@ class Invitation:
 
         self._start = templates.inline(model.start, (*loc, "start"))
         self._end = compiled(model.end, *loc, "end")
-        self._seconds = model.duration or _HOUR
+        self._seconds = model.duration
         self._summary = compiled(model.summary, *loc, "summary") or templates.inline(
             campaign.model.subject, ("subject",)
         )
@@ -65,8 +67,7 @@ class Invitation:
         return (_FIELD + ENCODING_FIELDS[shown.encoding] + b"\r\n", shown, None), file
 
     def _event(self, row: Row) -> Event | None:
-        start = self._moment(self._start, row)
-        end = self._end_after(start, row)
+        start, end = self._times(row)
         organizer = self._person(row)
         texts = [
             "" if renderer is None else renderer.line(row)
@@ -96,9 +97,17 @@ class Invitation:
             url=url,
         )
 
+    def _times(self, row: Row) -> tuple[date | None, date | None]:
+        start = self._moment(self._start, row)
+        try:
+            return start, self._end_after(start, row)
+        except OverflowError:
+            row.add(self._start.fault(f"the event ends after the year {_YEARS[-1]}"))
+            return start, None
+
     def _end_after(self, start: date | None, row: Row) -> date | None:
         if start is None or self._end is None:
-            return None if start is None else self._usual_end(start)
+            return None if start is None else self._usual_end(start, row)
         end = self._moment(self._end, row)
         if end is None:
             return None
@@ -106,17 +115,21 @@ class Invitation:
             row.add(self._end.fault("one of start and end has a time, and the other has none"))
             return None
         # A last day is written as people say it; the calendar wants the day after (3.6.1).
-        end = end if isinstance(end, datetime) else whole_days(end)
+        end = end if isinstance(end, datetime) else end + timedelta(days=1)
         if end > start:
             return end
         row.add(self._end.fault("the event ends before it starts"))
         return None
 
-    def _usual_end(self, start: date) -> date:
+    def _usual_end(self, start: date, row: Row) -> date | None:
         if isinstance(start, datetime):
             # In absolute time: an event over a change of the clocks lasts as long as it says.
-            return start.astimezone(UTC) + timedelta(seconds=self._seconds)
-        return whole_days(start)
+            return start.astimezone(UTC) + timedelta(seconds=self._seconds or _HOUR)
+        days, rest = divmod(self._seconds or _DAY, _DAY)
+        if rest:
+            row.add(self._start.fault("a day without a time, and `duration` is not in whole days"))
+            return None
+        return start + timedelta(days=days)
 
     def _moment(self, renderer: Renderer, row: Row) -> date | None:
         text = renderer.line(row)
@@ -127,6 +140,8 @@ class Invitation:
                 at = parse(text)
             except ValueError:
                 continue
+            if at.year not in _YEARS:
+                break
             if not isinstance(at, datetime):
                 return at
             return at if at.tzinfo else at.replace(tzinfo=self._zone(row))
@@ -149,7 +164,7 @@ class Invitation:
         try:
             return parse_mailbox(text)
         except ValueError as error:
-            row.add(self._organizer.fault(f"`{printable(text)}` is not an address: {error}"))
+            row.add(self._organizer.fault(f"`{excerpt(text)}` is not an address: {error}"))
             return None
 
 

@@ -111,6 +111,8 @@ def test_what_yaml_allows_and_we_do_not_is_a_fault(write: Write, text: str, sent
         ("a:\n\tb: 1\n", "x.yaml:2:1  not YAML: a tab, @, ` or % that begins a value; indent by "),
         ("a: 1\nb: x\n\tc: 1\n", "x.yaml:3:1  not YAML: a tab where YAML is indented"),
         ('a: "\n', "x.yaml:1:4  not YAML: a quote is opened here and never closed"),
+        ("a: [1\nb: 2\n", "x.yaml:1:4  not YAML: a list that [ opens here has no ]"),
+        ("a: {b: 1\n", "x.yaml:1:4  not YAML: a mapping that { opens here has no }"),
         ("a: 1\nb: 'x\nc: 1\n", "x.yaml:2:4  not YAML: a quote is opened here and never closed"),
         ("a: {{ name }}\n", "a key that is no word; put a value that begins with {{ in quotes"),
         ("? [a]\n: b\n", "x.yaml:1:3  a key that is no word"),

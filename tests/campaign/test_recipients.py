@@ -407,3 +407,9 @@ def test_memory_does_not_grow_with_the_number_of_rows(recipients: Recipients, na
 def test_a_utf8_mark_in_front_of_another_encoding_is_noticed(recipients: Recipients) -> None:
     with pytest.raises(ConfigurationError, match="but UTF-8"):
         recipients("x.csv", codecs.BOM_UTF8 + b"email\na@b\n", encoding="latin-1")
+
+
+def test_what_is_no_address_is_shown_in_part_where_it_is_long(recipients: Recipients) -> None:
+    (fault,) = faults_of(recipients("x.csv", f"email\n{'y' * 1_000_000}\n"))
+
+    assert fault == f"campaigns/x.csv:2  `{'y' * 100}…` is not an address: no @ (row 1)"

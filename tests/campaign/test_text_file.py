@@ -41,6 +41,14 @@ def test_a_line_in_another_encoding_is_named_and_reading_goes_on(write: Write) -
     assert lines[1].problem == "bytes that are not utf-8: try `encoding: gb18030`"
 
 
+def test_a_line_whose_high_octets_stand_alone_is_western(write: Write) -> None:
+    path = write("x.txt", "Jörg Müller, café\n".encode("latin-1"))
+
+    (line,) = text_lines(path)
+
+    assert line.problem == "bytes that are not utf-8: try `encoding: cp1252`"
+
+
 def test_wide_encodings_are_read_by_their_own_line_ends(write: Write) -> None:
     path = write("x.txt", "上\n海\n".encode("utf-16"))
 

@@ -247,3 +247,9 @@ async def test_composing_reads_no_clock(project: Project) -> None:
     mail = await project.composer().compose(delivery(), datetime(1999, 1, 1, tzinfo=UTC))
 
     assert project.parsed(mail)["date"].datetime.year == 1999
+
+
+async def test_a_whole_number_is_a_headers_value(project: Project) -> None:
+    mail = await project.compose(headers={"X-Priority": 1})
+
+    assert project.parsed(mail)["X-Priority"] == "1"

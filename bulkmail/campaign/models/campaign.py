@@ -35,8 +35,17 @@ from bulkmail.campaign.values import (
     Text,
 )
 
+
+def _whole_number_as_text(value: Any) -> Any:
+    """`X-Priority: 1` is what it looks like."""
+    return str(value) if type(value) is int else value
+
+
+HeaderText = Annotated[
+    LineText, BeforeValidator(_whole_number_as_text, json_schema_input_type=str | int)
+]
 HeaderTexts = Annotated[
-    dict[Annotated[Text, AfterValidator(checked_header_name)], LineText],
+    dict[Annotated[Text, AfterValidator(checked_header_name)], HeaderText],
     AfterValidator(checked_headers),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from bulkmail.address import parse_address, printable
+from bulkmail.address import excerpt, parse_address, printable
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.phone import parse_number
 from bulkmail.campaign.recipients.columns import (
@@ -82,7 +82,7 @@ class MailAddresses:
         try:
             return text, parse_address(text).domain
         except ValueError as error:
-            raise ValueError(f"`{printable(text)}` is not an address: {error}") from error
+            raise ValueError(f"`{excerpt(text)}` is not an address: {error}") from error
 
     def facts(self, column: str | None) -> list[str | None]:
         """Nothing: an address is what it is, and the options have its column."""
