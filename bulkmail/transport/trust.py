@@ -41,6 +41,8 @@ _WORDS = re.compile(r"pipelin|synchroni[sz]|out of sequence", re.IGNORECASE)
 _CLOSING = 421
 #: Messages answered after which a break is a first one again.
 _CALM = 50
+#: Times that a first BDAT is refused, and a message taken by DATA then, until it is no chance.
+_TRIALS = 2
 #: Breaks in a row that are no chance.
 _TOO_OFTEN = 3
 #: RFC 3463: "mail delivery protocol status". A 503 with another subject is about something else.
@@ -57,6 +59,8 @@ class Trust:
         self._proven: set[Level] = set()
         #: Whether what it says to a BDAT is about the message: it took one, or refuses by DATA too.
         self.knows_bdat = False
+        #: How often it was given whole messages ahead, and refused the first one.
+        self._trials = 0
         #: Whether it refused its first BDAT: what it says to DATA tells of what that was.
         self.is_in_question = False
         #: Messages answered since a session broke on the glue.
@@ -95,14 +99,18 @@ class Trust:
         if self.level is Level.WINDOW:
             self.level = Level.GLUE
             self.is_in_question = True
+            self._trials += 1
         return True
 
     def answered_data(self, *, is_positive: bool) -> None:
-        """It answered the end of data; where it refuses that as well, BDAT is not to blame."""
+        """It answered the end of data; where it refuses that as well, BDAT is not to blame.
+
+        What it takes may be another message than the one it refused: BDAT has one more chance.
+        """
         if self.is_in_question:
             self.is_in_question = False
             self.knows_bdat = not is_positive
-            if self.knows_bdat and self.level is Level.GLUE:
+            if self.level is Level.GLUE and (self.knows_bdat or self._trials < _TRIALS):
                 self.level = Level.WINDOW
 
     def broke(self, level: Level, error: SessionError) -> bool:
