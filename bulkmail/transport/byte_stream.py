@@ -31,6 +31,11 @@ class Stream(Protocol):
         ...
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that was not read, the peer's end included."""
+        ...
+
+    @property
     def local_address(self) -> str:
         """The socket's own IP address; "" where it has none."""
         ...

@@ -86,6 +86,8 @@ def _ride(conversation: Conversation, block: list[Bytes], group: Group | None) -
 
 def _interruption(conversation: Conversation, *, is_begun: bool) -> Reply | None:
     """The refusal that came before the content was complete, if one did."""
+    if conversation.is_undisturbed and not conversation.heard:
+        return None
     conversation.listen(_DATA)
     conversation.insist(_DATA)
     if conversation.heard:

@@ -80,11 +80,14 @@ class Conversation:
         """Whether a transaction may begin: nothing owed, nothing stray, the connection stands."""
         if self._end:
             return False
-        try:
-            self.listen(_MAIL)
-        except SessionError:
-            return False
-        return self.dialogue.is_idle and not self.heard and not self.stream.has_ended
+        if not self.stream.is_quiet:
+            try:
+                self.listen(_MAIL)
+            except SessionError:
+                return False
+            if self.stream.has_ended:
+                return False
+        return self.dialogue.is_idle and not self.heard
 
     @property
     def is_over(self) -> bool:
@@ -110,13 +113,25 @@ class Conversation:
         self._say(commands, [command.encode() for command in commands])
 
     def _say(self, commands: Sequence[Command], lines: Sequence[bytes]) -> None:
-        stage = commands[0].stage
-        self.insist(stage)
-        if not self.dialogue.owed:
-            self.listen(stage)
-        self.begin(stage)
+        dialogue = self.dialogue
+        if self.is_undisturbed:
+            if not dialogue.owed:
+                self._since = self._now()
+        else:
+            stage = commands[0].stage
+            self.insist(stage)
+            if not dialogue.owed:
+                self.listen(stage)
+            self.begin(stage)
         self.expect(commands)
         self.write(lines)
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether nothing has come that was not read, and nothing that ends the session."""
+        dialogue = self.dialogue
+        is_well = dialogue.violation is None and dialogue.farewell is None and not self._end
+        return is_well and self.stream.is_quiet
 
     def begin(self, stage: Stage) -> None:
         """Something is about to be said. Raises `SessionError` where the server has hung up."""

@@ -29,7 +29,7 @@ class Inbox(asyncio.StreamReader):
         #: Octets that lie here.
         self.unread = 0
         #: Takes what comes, in place of who waits: see `read_on`.
-        self._listener: Callable[[], None] | None = None
+        self._listener: Callable[[bytes], None] | None = None
         self._told: asyncio.Future[bool] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -78,11 +78,12 @@ class Inbox(asyncio.StreamReader):
         failure: Exception | None = None
         until: float | None = deadline
 
-        def listen() -> None:
+        def listen(data: bytes) -> None:
             nonlocal failure, until
             # What `take` does may bring more, which is for itself to look at.
             self._listener = None
             try:
+                until = take(data)
                 while until is not None and self.unread:
                     until = take(self.take())
             except Exception as error:  # noqa: BLE001  # told to who waits
@@ -93,7 +94,10 @@ class Inbox(asyncio.StreamReader):
                 self._wait_until(until)
                 self._listener = listen
 
-        listen()
+        if self.unread:
+            listen(self.take())
+        else:
+            self._listener = listen
         try:
             while until is not None and not self.has_ended:
                 await self.news(until)
@@ -112,12 +116,13 @@ class Inbox(asyncio.StreamReader):
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
         """Bytes came."""
         octets = bytes(data)
+        if self._listener is not None:
+            # Nothing lies here then, or it would have been taken.
+            self._listener(octets)
+            return
         super().feed_data(octets)
         self.unread += len(octets)
-        if self._listener is not None:
-            self._listener()
-        else:
-            self.wake()
+        self.wake()
 
     def feed_eof(self) -> None:
         """No more will come."""
@@ -182,6 +187,10 @@ class InboxProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(READ_SIZE))
         #: Whether no more should be written for now.
         self.is_congested = False
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self._inbox.feed_data(data)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where what comes is put."""

@@ -104,6 +104,12 @@ class SmtpStream:
         return (inbox.has_ended and not inbox.unread) or self._transport.is_closing()
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that was not read, the peer's end included."""
+        inbox = self._inbox
+        return not (inbox.unread or inbox.has_ended or self._transport.is_closing())
+
+    @property
     def local_address(self) -> str:
         """The socket's own IP address."""
         return _address(self._writer.get_extra_info("sockname"))

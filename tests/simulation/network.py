@@ -145,6 +145,10 @@ class SimStream:
     def has_ended(self) -> bool:
         return self._is_cut or (self._is_ended and not self._arrived)
 
+    @property
+    def is_quiet(self) -> bool:
+        return not (self._arrived or self._is_ended or self._is_cut)
+
     def write(self, chunks: Iterable[Bytes]) -> int:
         octets = b"".join(chunks)
         if self._is_cut or self._process.is_dead:

@@ -112,6 +112,11 @@ class ScriptedStream:
         waiting.cancel()
         assert not task.done(), task
 
+    @property
+    def is_quiet(self) -> bool:
+        is_told_more = bool(self._steps) and self._steps[0][0] == "blurts"
+        return not (is_told_more or self.has_ended)
+
     def write(self, chunks: Iterable[Bytes]) -> int:
         data = b"".join(chunks)
         self.writes.append(data)
