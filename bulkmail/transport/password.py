@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from pathlib import Path
 
 from bulkmail.errors import AuthenticationFailed
@@ -27,15 +28,24 @@ class Password:
         self._timeout = settings.timeout
         self._source = settings.password or PasswordSource()
         self._known: Secret | None = None
+        #: The one that a login was refused with for good, and how.
+        self._refused: tuple[Secret, AuthenticationFailed] | None = None
         #: Sessions that are opened at once run the command once.
         self._lock = asyncio.Lock()
 
     async def current(self) -> Secret:
-        """The password. Raises `AuthenticationFailed` where it cannot be had."""
+        """The password. Raises `AuthenticationFailed` where it cannot be had, or was refused."""
         async with self._lock:
             if self._known is None:
                 self._known = await self._read()
+            if self._refused is not None and self._refused[0].reveal() == self._known.reveal():
+                raise copy.copy(self._refused[1])
             return self._known
+
+    def refuse(self, tried: Secret | None, refusal: AuthenticationFailed) -> None:
+        """A login failed with it: where that was for good, who is about to log in does not."""
+        if tried is not None and refusal.code is not None and not refusal.is_transient:
+            self._refused = (tried, refusal)
 
     async def renew(self, refused: Secret) -> bool:
         """Whether there is another password now than the one that was `refused`.

@@ -108,7 +108,11 @@ class Session:
             if not await _is_worth_another(refusal, password, way.tried):
                 raise
             way = make()
-            conversation = await way.run()
+            try:
+                conversation = await way.run()
+            except AuthenticationFailed as second:
+                password.refuse(way.tried, second)
+                raise
         return cls(
             conversation,
             way.facts,
@@ -407,4 +411,8 @@ async def _is_worth_another(
     refusal: AuthenticationFailed, password: Password, tried: Secret | None
 ) -> bool:
     is_refused = refusal.code is not None and not refusal.is_transient
-    return is_refused and tried is not None and await password.renew(tried)
+    if is_refused and tried is not None and await password.renew(tried):
+        return True
+    # Only now: meanwhile there may have been another one.
+    password.refuse(tried, refusal)
+    return False

@@ -14,6 +14,7 @@ from bulkmail.clock import SystemClock
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, ProtocolViolation
 from bulkmail.secret import Secret
 from bulkmail.settings import PasswordSource, Security, ServerSettings
+from bulkmail.transport.password import Password
 from bulkmail.transport.session import Session
 from bulkmail.transport.transcript import Transcript
 
@@ -385,6 +386,25 @@ async def test_a_command_is_run_again_before_a_login_counts_as_refused(tmp_path:
 
     assert session.mechanism == "XOAUTH2"
     assert refused.is_aborted
+
+
+@pytest.mark.parametrize("tokens", [["token1"], ["token1", "token2"]], ids=str)
+async def test_who_comes_to_its_login_behind_another_s_refusal_does_not_try_it(
+    tmp_path: Path, tokens: list[str]
+) -> None:
+    settings = with_command(*(counting(tmp_path) if len(tokens) > 1 else ("echo", "token1")))
+    greeted = ScriptedStream().plays(offers("XOAUTH2") + "C: QUIT\nS: 221 bye\n")
+    refused = [login_script(token, "535 revoked") for token in tokens]
+    connections = Connections(*refused, greeted)
+    password = Password(settings)
+
+    for _ in range(2):
+        with pytest.raises(AuthenticationFailed, match="535 revoked"):
+            await Session.open(
+                settings, clock=SystemClock(), connect=connections, password=password
+            )
+
+    assert not connections.left, "the second one connected"
 
 
 async def test_a_login_is_refused_where_the_command_gives_the_same_again() -> None:
