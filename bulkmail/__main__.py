@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import signal
@@ -25,9 +24,12 @@ def main() -> int:
     if sys.argv[1:] == ["--version"]:  # asked by scripts, often: no need to load all commands
         from bulkmail.cli.version import print_version  # noqa: PLC0415
 
-        with contextlib.suppress(OSError):  # a full disk: the whole program has words for it
+        try:  # contextlib is not free to import
             print_version()
             sys.stdout.flush()
+        except OSError:  # a full disk: the whole program has words for it
+            pass
+        else:
             return 0
     _fill_standard_streams()
     _hurry()

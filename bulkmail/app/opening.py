@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bulkmail.app.places import HOME, LEDGER, ledger_path, may_be_there, nearest_ledger
+from bulkmail.app.places import HOME, LEDGER, ledger_path, nearest_ledger, was_made
 from bulkmail.campaign.find import CAMPAIGNS_FOLDER, find_campaign, nearest_with_campaigns
 from bulkmail.campaign.load import Campaign, load_project
 from bulkmail.campaign.models.campaign import LedgerModel
@@ -45,7 +45,7 @@ async def readable(
     place, name = _find(where, campaign, given)
     clock = SystemClock()
     ledger: Ledger
-    if campaign is None and given is None and not may_be_there(place.path):
+    if campaign is None and given is None and not was_made(place.path):
         ledger = MemoryLedger(clock=clock)
     else:
         _insist_on(place.path)
@@ -154,7 +154,7 @@ async def known(ledger: Ledger, name: str, *, is_read: bool = True) -> CampaignR
 
 
 def _insist_on(path: Path) -> None:
-    if not may_be_there(path):
+    if not was_made(path):
         raise ConfigurationError(
             Fault(message=f"there is no ledger {path}: nothing was sent by it yet")
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError, Fault
+from bulkmail.ledger.lost import has_lost
 
 #: The folder the program makes at the project root (0700).
 HOME = ".bulkmail"
@@ -33,6 +34,11 @@ def may_be_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return True
+
+
+def was_made(path: Path) -> bool:
+    """Whether a ledger is there, or should be: opening one that is gone says that it is."""
+    return may_be_there(path) or bool(has_lost(path))
 
 
 def ledgers_above(folder: Path) -> Iterator[Path]:

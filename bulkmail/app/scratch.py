@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bulkmail.app.places import ledger_path, may_be_there
+from bulkmail.app.places import ledger_path, was_made
 from bulkmail.campaign.load import Campaign
 from bulkmail.clock import Clock
 from bulkmail.ledger import Ledger, MemoryLedger, ScratchLedger
@@ -28,7 +28,7 @@ async def real_ledger(
 ) -> AsyncIterator[Ledger]:
     """The campaign's real ledger, only to be read; an empty one where it has none yet."""
     path = ledger_path(campaign, given)
-    if may_be_there(path):
+    if was_made(path):
         ledger = await Ledger.open(path, clock=clock, read_only=True)
     else:
         ledger = MemoryLedger(clock=clock)

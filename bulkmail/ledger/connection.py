@@ -19,11 +19,17 @@ from urllib.parse import quote
 
 from bulkmail.errors import LedgerError
 from bulkmail.ledger import schema
+from bulkmail.ledger.lost import (
+    OPENING,
+    count_opening,
+    folder_beside,
+    opened,
+    refuse_lost,
+    refuse_older,
+)
 from bulkmail.ledger.statements import load
 from bulkmail.ledger.trouble import BUSY_TIMEOUT, SQLITE_ERRORS, ledger_error
 
-#: The lock of who opens a ledger; the others in its folder are campaigns'.
-_OPENING = "open"
 #: What a commit survives: a power cut, or the death of the process alone.
 Durability = Literal["power", "process"]
 
@@ -49,12 +55,8 @@ _PRAGMAS = (
 
 
 def lock_folder(path: Path) -> Path:
-    """The folder of the locks beside a ledger; made when absent, 0700.
-
-    Beside the file itself: by whichever symbolic link it is named, the locks are the same.
-    """
-    file = path.resolve()
-    folder = file.with_name(file.name + "-locks")
+    """The folder of the locks beside a ledger; made when absent, 0700."""
+    folder = folder_beside(path)
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
@@ -77,7 +79,7 @@ def open_file(path: Path, now: float) -> sqlite3.Connection:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(path):
-            _refuse_lost(path)
+            refuse_lost(path)
             _make(path)
             _refuse_second_name(path)
             return _prepared(path, now)
@@ -100,24 +102,6 @@ def _make(path: Path) -> None:
         os.close(os.open(path.resolve(), flags, 0o600))
 
 
-def _refuse_lost(path: Path) -> None:
-    """Raise `LedgerError` where a ledger that runs were recorded in is gone, or is empty.
-
-    A power cut on some file systems leaves a file at no length, and so does a copy on a full disk.
-    Taken for a new ledger it would have everybody mailed again.
-    """
-    try:
-        how = "" if path.stat().st_size else "is empty"
-    except FileNotFoundError:
-        how = "is gone"
-    locks = lock_folder(path)
-    if how and any(lock.name != _OPENING for lock in locks.iterdir()):
-        raise LedgerError(
-            f"The ledger {path} {how}, and runs were recorded in it. Put it back, or restore a "
-            f"copy; to begin anew, and mail everybody again, remove it and the folder {locks}"
-        )
-
-
 def _refuse_second_name(path: Path) -> None:
     """Raise `LedgerError` where the file has a second name: a log and locks stand beside each.
 
@@ -133,8 +117,10 @@ def _refuse_second_name(path: Path) -> None:
 
 
 def _prepared(path: Path, now: float) -> sqlite3.Connection:
+    known = opened(path)
     connection = _connect(_uri(path, "rw"))
     try:
+        refuse_older(connection, path, known)
         # Before the journal's mode, which is a write: whose file is it?
         current = schema.is_current(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -142,6 +128,7 @@ def _prepared(path: Path, now: float) -> sqlite3.Connection:
             connection.execute(pragma)
         if not current:
             schema.migrate(connection, path, now)
+        count_opening(connection, path)
         # Until here it was FULL.
         connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
@@ -156,8 +143,11 @@ def open_read_only(path: Path, now: float) -> sqlite3.Connection:
     An older one is read through a migrated copy in memory.
     """
     try:
+        refuse_lost(path)
+        known = opened(path)
         connection = _readable(path)
         try:
+            refuse_older(connection, path, known)
             if schema.is_current(connection, path):
                 return connection
             copied = _connect(":memory:")
@@ -207,7 +197,7 @@ def _uri(path: Path, mode: str) -> str:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep others from opening the ledger meanwhile: two that make or migrate it would collide."""
-    lock = os.open(lock_folder(path) / _OPENING, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = os.open(lock_folder(path) / OPENING, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -16,13 +16,11 @@ from typing import Any, Generic, TypeVar
 from bulkmail.errors import LedgerError
 from bulkmail.ledger.connection import BULK_CHECKPOINT, CHECKPOINT, Durability
 from bulkmail.ledger.log_sync import LogSync
-from bulkmail.ledger.trouble import BUSY_TIMEOUT, SQLITE_ERRORS, ledger_error, sync_error
+from bulkmail.ledger.trouble import BUSY_TIMEOUT, PRIMARY, SQLITE_ERRORS, ledger_error, sync_error
 from bulkmail.value_class import record_class
 
 #: Seconds between two questions whether another process has done writing.
 _INTERVAL = 0.001
-#: The bits of SQLite's error codes that hold the kind.
-_PRIMARY = 0xFF
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -252,7 +250,7 @@ class Conductor:
             try:
                 step()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY:
+                if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY:
                     raise
                 # By the clock that nobody sets: on a busy machine an interval takes far longer.
                 now = time.monotonic()

@@ -33,7 +33,8 @@ _SENTENCES = {
     ),
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written, or is full",
 }
-_PRIMARY = 0xFF
+#: The bits of SQLite's error codes that hold the kind.
+PRIMARY = 0xFF
 #: What SQLite raises: of a damaged file it may quote, in its own error, what is no text.
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
@@ -68,4 +69,4 @@ def _sentence(error: sqlite3.Error | UnicodeDecodeError | OSError) -> str:
     # The extended code's low byte is the primary one (sqlite.org/rescode.html). Errors that
     # the module itself raises carry none.
     code = getattr(error, "sqlite_errorcode", None)
-    return _SENTENCES.get(code & _PRIMARY if code else -1, "it cannot be read or written")
+    return _SENTENCES.get(code & PRIMARY if code else -1, "it cannot be read or written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -127,4 +128,29 @@ def test_a_ledger_can_lie_where_it_is_wanted(project: MailProject, cli: Cli) -> 
         assert cli("send", "letter", "--limit", "0", "--ledger", str(place)).code == 0
         assert (project.root / place).is_file()
         assert cli("status", "letter", "--ledger", str(place)).code == 0
+    assert not project.ledger.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("status",), ("report", "letter"), ("schedule", "list"), ("send", "letter", "--dry-run")],
+    ids=" ".join,
+)
+def test_a_ledger_that_is_gone_is_no_ledger_without_anybody(
+    project: MailProject, cli: Cli, command: tuple[str, ...]
+) -> None:
+    """That nothing was sent yet would be untrue."""
+
+    async def send() -> None:
+        async with scripted() as server:
+            project.servers(server.url())
+            await project.send()
+
+    asyncio.run(send())
+    project.ledger.unlink()
+
+    result = cli(*command)
+
+    assert result.code == 3, result.both
+    assert "is gone, and runs were recorded in it" in result.err
     assert not project.ledger.exists()

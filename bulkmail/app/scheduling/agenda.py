@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from bulkmail.app.opening import project_path
-from bulkmail.app.places import may_be_there
+from bulkmail.app.places import was_made
 from bulkmail.app.scheduling.campaign_folder import CampaignFolder, Scheduled
 from bulkmail.clock import Clock, SystemClock, moment
 from bulkmail.errors import ConfigurationError, Fault
@@ -140,7 +140,7 @@ async def agenda(
     path = project_path(where, given)
     folder = CampaignFolder(where)
     errors = folder.look()
-    if may_be_there(path):
+    if was_made(path):
         ledger = await Ledger.open(path, clock=clock, read_only=True)
     else:
         ledger = MemoryLedger(clock=clock)
