@@ -30,8 +30,14 @@ def fault_lines(faults: Sequence[Fault], closing: str = "") -> Iterator[str]:
 
 
 def are_some_rows(faults: Sequence[Fault]) -> bool:
-    """Whether only single rows are at fault, so that the others can be sent without them."""
-    return all(len(alike) <= _EACH and alike[0].row for alike in _alike(faults))
+    """Whether only single rows are at fault, so that the others can be sent without them.
+
+    What an option names, a folder that is full, is no row's fault, whichever met it first.
+    """
+    return all(
+        len(alike) <= _EACH and alike[0].row and not (alike[0].key or "").startswith("--")
+        for alike in _alike(faults)
+    )
 
 
 def _alike(faults: Sequence[Fault]) -> list[list[Fault]]:

@@ -39,3 +39,5 @@ def test_rows_can_be_left_out_where_they_alone_are_at_fault() -> None:
     assert are_some_rows([undefined(1), undefined(2)])
     assert not are_some_rows([undefined(1), Fault(path="x.yaml", message="unknown key")])
     assert not are_some_rows([undefined(row) for row in range(1, 5)])
+    full = Fault(path="o/000101-a@x.example.eml", key="--out", message="cannot be written", row=101)
+    assert not are_some_rows([full])
