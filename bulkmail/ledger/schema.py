@@ -88,13 +88,19 @@ def migrate(
 
 
 def copy(connection: sqlite3.Connection, target: Path) -> None:
-    """Copy the whole database; the target is replaced, and readable by its owner only."""
+    """Copy the whole database; the target is replaced, and readable by its owner only.
+
+    Where that fails nothing is left of it: on a full disk it would be in the way.
+    """
     unfinished = target.with_name(target.name + ".part")
     unfinished.unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     destination = sqlite3.connect(unfinished)
     try:
         connection.backup(destination)
+    except BaseException:
+        unfinished.unlink()
+        raise
     finally:
         destination.close()
     unfinished.replace(target)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.ledger_book import StoppedClock, new_row
@@ -64,6 +65,15 @@ async def test_older_ledger_is_copied_then_migrated(old: Path, clock: StoppedClo
     copy = old.with_name(f"ledger.db.v{NEWEST}.bak")
     assert versions(copy) == SO_FAR
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+def test_a_copy_that_fails_leaves_nothing_on_the_full_disk(tmp_path: Path) -> None:
+    full = Mock(backup=Mock(side_effect=sqlite3.OperationalError("database or disk is full")))
+
+    with pytest.raises(sqlite3.OperationalError):
+        schema.copy(full, tmp_path / "ledger.db.v1.bak")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_first_ledger_goes_on_with_what_it_held(
