@@ -114,8 +114,10 @@ class ThreadDriver:
         self._turns: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         #: Submitted in this turn. Handed over together: each would wake the thread by itself.
         self._jobs: list[Job] = []
-        #: What was committed, group by group, to the thread that syncs; an empty one: close.
-        self._unsynced: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
+        #: Groups that were run, to the thread that syncs; an empty one: close.
+        self._committed: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
+        #: How many of them it is done with.
+        self._told = 0
         # A daemon, so that a program which forgot to close can end; SQLite survives that.
         self._thread = threading.Thread(target=self._main, name="ledger", daemon=True)
         self._opened: asyncio.Future[None] | None = None
@@ -157,38 +159,50 @@ class ThreadDriver:
         opening = Job(lambda _: None, Kind.READ, self._opened)
         try:
             conductor = Conductor(self._open(), self._path, self._durability)
+            syncer = self._begin_syncing(conductor)
         except BaseException as error:  # noqa: BLE001  # whoever awaits start() gets it
             opening.error = error
             _deliver([opening])
             return
         _deliver([opening])
-        syncer = threading.Thread(
-            target=self._sync, args=(conductor,), name="ledger sync", daemon=True
-        )
-        syncer.start()
+        handed_on = 0
         with contextlib.closing(conductor):
             while group := self._gather():
                 conductor.run(group)
-                unsynced = [job for job in group if job.awaits_sync]
-                if unsynced:
-                    self._unsynced.put(unsynced)
-                if len(unsynced) < len(group):
-                    _deliver([job for job in group if not job.awaits_sync])
-            self._unsynced.put([])
+                # What is told is told in the order it was asked for: a row may be claimed again
+                # before its result is synced, and is not to be in hand before that is known.
+                if handed_on == self._told and not any(job.awaits_sync for job in group):
+                    _deliver(group)
+                else:
+                    handed_on += 1
+                    self._committed.put(group)
+            self._committed.put([])
             syncer.join()
+
+    def _begin_syncing(self, conductor: Conductor) -> threading.Thread:
+        syncer = threading.Thread(
+            target=self._sync, args=(conductor,), name="ledger sync", daemon=True
+        )
+        try:
+            syncer.start()
+        except BaseException:
+            conductor.close()
+            raise
+        return syncer
 
     def _sync(self, conductor: Conductor) -> None:
         """The other thread: sync what was committed, in its order, while the next group runs."""
         is_open = True
         while is_open:
-            groups = [self._unsynced.get()]
+            groups = [self._committed.get()]
             with contextlib.suppress(queue.Empty):
                 while True:
-                    groups.append(self._unsynced.get_nowait())
+                    groups.append(self._committed.get_nowait())
             is_open = all(groups)
             jobs = list(chain.from_iterable(groups))
-            conductor.confirm(jobs)
+            conductor.confirm([job for job in jobs if job.awaits_sync])
             _deliver(jobs)
+            self._told += len(groups)
 
     def _gather(self) -> list[Job]:
         """The jobs that wait now; waits for the first. Empty: close was asked for."""

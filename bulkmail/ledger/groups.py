@@ -55,7 +55,7 @@ class Kind(enum.Enum):
 
     #: In one transaction with others.
     WRITE = enum.auto()
-    #: As WRITE, and told before it is synced: of use to nobody but for what is written behind it.
+    #: As WRITE, and asks for no sync: of use to nobody but for what is written behind it.
     EARLY = enum.auto()
     #: In a transaction of its own: long work, which others should not be undone with.
     ALONE = enum.auto()
@@ -78,7 +78,7 @@ class Job:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
-    #: Whether it is committed, and told of once `Conductor.confirm` has been run for it.
+    #: Whether it is committed, and to be told of once `Conductor.confirm` has been run for it.
     awaits_sync: bool = False
 
     def resolve(self) -> None:

@@ -123,8 +123,13 @@ async def test_a_log_that_is_gone_is_told(driver: ThreadDriver, disk: Disk) -> N
         await driver.submit(partial(add, "ada"))
 
 
-def everybody(connection: sqlite3.Connection) -> list[str]:
-    return [name for (name,) in connection.execute("SELECT mailbox FROM suppression ORDER BY 1")]
+async def run(driver: ThreadDriver, work: partial[int], kind: Kind) -> asyncio.Future[int]:
+    """Submit it, and wait until it is committed, told or not."""
+    ran = threading.Event()
+    told = driver.submit(work, kind)
+    driver.submit(lambda _: ran.set(), Kind.READ)
+    assert await asyncio.to_thread(ran.wait, 30)
+    return told
 
 
 async def test_what_is_of_use_only_to_what_follows_is_not_synced(
@@ -137,32 +142,39 @@ async def test_what_is_of_use_only_to_what_follows_is_not_synced(
     assert disk.seen == [["ada", "bo"]]
 
 
-async def test_it_is_told_before_the_sync_of_its_group(driver: ThreadDriver, disk: Disk) -> None:
-    disk.may_end.clear()
-    first = driver.submit(partial(add, "ada"))
-    early = driver.submit(partial(add, "bo"), Kind.EARLY)
-
-    assert await early == 1
-    assert not first.done()
-
-    disk.may_end.set()
-    assert await first == 1
-
-
 async def test_the_next_group_runs_while_one_is_synced_and_one_sync_is_for_all_that_wait(
     driver: ThreadDriver, disk: Disk
 ) -> None:
     disk.may_end.clear()
-    told = []
-    for name in ("ada", "bo", "cy"):
-        told.append(driver.submit(partial(add, name)))
-        assert name in await driver.submit(everybody, Kind.READ)
+    told = [await run(driver, partial(add, name), Kind.WRITE) for name in ("ada", "bo", "cy")]
+    assert names(disk.path) == ["ada", "bo", "cy"]
     assert not any(future.done() for future in told)
 
     disk.may_end.set()
     assert await asyncio.gather(*told) == [1, 1, 1]
     assert disk.seen[-1] == ["ada", "bo", "cy"]
     assert len(disk.seen) <= 2
+
+
+async def test_what_is_told_is_told_in_the_order_it_was_asked_for(
+    driver: ThreadDriver, disk: Disk
+) -> None:
+    order: list[str] = []
+
+    def note(name: str, _: asyncio.Future[int]) -> None:
+        order.append(name)
+
+    disk.may_end.clear()
+    for name, kind in (("ada", Kind.WRITE), ("bo", Kind.EARLY)):
+        future = await run(driver, partial(add, name), kind)
+        future.add_done_callback(partial(note, name))
+    # The loop takes in what is told by now.
+    await asyncio.sleep(0)
+    assert order == []
+
+    disk.may_end.set()
+    await driver.submit(partial(add, "cy"))
+    assert order == ["ada", "bo"]
 
 
 async def test_a_sync_that_fails_fails_what_was_committed_meanwhile_as_well(
@@ -173,8 +185,7 @@ async def test_a_sync_that_fails_fails_what_was_committed_meanwhile_as_well(
     disk.may_end.clear()
     told = [driver.submit(partial(add, "bo"))]
     assert await asyncio.to_thread(disk.began.wait, 30)
-    told.append(driver.submit(partial(add, "cy")))
-    await driver.submit(everybody, Kind.READ)
+    told.append(await run(driver, partial(add, "cy"), Kind.WRITE))
 
     disk.fails = True
     disk.may_end.set()
@@ -189,11 +200,25 @@ async def test_a_sync_that_fails_fails_what_was_committed_meanwhile_as_well(
 async def test_close_waits_for_the_sync(disk: Disk) -> None:
     async for driver in opened(disk.path, "power"):
         disk.may_end.clear()
-        told = driver.submit(partial(add, "ada"))
-        await driver.submit(everybody, Kind.READ)
+        told = await run(driver, partial(add, "ada"), Kind.WRITE)
         closing = asyncio.create_task(driver.close())
         await asyncio.sleep(0)
         disk.may_end.set()
         await closing
 
         assert await told == 1
+
+
+async def test_a_thread_that_cannot_be_had_is_told(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "ledger sync":
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start"):
+        await ThreadDriver(disk.path).start()

@@ -153,10 +153,10 @@ class SimDriver:
         self._process = process
         self._dice = dice
         self._waiting: list[Job] = []
-        self._unsynced: list[Job] = []
+        self._committed: list[Job] = []
         self._is_busy = False
         self._is_syncing = False
-        #: When what needs no sync was last told: nothing overtakes it.
+        #: When something is told next: nothing overtakes it.
         self._told_at = 0.0
         #: Seconds a commit takes, about, and so a sync.
         self._pace = dice.choice((0.0005, 0.002, 0.008, 0.03))
@@ -187,30 +187,35 @@ class SimDriver:
         is_written = self._disk.run(group)
         if self._process.is_dead:
             return
-        self._unsynced += [job for job in group if job.awaits_sync]
-        if self._unsynced and not self._is_syncing:
-            self._begin_sync()
-        early = [job for job in group if not job.awaits_sync]
-        if not is_written:
+        if self._is_syncing or any(job.awaits_sync for job in group):
+            # What is told is told in the order it was asked for.
+            self._committed += group
+            if not self._is_syncing:
+                self._begin_sync()
+        elif is_written:
+            self._at(self._next_telling(), _tell, group)
+        else:
             # No death tells apart what was read and not heard of.
-            _tell(early)
-        elif early:
-            self._told_at = max(self._told_at, self._soon())
-            self._at(self._told_at, _tell, early)
+            _tell(group)
         if self._waiting:
             self._at(self._soon(), self._commit)
         else:
             self._is_busy = False
 
+    def _next_telling(self) -> float:
+        self._told_at = max(self._told_at, self._soon())
+        return self._told_at
+
     def _begin_sync(self) -> None:
         self._is_syncing = True
-        covered, self._unsynced = self._unsynced, []
-        self._at(self._soon(), self._end_sync, covered, self._disk.begin_sync())
+        jobs, self._committed = self._committed, []
+        self._at(self._next_telling(), self._end_sync, jobs, self._disk.begin_sync())
 
     def _end_sync(self, jobs: list[Job], covered: tuple[int, bytes]) -> None:
-        self._disk.end_sync(covered)
+        if any(job.awaits_sync for job in jobs):
+            self._disk.end_sync(covered)
         _tell(jobs)
-        if self._unsynced:
+        if self._committed:
             self._begin_sync()
         else:
             self._is_syncing = False
