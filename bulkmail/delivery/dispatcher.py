@@ -105,7 +105,7 @@ class Dispatcher:
             return await self._stand_still()
         shut = self._shared.shut_at(now)
         if shut is not None:
-            return await self._wait("the sending window is shut", shut)
+            return await self._over() or await self._wait("the sending window is shut", shut)
         lane = None if self._shared.elsewhere.is_full else choose(self._lanes, now)
         if lane is None:
             return await self._no_lane(now)
@@ -119,6 +119,15 @@ class Dispatcher:
             return None if has_orders else await self._nobody_due()
         await self._give(lane, claimed, now)
         return None
+
+    async def _over(self) -> RunResult | None:
+        """The run's end, where a shut window keeps nobody back."""
+        if self.in_hand:
+            return None
+        if self._left() <= 0 and not self._shared.tally.due():
+            return RunResult(ending=Ending.LIMIT)
+        is_anybody_left = await self._shared.ledger.next_due_at() is not None or await self.heed()
+        return None if is_anybody_left else RunResult(ending=Ending.DONE)
 
     async def _claim(
         self, want: int, now: float, among: Sequence[int] | None = None

@@ -362,6 +362,28 @@ async def test_outside_the_window_nothing_is_sent(bench_of: BenchOf) -> None:
     assert not server.received
 
 
+async def test_a_shut_window_keeps_nobody_back_who_has_a_letter(bench_of: BenchOf) -> None:
+    bench, server = await bench_of(3), FakeTransport("primary")
+    await bench.send(server)
+    bench.shut_until = lambda now: now + 3600
+
+    result = await bench.send(server, is_waiting=False)
+
+    assert result.ending is Ending.DONE
+
+
+async def test_a_window_that_shuts_behind_the_last_of_a_limit_ends_the_run(
+    bench_of: BenchOf,
+) -> None:
+    bench, server = await bench_of(5), FakeTransport("primary")
+    bench.shut_until = lambda now: now + 3600 if len(server.received) == 2 else None
+
+    result = await bench.send(server, limit=2, is_waiting=False)
+
+    assert result.ending is Ending.LIMIT
+    assert await bench.states() == {"sent": 2, "pending": 3}
+
+
 async def test_a_row_past_its_time_is_failed_without_a_try(bench_of: BenchOf) -> None:
     async def greylists(mail: MailObject, mark: Mark) -> TransactionResult:
         del mark
