@@ -12,6 +12,7 @@ from bulkmail.app.enrolling import Pass, enrolled
 from bulkmail.app.listing import opened_list
 from bulkmail.app.rehearsing import chosen
 from bulkmail.app.scratch import scratch_ledger
+from bulkmail.app.suppressing import Suppressions, suppressed_by
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.models.sms import chosen_gateway
 from bulkmail.clock import moment
@@ -31,7 +32,7 @@ class Preview:
     envelope: Envelope
     #: The content as a server would get it, before dot stuffing.
     content: bytes
-    #: What it lacks of what would be sent, for want of a key.
+    #: What it lacks of what would be sent, for want of a key; why it would not be sent.
     notices: tuple[str, ...] = ()
     #: Where it is a text message.
     text: TextMessage | None = None
@@ -48,6 +49,9 @@ async def preview(
 ) -> Preview:
     """Compose one row's message: by number, by address, or the first.
 
+    Copies that a file of `suppress` names are left out, as they are when it is sent; that the row
+    itself would get nothing is told in `notices`. The ledger's own list is not looked at.
+
     Signed with the keys that are at hand; `notices` tell which are not.
 
     Raises `ConfigurationError` where the row, the list or a template is at fault; other rows'
@@ -56,7 +60,10 @@ async def preview(
     environ = os.environ if environ is None else environ
     surroundings = Surroundings.ordinary(Silence())
     keyring = Keyring.at_hand(campaign, environ)
-    composer = composer_of(campaign, keyring=keyring)
+    listed = dict(suppressed_by(campaign))
+    suppressions = Suppressions()
+    suppressions.add(listed)
+    composer = composer_of(campaign, is_suppressed=suppressions, keyring=keyring)
     async with scratch_ledger(surroundings.clock) as ledger:
         reading = Pass(campaign, None, ledger=ledger, surroundings=surroundings)
         async with opened_list(campaign, surroundings, environ) as recipients:
@@ -64,6 +71,7 @@ async def preview(
         campaign_id = (await enrolled(campaign, ledger)).id
         delivery = await chosen(campaign, ledger, campaign_id, row=row, email=email)
     mail = await composer.compose(delivery, moment(surroundings.clock.time()))
+    why_not = listed.get(delivery.address.lower())
     text = mail if isinstance(mail, TextMessage) else None
     return Preview(
         text=text,
@@ -71,7 +79,10 @@ async def preview(
         delivery=delivery,
         envelope=mail.envelope,
         content=b"".join(mail.chunks),
-        notices=keyring.notices(),
+        notices=(
+            *keyring.notices(),
+            *([f"{delivery.address} would get nothing: {why_not}"] if why_not else ()),
+        ),
     )
 
 

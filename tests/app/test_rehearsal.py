@@ -279,6 +279,21 @@ async def test_a_greylisted_test_message_with_no_wait_is_exit_75(project: MailPr
     assert summary.exit_code == 75
 
 
+async def test_a_preview_leaves_out_suppressed_copies_and_says_who_gets_nothing(
+    project: MailProject,
+) -> None:
+    (project.root / "gone.txt").write_text(f"BOSS@example.com\n{BOB}\n")
+    project.save(cc=["boss@example.com", "cc@example.com"], suppress=["gone.txt"])
+    campaign = Campaign.load(project.path)
+
+    ada, bob = await preview(campaign, email=ADA), await preview(campaign, email=BOB)
+
+    assert ada.envelope.forward_paths == (ADA, "cc@example.com")
+    assert b"boss@" not in ada.content
+    assert not ada.notices
+    assert bob.notices == (f"{BOB} would get nothing: in a suppression file of the campaign",)
+
+
 async def test_a_preview_is_what_the_recipient_gets(project: MailProject) -> None:
     project.save(cc=["cc@example.com"])
     campaign = Campaign.load(project.path)
