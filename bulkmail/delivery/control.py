@@ -8,6 +8,7 @@ import math
 from collections.abc import AsyncIterator
 
 from bulkmail.clock import Clock
+from bulkmail.delivery.bell import Bell
 from bulkmail.fate import Halt, Orders
 
 #: Seconds after which a wait looks at the clock again: while a machine sleeps, or its clock is set,
@@ -27,8 +28,8 @@ class Control:
         self.halt: Halt | None = None
         #: Somebody may be due from then on (epoch seconds), by what happened since `listen`.
         self._due_at = math.inf
-        self._brake = asyncio.Event()
-        self._news = asyncio.Event()
+        self._brake = Bell()
+        self._news = Bell()
         self._limits: dict[asyncio.Timeout, None] = {}
 
     @property
@@ -104,13 +105,9 @@ class Control:
         await self._wait(self._brake, until, furthest)
         return self.may_begin
 
-    async def _wait(
-        self, event: asyncio.Event, until: float | None, furthest: float = math.inf
-    ) -> None:
-        while not event.is_set():
+    async def _wait(self, bell: Bell, until: float | None, furthest: float = math.inf) -> None:
+        while not bell.is_set():
             delay = None if until is None else until - self._clock.time()
             if delay is not None and not 0 < delay <= furthest:
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if delay is None else min(delay, GLANCE)):
-                    await event.wait()
+            await bell.wait(None if delay is None else min(delay, GLANCE))

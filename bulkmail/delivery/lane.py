@@ -45,8 +45,10 @@ class Lane:
         )
         self.limiter = Limiter(ledger, settings.name, settings.rates, clock)
         self._ahead = AHEAD
-        if isinstance(transport, Pipelined):
-            self._ahead += 2 * transport.depth
+        #: The transport again, where its sessions have messages ahead of their replies.
+        self.pipelined = transport if isinstance(transport, Pipelined) else None
+        if self.pipelined is not None:
+            self._ahead += 2 * self.pipelined.depth
         self._backlog: deque[Delivery] = deque()
         self._arrival = asyncio.Event()
         #: Recipients that it takes in one transaction, as it was seen; None: all there are.

@@ -11,7 +11,7 @@ from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
 from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.judging import Judging
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.ports import FollowedSession, Pipelined, Session
+from bulkmail.delivery.ports import FollowedSession, Session
 from bulkmail.delivery.preparing import Preparing, Settled
 from bulkmail.delivery.results import Results, come_to_its_end, has_had_its_share, has_not_begun
 from bulkmail.delivery.splitting import Splitting, most_at_once, too_many
@@ -65,7 +65,7 @@ class Worker:
         self._turns = Turns(lane, shared, self._judging)
         self._splitting = Splitting(lane, shared, self._turns)
         self._preparing = Preparing(lane, shared)
-        self._pipelined = lane.transport if isinstance(lane.transport, Pipelined) else None
+        self._pipelined = lane.pipelined
 
     async def run(self) -> None:
         """Work until cancelled. What the ledger raises ends it; results are written first."""

@@ -138,10 +138,12 @@ def with_files(
     connection: sqlite3.Connection, campaign_id: int, deliveries: list[Delivery]
 ) -> list[Delivery]:
     """The deliveries, each with its own files as they were checked."""
+    if not deliveries:
+        return deliveries
     found = connection.execute(
         load("checked")["has files"], {"campaign_id": campaign_id}
     ).fetchone()
-    if found is None or not deliveries:
+    if found is None:
         return deliveries
     files = _files(connection, found[0], [delivery.key for delivery in deliveries])
     return [

@@ -26,6 +26,9 @@ from bulkmail.ledger.driver import GROUP
 from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
 from bulkmail.ledger.log_sync import LogSync
 
+#: Octets. A statement touches a few pages, and each is copied before it is written to.
+_PAGE = 1024
+
 
 @functools.cache
 def _blank() -> bytes:
@@ -34,8 +37,7 @@ def _blank() -> bytes:
         contextlib.closing(open_memory(0.0)) as made,
         contextlib.closing(sqlite3.connect(":memory:")) as small,
     ):
-        # A statement touches a few pages, and each is copied before it is written to.
-        small.execute("PRAGMA page_size = 1024")
+        small.execute(f"PRAGMA page_size = {_PAGE}")
         small.executescript("\n".join(made.iterdump()))
         return small.serialize()
 
@@ -68,8 +70,12 @@ def _empty() -> sqlite3.Connection:
 
 def _opened(image: bytes) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
+    connection.execute(f"PRAGMA page_size = {_PAGE}")
+    # Copied out of the image: what is deserialized is a file to SQLite, with locks and a journal.
+    with contextlib.closing(sqlite3.connect(":memory:")) as imaged:
+        imaged.deserialize(image)
+        imaged.backup(connection)
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.deserialize(image)
     return connection
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from simulation.loop import VirtualLoop
+from simulation.loop import Ticket, VirtualLoop
 from simulation.process import Process
 from simulation.smtp_server import Books, Deed, ServerSide
 from simulation.temper import Act
@@ -124,6 +124,8 @@ class SimStream:
         self._under_way = 0
         self._out_at = self._in_at = self._loop.now
         self._news: asyncio.Future[None] | None = None
+        #: Wakes who waits, at his deadline or sooner: then he looks at the clock, and waits on.
+        self._alarm: Ticket | None = None
         self._heard_at = self._loop.now
         books.connections += 1
         network.watcher.connected(process, books.name, 1)
@@ -207,26 +209,31 @@ class SimStream:
 
     async def _wait(self, stage: Stage, deadline: float, *, or_drained: bool = False) -> None:
         loop = self._loop
-        timer = None
-        try:
-            while not (self._arrived or self._is_ended or self._is_cut):
-                if or_drained and not self.is_congested:
-                    break
-                if loop.now >= deadline:
-                    where = self._books.name
-                    raise StageTimeout(
-                        f"{where} gave no answer in time ({stage.value})", host=where, stage=stage
-                    )
-                if timer is None:
-                    context = self._process.context
-                    timer = loop.call_at(deadline, self._tell, context=context)
-                self._news = loop.create_future()
-                await self._news
-        finally:
-            if timer is not None:
-                timer.cancel()
+        while not (self._arrived or self._is_ended or self._is_cut):
+            if or_drained and not self.is_congested:
+                break
+            if loop.now >= deadline:
+                where = self._books.name
+                raise StageTimeout(
+                    f"{where} gave no answer in time ({stage.value})", host=where, stage=stage
+                )
+            if self._alarm is None or self._alarm.when() > deadline:
+                self._set_alarm(deadline)
+            self._news = loop.create_future()
+            await self._news
         if self._failure is not None and not self._arrived:
             raise self._failure
+
+    def _set_alarm(self, at: float) -> None:
+        """One timer serves for the next answers, too: most of them come in time."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        context = self._process.context
+        self._alarm = self._loop.call_at(at, self._ring, context=context)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._tell()
 
     def _pieces(self, octets: bytes) -> list[bytes]:
         splitting = self._books.temper.splitting
@@ -292,6 +299,8 @@ class SimStream:
 
     def _close(self) -> None:
         self._is_cut = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._network.watcher.connected(self._process, self._books.name, -1)
         self._later(max(self._out_at, self._loop.now), self._leave_server)
 

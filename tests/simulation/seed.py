@@ -11,7 +11,7 @@ from simulation.story import tell
 from simulation.trace import Trace
 from simulation.world import Broken, World
 
-from bulkmail.delivery import engine
+from bulkmail.delivery import control, engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +35,19 @@ class Verdict:
     lines: tuple[str, ...] = ()
 
 
-#: Seconds between two looks at the switches of a run. A run takes one each second, and a wait of
-#: hours would be little else.
+#: Seconds between two looks at the switches of a run, and at the clock while one waits. A run takes
+#: one each second, the other each 30, and a wait of hours would be little else.
 _ATTENTION = 300.0
+_GLANCE = 300.0
 
 
 def play(seed: int, *, is_kept: bool = False) -> Verdict:
     """Let a seed happen, and hold the invariants against it."""
-    with patch.object(engine, "ATTENTION", _ATTENTION), family.staged():
+    with (
+        patch.object(engine, "ATTENTION", _ATTENTION),
+        patch.object(control, "GLANCE", _GLANCE),
+        family.staged(),
+    ):
         return _play(seed, is_kept=is_kept)
 
 
