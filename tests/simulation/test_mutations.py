@@ -43,7 +43,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "number_not_divided": (3,),
     "clock_set_back_forgotten": (30677,),
     "window_beyond_limits": (23, 21),
-    "followers_take_no_turn": (13,),
+    "followers_take_no_turn": (23, 24, 13),
 }
 
 #: What a seed means changes with the order of the program's steps. Where the recorded ones notice
