@@ -106,6 +106,20 @@ async def test_numbers_that_are_no_widths_may_be_large(project: Project) -> None
     )
 
 
+async def test_filters_take_their_arguments_by_name(project: Project) -> None:
+    project.template(
+        "offer.txt.j2",
+        "{{ 'aaa' | replace('a', 'b', count=1) }} {{ 'a' | replace(old='a', new='b') }} "
+        "{{ [1, 2] | join(d='-') }} {{ [{'n': 1}, {'n': 2}] | join('+', attribute='n') }} "
+        "{{ ['x', 'y'] | map('replace', 'x', 'z') | join }} {{ name | center(width=5) }} "
+        "{{ [1] | batch(2, fill_with=99999) | list }} {{ 'aa'.replace('a', 'b', 1) }}",
+    )
+
+    mail = await project.compose(ROW, text="offer.txt.j2")
+
+    assert project.text(mail) == "baa b 1-2 1+2 zy  Wei  [[1, 99999]] ba\n"
+
+
 async def test_each_row_may_make_as_much_as_the_one_before(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

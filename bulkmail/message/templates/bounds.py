@@ -141,13 +141,19 @@ class BoundedEnvironment(SandboxedEnvironment):
         elif name == "extend" and arguments and isinstance(arguments[0], Sized):
             self._budget.charge(_ITEM * len(arguments[0]))
 
-    def _look_at_join(self, values: Any, separator: Any = "", *_more: Any, **_named: Any) -> None:
+    # The filters' arguments may be named, as jinja2 names them.
+
+    def _look_at_join(self, values: Any, d: Any = "", attribute: Any = None) -> None:
+        del attribute
         if isinstance(values, list | tuple):
             self._budget.charge(sum(len(value) for value in values if isinstance(value, str)))
         if isinstance(values, Sized):
-            self._budget.charge(len(str(separator)) * len(values))
+            self._budget.charge(len(str(d)) * len(values))
 
-    def _look_at_replace(self, text: Any, old: Any = "", new: Any = "", *_count: Any) -> None:
+    def _look_at_replace(
+        self, text: Any, old: Any = "", new: Any = "", count: int | None = None
+    ) -> None:
+        del count
         longer = len(str(new)) - len(str(old))
         if longer > 0:
             self._budget.charge(str(text).count(str(old)) * longer)
@@ -211,7 +217,8 @@ def _narrow(function: Callable[..., Any], budget: Budget) -> Callable[..., Any]:
     first = 2 if hasattr(function, "jinja_pass_arg") else 1
 
     def narrow(*arguments: Any, **named: Any) -> Any:
-        budget.charge(check_widths((*arguments[first : first + 1], *named.values())))
+        named_widths = (value for name, value in named.items() if name != "fill_with")
+        budget.charge(check_widths((*arguments[first : first + 1], *named_widths)))
         return function(*arguments, **named)
 
     return update_wrapper(narrow, function)
