@@ -67,8 +67,6 @@ class Conversation:
         self.written = 0
         #: Why there is no more to be said or heard; "" while there is.
         self._end = ""
-        #: What was raised when the connection was cut.
-        self._fallen: BaseException | None = None
         #: The final dot while it was not handed over; b"" outside content.
         self._dot = b""
         self._now = asyncio.get_running_loop().time
@@ -205,7 +203,9 @@ class Conversation:
         try:
             await self.stream.read_on(*self._wait(), take)
         except BaseException as error:
-            self._fall(error, self.stage)
+            # What could not be said has cut it already, and names the command.
+            if not (self._end and isinstance(error, SessionError) and error.host):
+                self._fall(error, self.stage)
             raise
 
     async def exchange(self, command: Command) -> Reply:
@@ -418,9 +418,6 @@ class Conversation:
 
     def _fall(self, error: BaseException, stage: Stage) -> None:
         """Cut the connection, whatever was raised; a `SessionError` gets host and stage."""
-        if error is self._fallen:
-            return
-        self._fallen = error
         if not isinstance(error, SessionError):
             self.abort("it was cut off in the middle")
             return
