@@ -59,9 +59,11 @@ class Elsewhere:
             places.setdefault(self._place(delivery.id, chosen, now), []).append(delivery)
         return places.items()
 
-    def settled(self, delivery_id: int) -> None:
-        """A result of it is on record."""
-        self._unfit.pop(delivery_id, None)
+    def settled(self, deliveries: Iterable[Delivery]) -> None:
+        """A result of each of them is on record."""
+        if self._unfit:
+            for delivery in deliveries:
+                self._unfit.pop(delivery.id, None)
 
     def put_aside(self, deliveries: Sequence[Delivery]) -> None:
         """Keep their claims until the run is over."""

@@ -95,6 +95,8 @@ class Gates:
     def __init__(self, limits: Iterable[DomainLimit] = ()) -> None:
         self._gates: dict[str, Gate] = {}
         self._by_domain: dict[str, Gate] = {}
+        #: Whether there are any; most runs have none. To be read alone.
+        self.are_there = False
         for limit in limits:
             self._add(limit)
 
@@ -154,5 +156,6 @@ class Gates:
     def _add(self, limit: DomainLimit) -> None:
         gate = Gate(limit)
         self._gates[limit.name] = gate
+        self.are_there = True
         for domain in limit.domains:
             self._by_domain.setdefault(domain, gate)

@@ -76,8 +76,8 @@ class Health:
         """How many deliveries may be in its hands at `now`."""
         return 0 if self.is_stopped or now < self.rests_until else self._allowance
 
-    def succeeded(self) -> None:
-        """It did its part of the dialogue well, whatever it said of a recipient."""
+    def succeeded(self, times: int = 1) -> None:
+        """It did its part of the dialogue well so often, whatever it said of a recipient."""
         if self.is_stopped:
             # What was on the wire when its use ended changes nothing, nor why it did.
             return
@@ -88,13 +88,13 @@ class Health:
         self.is_out_of_quota = False
         self.sentence = ""
         if self.connections < self._allowed:
-            self._consider_one_more()
-        self._allowance = min(self.connections, 2 * self._allowance)
+            self._consider_one_more(times)
+        self._allowance = min(self.connections, self._allowance << times)
 
-    def accepted(self) -> None:
-        """It took a message."""
-        self._verdicts.accepted()
-        self.succeeded()
+    def accepted(self, messages: int = 1) -> None:
+        """It took a message, or so many."""
+        self._verdicts.accepted(messages)
+        self.succeeded(messages)
 
     def refused_message(self, sentence: str) -> None:
         """It refused a message for good, for a reason that is not the recipient."""
@@ -144,8 +144,8 @@ class Health:
         self.sentence = sentence
         self.hint = hint
 
-    def _consider_one_more(self) -> None:
-        self._good_replies += 1
+    def _consider_one_more(self, good_replies: int) -> None:
+        self._good_replies += good_replies
         if self._good_replies >= self._wanted_replies:
             self.connections += 1
             self._good_replies = 0

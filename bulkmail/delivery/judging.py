@@ -36,10 +36,10 @@ class Judging:
         self._lane = lane
         self._shared = shared
 
-    def accepted(self) -> None:
-        """A message was accepted: the plain course of things, of which there is little to tell."""
+    def accepted(self, messages: int = 1) -> None:
+        """So many were accepted: the plain course of things, of which there is little to tell."""
         health = self._lane.health
-        health.accepted()
+        health.accepted(messages)
         if self._lane.told and not health.sentence:
             self._tell("")
 

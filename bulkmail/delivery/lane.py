@@ -40,6 +40,8 @@ class Lane:
     ) -> None:
         self.transport = transport
         self.settings = settings
+        #: The server's name.
+        self.name = settings.name
         self.health = Health(
             settings.connections, is_patient=is_patient, stop_after=stop_after, verdicts=verdicts
         )
@@ -63,11 +65,6 @@ class Lane:
         self.opening_seconds = 0.0
         #: Credit of the smooth weighted round robin.
         self.credit = 0
-
-    @property
-    def name(self) -> str:
-        """The server's name."""
-        return self.settings.name
 
     @property
     def is_idle(self) -> bool:

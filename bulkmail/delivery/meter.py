@@ -17,11 +17,11 @@ class Meter:
         self._before = 0
         self._has_before = False
 
-    def tick(self, now: float) -> None:
-        """One message goes."""
+    def tick(self, now: float, times: int = 1) -> None:
+        """One message goes, or so many do."""
         if not 0 <= now - self._began_at < SPAN:
             self._turn(now)
-        self._count += 1
+        self._count += times
 
     def pace(self, now: float) -> float:
         """Messages per second of late; 0 where there were none."""

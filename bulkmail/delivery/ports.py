@@ -12,6 +12,7 @@ from bulkmail.campaign.units import Demand, Rate
 from bulkmail.fate import Attempt, Delivery, Digests, Orders
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Outcome
+from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
 
 #: Awaited by a session just before the end of data goes out. It returns when the `sending` mark is
@@ -179,10 +180,10 @@ class WindowedSession(Protocol):
         """How many of the last that were posted are surely not out."""
         ...
 
-    def accepted(self) -> TransactionResult | None:
-        """The same, where the oldest message is known by now to be plainly accepted; else None.
+    def accepted(self) -> Sequence[Reply]:
+        """The replies to the ends of the oldest messages that are plainly accepted by now.
 
-        What else there is to it, `settle` tells.
+        They have their results by that. What else there is to one, `settle` tells.
         """
         ...
 

@@ -33,8 +33,9 @@ class Preparing:
     async def ready(self, delivery: Delivery) -> Flight | Settled:
         """Compose its message. What the composer raises beside faults of the row is passed on."""
         now = self._shared.clock.time()
-        tried = Try(delivery, self._lane.name, delivery.attempted_since or now)
-        if self._shared.policy.is_over(delivery.attempts, delivery.attempted_since, now):
+        since = delivery.attempted_since
+        tried = Try(delivery, self._lane.name, since or now)
+        if delivery.attempts and self._shared.policy.is_over(delivery.attempts, since, now):
             return Settled(tried, gave_up(tried, "given up while it waited", now))
         try:
             mail = await self._shared.compose(delivery, moment(tried.started_at))
@@ -46,7 +47,9 @@ class Preparing:
             unsent = Try(delivery, None, tried.started_at)
             now = self._shared.clock.time()
             return Settled(unsent, verdict(unsent, local, self._shared.policy, now))
-        return Flight(tried, within(mail, self._lane.most_recipients), self._lane.health.round)
+        if (most := self._lane.most_recipients) is not None:
+            mail = within(mail, most)
+        return Flight(tried, mail, self._lane.health.round)
 
     def _skipped(self, tried: Try, reason: str) -> Attempt:
         """Nothing was tried; who may have got it in an earlier try stays in doubt."""

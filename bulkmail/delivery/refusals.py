@@ -14,8 +14,8 @@ REMEMBERED = 100
 class Verdicts(Protocol):
     """Who counts a server's verdicts: this process, or the parent of several."""
 
-    def accepted(self) -> None:
-        """It took a message."""
+    def accepted(self, times: int = 1) -> None:
+        """It took a message, or so many in a row."""
         ...
 
     def refused(self, sentence: str) -> str:

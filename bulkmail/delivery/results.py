@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,10 @@ from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.verdict import Try, verdict
+from bulkmail.delivery.verdict import Try, accepted, verdict
 from bulkmail.fate import Attempt, Delivery, State
-from bulkmail.outcome import Blame, Failure, InDoubt, Outcome, TransientFailure
+from bulkmail.outcome import Accepted, Blame, Failure, InDoubt, Outcome, TransientFailure
+from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 
 
@@ -51,7 +52,7 @@ class Results:
 
     def write(self, tried: Try, attempt: Attempt) -> asyncio.Future[bool]:
         """Have a result written, behind its mark; the future says whether the claim was ours."""
-        self._shared.elsewhere.settled(tried.delivery.id)
+        self._shared.elsewhere.settled((tried.delivery,))
         self._marked.pop(tried.delivery.id, None)
         writing = _future(self._shared.ledger.record(attempt))
         writing.add_done_callback(partial(self._written, tried, attempt))
@@ -101,6 +102,17 @@ class Results:
     def judged(self, tried: Try, outcome: Outcome) -> Attempt:
         """What is written for an outcome now."""
         return verdict(tried, outcome, self._shared.policy, self._shared.clock.time())
+
+    def accepted(self, flights: Sequence[Flight], replies: Sequence[Reply]) -> float:
+        """Have it written that these messages were plainly accepted; when (epoch seconds).
+
+        Each by its reply.
+        """
+        now = self._shared.clock.time()
+        for flight, reply in zip(flights, replies, strict=True):
+            outcome = Accepted(reply=reply, left_out=flight.mail.left_out)
+            self.write(flight.tried, accepted(flight.tried, outcome, now))
+        return now
 
     async def cut(self, tried: Try, *, may_be_out: bool) -> None:
         """Write down what a cancellation left: past the mark it may be past the dot."""

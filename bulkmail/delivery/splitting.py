@@ -137,7 +137,7 @@ class Splitting:
             return None, False
         if session is None or isinstance(session, Behind):
             return None, False
-        self._turns.count(mail, self._shared.clock.time())
+        self._turns.count(self._shared.clock.time(), mail)
         try:
             return await self._handed_over(session, mail)
         finally:

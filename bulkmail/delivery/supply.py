@@ -47,8 +47,8 @@ class Supply:
         """
         self.raise_fault()
         while self._may_have(besides):
-            if self._ahead:
-                return self._taken()
+            if ready := self.ready(1, besides):
+                return ready[0]
             delivery = self._lane.next_now()
             if delivery is None:
                 return None
@@ -64,7 +64,11 @@ class Supply:
         count = min(most, len(self._ahead))
         if not (count and self._may_have(besides + count - 1)):
             return []
-        return [self._taken() for _ in range(count)]
+        began_in = self._lane.health.round
+        taken = [self._ahead.popleft() for _ in range(count)]
+        for flight in taken:
+            flight.began_in = began_in
+        return taken
 
     def give_again(self, flights: Sequence[Flight]) -> None:
         """They were not used, and are the next ones."""
@@ -116,9 +120,4 @@ class Supply:
         flight = await self._make(delivery)
         if flight is not None:
             flight.tried.tls = self._tls
-        return flight
-
-    def _taken(self) -> Flight:
-        flight = self._ahead.popleft()
-        flight.began_in = self._lane.health.round
         return flight

@@ -108,7 +108,7 @@ class Turns:
 
     def free_of(self, flights: Sequence[Flight]) -> int:
         """How many of these, from the first one on, are free in that way."""
-        shared = self._shared
+        shared, gates = self._shared, self._shared.gates
         if not (self._lane.limiter.is_free and self.may_begin):
             return 0
         for count, flight in enumerate(flights):
@@ -116,7 +116,7 @@ class Turns:
             paths = mail.envelope.forward_paths
             is_plain = len(paths) == 1 and delivery.doubts == 0 and not mail.held_back
             is_shut = shared.shut_for is not None and shared.opens_for(delivery) is not None
-            if not is_plain or is_shut or shared.gates.of(paths):
+            if not is_plain or is_shut or (gates.are_there and gates.of(paths)):
                 return count
         return len(flights)
 
@@ -132,12 +132,13 @@ class Turns:
         if not self._lane.limiter.is_free:
             raise SlotMissed("a pace was learned before MAIL went out")
 
-    def count(self, mail: MailObject, now: float) -> None:
-        """A message went out: the meters are told."""
-        self._lane.limiter.meter.tick(now)
-        for gate, recipients in self._shared.gates.of(mail.envelope.forward_paths).items():
-            for _ in range(recipients):
-                gate.meter.tick(now)
+    def count(self, now: float, *mails: MailObject) -> None:
+        """Messages went out: the meters are told."""
+        gates = self._shared.gates
+        self._lane.limiter.meter.tick(now, len(mails))
+        for mail in mails if gates.are_there else ():
+            for gate, recipients in gates.of(mail.envelope.forward_paths).items():
+                gate.meter.tick(now, recipients)
 
     async def _at(
         self, slot: Slot, session: Session | None, delivery: Delivery

@@ -33,7 +33,7 @@ def verdict(tried: Try, outcome: Outcome, policy: RetryPolicy, now: float) -> At
     """What is written to the ledger for `outcome` at `now`."""
     match outcome:
         case Accepted():
-            return _accepted(tried, outcome, now)
+            return accepted(tried, outcome, now)
         case InDoubt():
             return _in_doubt(tried, outcome, policy, now)
         case PermanentFailure() if outcome.blame in (Blame.RECIPIENT, Blame.MESSAGE, Blame.US):
@@ -64,7 +64,8 @@ def _end_of(delivery: Delivery) -> State:
     return State.IN_DOUBT if delivery.doubts else State.FAILED
 
 
-def _accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
+def accepted(tried: Try, outcome: Accepted, now: float) -> Attempt:
+    """The same for a message that was accepted, as nearly all are."""
     refused: dict[str, str] | None = None
     if outcome.refused or outcome.left_out:
         refused = {path: str(reply) for path, reply in outcome.refused.items()}

@@ -15,6 +15,7 @@ from bulkmail.delivery.supply import Supply
 from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.outcome import Accepted, Outcome
+from bulkmail.smtp.reply import Reply
 
 
 class WindowedCourse:
@@ -143,13 +144,20 @@ class WindowedCourse:
     async def _settle(self) -> None:
         """The oldest one's result, and of those behind it what has come with it."""
         while True:
-            outcome = await self._outcome()
-            await self._conclude(self._out.popleft(), outcome)
-            while self._out and (result := self._session.accepted()) is not None:
-                flight = self._out.popleft()
-                await self._conclude(flight, classify.of_result(result, flight.mail.left_out))
+            if replies := self._session.accepted():
+                self._accept(replies)
+            else:
+                outcome = await self._outcome()
+                await self._conclude(self._out.popleft(), outcome)
             if not (self._out and self._session.is_answered):
                 return
+
+    def _accept(self, replies: Sequence[Reply]) -> None:
+        """Of the oldest each was plainly accepted: there is no more to say of them."""
+        flights = [self._out.popleft() for _ in replies]
+        now = self._results.accepted(flights, replies)
+        self._turns.count(now, *[flight.mail for flight in flights])
+        self._judging.accepted(len(flights))
 
     async def _outcome(self) -> Outcome:
         flight = self._out[0]
@@ -166,7 +174,7 @@ class WindowedCourse:
         if not is_accepted and await self._is_given_back(flight, outcome):
             return
         attempt = self._results.judged(flight.tried, outcome)
-        self._turns.count(flight.mail, attempt.at)
+        self._turns.count(attempt.at, flight.mail)
         self._results.write(flight.tried, attempt)
         if is_accepted:
             self._judging.accepted()

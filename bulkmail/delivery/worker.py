@@ -107,7 +107,9 @@ class Worker:
     async def _made(self, delivery: Delivery) -> Flight | None:
         """The same for one that may begin."""
         try:
-            opens_at = self._shared.opens_for(delivery)
+            shared = self._shared
+            # Most campaigns have no such window.
+            opens_at = None if shared.shut_for is None else shared.opens_for(delivery)
             if opens_at is not None:
                 await self._results.put_off(delivery, opens_at)
                 return None
@@ -253,7 +255,7 @@ class Worker:
             await self._results.give_back(flight.delivery)
             return None
         attempt = self._results.judged(flight.tried, outcome)
-        self._turns.count(flight.mail, attempt.at)
+        self._turns.count(attempt.at, flight.mail)
         is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
         if is_split:
             self._lane.hold()

@@ -63,10 +63,11 @@ class Bodies:
         images: list[Part] = []
         page = None
         if self._html is not None:
-            from_html = self._html.for_row(row)
-            page = self._page(from_html, row)
+            from_html = self._html.only or self._html.for_row(row)
+            page = self._page(from_html, row) if self._steps else from_html.octets(row)
         if self._text is not None:
-            _add_part(parts, _PLAIN, self._text.for_row(row).octets(row))
+            renderer = self._text.only or self._text.for_row(row)
+            _add_part(parts, _PLAIN, renderer.octets(row))
         elif page is not None:
             from bulkmail.message.plain_text import plain_text  # noqa: PLC0415  # an HTML parser
 
@@ -79,8 +80,6 @@ class Bodies:
         return parts, images
 
     def _page(self, renderer: Renderer, row: Row) -> tuple[bytes, int] | None:
-        if not self._steps:
-            return renderer.octets(row)
         html = renderer.render(row)
         if html is None:
             return None

@@ -61,6 +61,7 @@ class Composer:
         path = campaign.model.recipients.path
         self._templates = Templates(campaign, path or "the recipients")
         self._skip = SkipRule(campaign, self._templates)
+        self._may_skip = not self._skip.is_empty
         self._contents = Contents(campaign, self._templates)
         self._heading = Heading(campaign, self._templates)
         self._addresses = AddressBook(campaign, self._templates, is_suppressed)
@@ -105,7 +106,7 @@ class Composer:
         way_out = self._unsubscribe.way_out(delivery.message_id)
         row = Row(delivery, self._name, instant, self._zone, way_out.variables)
         row.is_alone = is_alone
-        if reason := self._skip.reason(row):
+        if self._may_skip and (reason := self._skip.reason(row)):
             raise RowSkipped(reason, row=delivery.row, address=delivery.address)
         addressees = self._addresses.addressees(row, only_to)
         header = self._heading.encode(row, addressees)
@@ -158,7 +159,7 @@ class Composer:
     @property
     def may_skip(self) -> bool:
         """Whether the campaign has a condition by which rows get nothing."""
-        return not self._skip.is_empty
+        return self._may_skip
 
     def skips(self, delivery: Delivery, instant: datetime) -> str | None:
         """Why the row gets nothing by `skip_if`, as of `instant`; None when it may get a message.

@@ -59,8 +59,13 @@ class MailObject:
         which the body of each file stands as the hex digits of that file's own SHA-256: a large
         file that many share is hashed once.
         """
-        files = {id(file.body): file.sha256.encode("ascii") for file in self.files}
         digest = hashlib.sha256()
+        if not self.files:
+            # As nearly all are: nothing stands for anything.
+            for chunk in self.chunks:
+                _feed(digest.update, chunk)
+            return Digests(message_sha256=digest.hexdigest())
+        files = {id(file.body): file.sha256.encode("ascii") for file in self.files}
         for chunk in self.chunks:
             _feed(digest.update, files.get(id(chunk), chunk))
         return Digests(

@@ -21,6 +21,8 @@ MAX_PLAIN_LINE = 988
 _BASE64_LINE = 76
 #: Base64 lines that are cut at a time.
 _LINES = 256
+#: Octets up to which all of them are.
+_LETTER = 57 * _LINES
 #: Octets that are encoded at a time; whole lines.
 _PIECE = 57 * 4096
 _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
@@ -93,9 +95,11 @@ def is_plain_content(content: bytes) -> bool:
 
 def base64_lines(content: bytes) -> Encoded:
     """`content` in base64, lines of 76 ended by CRLF (RFC 2045, 6.8)."""
-    if len(content) <= _PIECE:
+    if len(content) <= _LETTER:
+        encoded = binascii.b2a_base64(content, newline=False)
+        lines = b"\r\n".join(_cut_whole(len(encoded))(encoded))
         # As `Encoded(...)` does it, behind a call in Python.
-        return tuple.__new__(Encoded, ("base64", _base64(content), False))
+        return tuple.__new__(Encoded, ("base64", lines, False))
     # Piece by piece: a large file in lines, each an object of its own, would take thrice its size.
     view = memoryview(content)
     pieces = (view[start : start + _PIECE] for start in range(0, len(content), _PIECE))
@@ -104,8 +108,6 @@ def base64_lines(content: bytes) -> Encoded:
 
 def _base64(content: bytes | memoryview) -> bytes:
     encoded = binascii.b2a_base64(content, newline=False)
-    if len(encoded) <= _BASE64_LINE * _LINES:
-        return b"\r\n".join(_cut_whole(len(encoded))(encoded))
     lines: list[bytes] = []
     whole = len(encoded) // _BASE64_LINE
     for at in range(0, whole, _LINES):

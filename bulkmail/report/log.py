@@ -61,9 +61,23 @@ class _Attempted:
     attempt: Attempt
 
     def __str__(self) -> str:
-        """``offer sent row=17 address="li@x.example"``."""
-        told = _attempt_told(self.delivery, self.attempt)
-        return f"{self.campaign} {self.attempt.state} {told}"
+        """``offer sent row=17 address="li@x.example"``: as `_told` would, at once."""
+        delivery, tried = self.delivery, self.attempt
+        refused, due_at = tried.refused_recipients, tried.due_at
+        return "".join(
+            (
+                f"{self.campaign} {tried.state} row={delivery.row} key={_quoted(delivery.key)}",
+                f" address={_quoted(delivery.address)}",
+                f" server={_quoted(tried.server)}" if tried.server else "",
+                f" stage={_quoted(tried.stage)}" if tried.stage else "",
+                f" code={tried.code}" if tried.code else "",
+                f" enhanced_code={_quoted(tried.enhanced_code)}" if tried.enhanced_code else "",
+                f" reply={_quoted(tried.reply)}" if tried.reply else "",
+                f" reason={_quoted(tried.reason)}" if tried.reason else "",
+                f" refused={_json(dict(refused))}" if refused else "",
+                "" if due_at is None else f' due_at="{rfc3339(due_at)}"',
+            )
+        )
 
     def as_record(self) -> dict[str, Any]:
         """What is known, by name. There is no address in it but the key."""
@@ -129,13 +143,10 @@ class _Log(SharedRotatingHandler):
 
     def __init__(self, path: Path, lines: _Lines) -> None:
         super().__init__(path)
-        self._lines = lines
+        #: What each is made of.
+        self.lines = lines
         self.setFormatter(lines)
         self.addFilter(lambda record: not isinstance(record, _Record))
-
-    def tell(self, event: _Event | _Attempted, level: int, now: float) -> None:
-        """Write an event's line."""
-        self.put(self._lines.line(now, _level_name(level), event))
 
 
 def _instant(epoch_seconds: float) -> str:
@@ -226,29 +237,11 @@ class LogWatch:
         is_heard = bool(log.root.handlers)
         for handler in log.handlers:
             if isinstance(handler, _Log):
-                handler.tell(event, level, now)
+                handler.put(handler.lines.line(now, _level_name(level), event))
             else:
                 is_heard = True
         if is_heard:
             log.handle(_Record(level, event, now))
-
-
-def _attempt_told(delivery: Delivery, attempt: Attempt) -> str:
-    """As `_told` would, at once."""
-    tried, refused, due_at = attempt, attempt.refused_recipients, attempt.due_at
-    return "".join(
-        (
-            f"row={delivery.row} key={_quoted(delivery.key)} address={_quoted(delivery.address)}",
-            f" server={_quoted(tried.server)}" if tried.server else "",
-            f" stage={_quoted(tried.stage)}" if tried.stage else "",
-            f" code={tried.code}" if tried.code else "",
-            f" enhanced_code={_quoted(tried.enhanced_code)}" if tried.enhanced_code else "",
-            f" reply={_quoted(tried.reply)}" if tried.reply else "",
-            f" reason={_quoted(tried.reason)}" if tried.reason else "",
-            f" refused={_json(dict(refused))}" if refused else "",
-            "" if due_at is None else f' due_at="{rfc3339(due_at)}"',
-        )
-    )
 
 
 def _attempt_record(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:

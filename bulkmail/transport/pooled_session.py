@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from bulkmail.message.mail_object import MailObject
+from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
 
 
@@ -62,8 +63,8 @@ class PooledSession(Protocol):
         """Whether that may be for the BDAT; the pool never asks."""
         ...
 
-    def accepted(self) -> TransactionResult | None:
-        """The same, where it is plainly accepted; the pool never asks."""
+    def accepted(self) -> Sequence[Reply]:
+        """Those that are plainly accepted; the pool never asks."""
         ...
 
     @property

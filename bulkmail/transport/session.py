@@ -294,8 +294,11 @@ class Session:
         """Whether the last result of `settle` is a refusal that may be of BDAT: DATA will tell."""
         return self._window.is_in_question
 
-    def accepted(self) -> TransactionResult | None:
-        """The same, where that message is known by now to be plainly accepted; else None."""
+    def accepted(self) -> Sequence[Reply]:
+        """The replies to the ends of the oldest of them that are known to be plainly accepted.
+
+        Of those there is no more to tell: they are done with.
+        """
         return self._window.accepted()
 
     async def verify(self, name: str) -> Reply:

@@ -81,9 +81,9 @@ class Trust:
         """Whether the server has done it in this run."""
         return level in self._proven
 
-    def kept(self, level: Level) -> None:
-        """A message was answered as it should be."""
-        self._answered += 1
+    def kept(self, level: Level, messages: int = 1) -> None:
+        """A message was answered as it should be, or so many were."""
+        self._answered += messages
         if level not in self._proven:
             self._proven.add(level)
             if level is Level.GLUE:

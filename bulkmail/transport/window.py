@@ -17,6 +17,7 @@ from bulkmail.errors import ProtocolViolation, SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.commands import Bdat, Mail, Rcpt
 from bulkmail.smtp.dialogue import Exchange
+from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.transport.blocks import BLOCK_SIZE, Piece, with_files
@@ -153,9 +154,13 @@ class Window:
         try:
             if not heard:
                 heard.appendleft(await self._conversation.hear())
-            if (result := self._accepted(posted)) is not None:
+            if self._is_plainly_accepted(posted):
                 self._has_kept()
-                return result
+                mail, recipient, end = heard.popleft(), heard.popleft(), heard.popleft()
+                path = posted.mail.envelope.forward_paths[0]
+                return TransactionResult(
+                    mail=mail.reply, recipients={path: recipient.reply}, end_of_data=end.reply
+                )
             transaction = posted.transaction()
             await self._hear(posted, transaction)
         except SessionError as end:
@@ -175,28 +180,26 @@ class Window:
             self.is_in_question = self._trust.refused_bdat()
         return replies.result()
 
-    def accepted(self) -> TransactionResult | None:
-        """The result of the oldest message, where it is known to be plainly accepted by now."""
-        if not self._posted or (result := self._accepted(self._posted[0])) is None:
-            return None
-        self._posted.popleft()
-        self._has_kept()
-        return result
+    def accepted(self) -> Sequence[Reply]:
+        """The replies to the ends of the oldest messages that are plainly accepted by now."""
+        heard, posted = self._conversation.heard, self._posted
+        ends: list[Reply] = []
+        while posted and self._is_plainly_accepted(posted[0]):
+            posted.popleft()
+            heard.popleft()
+            heard.popleft()
+            ends.append(heard.popleft().reply)
+        if ends:
+            self._has_kept(len(ends))
+        return ends
 
-    def _accepted(self, posted: _Posted) -> TransactionResult | None:
-        """What came to a message to which all was answered well; None: that is to be looked at."""
+    def _is_plainly_accepted(self, posted: _Posted) -> bool:
+        """Whether all was answered well to the oldest; what else there is, is to be looked at."""
         heard = self._conversation.heard
         if len(heard) < _REPLIES or self._is_lost:
-            return None
-        mail, recipient, end = heard[0].reply, heard[1].reply, heard[2].reply
-        is_well = mail.is_positive and recipient.is_positive and end.is_positive
-        if not is_well or not self._has_sent(posted):
-            return None
-        heard.popleft()
-        heard.popleft()
-        heard.popleft()
-        path = posted.mail.envelope.forward_paths[0]
-        return TransactionResult(mail=mail, recipients={path: recipient}, end_of_data=end)
+            return False
+        is_well = heard[0].reply.is_positive and heard[1].reply.is_positive
+        return is_well and heard[2].reply.is_positive and self._has_sent(posted)
 
     async def _hear(self, posted: _Posted, transaction: Transaction) -> None:
         heard = self._conversation.heard
@@ -214,12 +217,13 @@ class Window:
         if self._is_lost and not self._posted:
             self._conversation.abort("the server lost the thread of what was sent ahead")
 
-    def _has_kept(self) -> None:
-        """A message was accepted as it should be."""
+    def _has_kept(self, messages: int = 1) -> None:
+        """So many were accepted as they should be, and are posted no longer."""
         self._trust.knows_bdat = True
-        if not self._is_lost and self._posted:
-            # Alone it shows nothing.
-            self._trust.kept(_WINDOW)
+        # Alone, one shows nothing.
+        ahead = messages if self._posted else messages - 1
+        if ahead and not self._is_lost:
+            self._trust.kept(_WINDOW, ahead)
 
     def _has_sent(self, posted: _Posted) -> bool:
         if posted.end > self._sent:

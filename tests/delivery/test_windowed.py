@@ -71,8 +71,8 @@ class WindowSession(FakeSession):
     def is_answered(self) -> bool:
         return self._ends.answers_at_once
 
-    def accepted(self) -> TransactionResult | None:
-        return None
+    def accepted(self) -> list[Reply]:
+        return []
 
     async def settle(self) -> TransactionResult:
         mail = self._out.popleft()

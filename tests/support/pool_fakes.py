@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import Security, ServerSettings
+from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.transport.pool import SessionPool
 from bulkmail.transport.pooled_session import PooledSession
@@ -77,7 +78,7 @@ class FakeSession:
     async def settle(self) -> TransactionResult:
         raise NotImplementedError
 
-    def accepted(self) -> TransactionResult | None:
+    def accepted(self) -> list[Reply]:
         raise NotImplementedError
 
     async def quit(self) -> None:

@@ -44,9 +44,9 @@ class Channel:
         self._unsaid.append(words)
         self._soon()
 
-    def count(self, *words: Any) -> None:
+    def count(self, *words: Any, times: int = 1) -> None:
         """Say soon, before anything else that is said then, how often this happened."""
-        self._counted[words] += 1
+        self._counted[words] += times
         self._soon()
 
     def _soon(self) -> None:

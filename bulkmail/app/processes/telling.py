@@ -61,10 +61,10 @@ class TellingVerdicts:
         self._server = server
         self._own = Refusals(stop_after)
 
-    def accepted(self) -> None:
+    def accepted(self, times: int = 1) -> None:
         """Tell it soon."""
-        self._own.accepted()
-        self._channel.count("taken", self._server)
+        self._own.accepted(times)
+        self._channel.count("taken", self._server, times=times)
 
     def refused(self, sentence: str) -> str:
         """Tell it; the end of the server's use comes back, if it does not come from here."""

@@ -43,12 +43,12 @@ class Localised:
         """`variants` by tag in lower case."""
         self._default = default
         self._variants = variants
+        #: The template for everybody; None where there are several.
+        self.only = None if variants else default
         self._column = column
 
     def for_row(self, row: Row) -> Renderer:
         """The template in the row's language."""
-        if not self._variants:
-            return self._default
         for tag in tags(row.delivery.fields.get(self._column)):
             if tag in self._variants:
                 return self._variants[tag]
