@@ -135,9 +135,9 @@ class Lane:
         """A delivery in its hands is in there twice: more is to be done behind its result."""
         self.in_hand += 1
 
-    def done(self) -> None:
-        """A delivery has left its hands."""
-        self.in_hand -= 1
+    def done(self, deliveries: int = 1) -> None:
+        """A delivery has left its hands, or so many have."""
+        self.in_hand -= deliveries
 
     def drain(self) -> list[Delivery]:
         """Take everything out of the backlog: to be given back to the ledger."""

@@ -303,6 +303,16 @@ class Ledger(Protocol):
         """
         ...
 
+    def mark_all(
+        self, asked: Sequence[tuple[Delivery, float, Digests | None]]
+    ) -> Awaitable[Sequence[bool]]:
+        """`mark` for each of them, as one."""
+        ...
+
+    def record_all(self, attempts: Sequence[Attempt]) -> Awaitable[Sequence[bool]]:
+        """`record` for each of them, as one."""
+        ...
+
     async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:
         """Tell more of a delivery of ours that is `sent`: who of its cc and bcc was refused."""
         ...

@@ -7,7 +7,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.flight import Flight
@@ -18,6 +18,8 @@ from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.outcome import Accepted, Blame, Failure, InDoubt, Outcome, TransientFailure
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
+
+T = TypeVar("T")
 
 
 class Results:
@@ -32,51 +34,71 @@ class Results:
     def __init__(self, lane: Lane, shared: Engagement) -> None:
         self._lane = lane
         self._shared = shared
-        self._writing: deque[asyncio.Future[bool]] = deque()
+        #: What is being written, each time of how many.
+        self._writing: deque[tuple[asyncio.Future[Sequence[bool]], int]] = deque()
+        self._unwritten = 0
         #: Marked, in the worker's hands, and of no known result.
         self._marked: dict[int, Flight] = {}
 
     async def written(self, *, all_but: int = 0) -> None:
         """Wait until results are in the ledger, but for the last so many. A wait cuts none off."""
-        while len(self._writing) > all_but:
-            if not self._writing[0].done():
-                await come_to_its_end(self._writing[0])
-            self._writing.popleft().result()
+        while self._unwritten > all_but:
+            writing, _ = self._writing[0]
+            if not writing.done():
+                await come_to_its_end(writing)
+            _, count = self._writing.popleft()
+            self._unwritten -= count
+            writing.result()
 
-    def done(self, delivery: Delivery, due_at: float = 0.0) -> None:
-        """It has left the worker's hands until then (epoch seconds); infinity: for good."""
-        self._marked.pop(delivery.id, None)
-        self._lane.done()
-        self._shared.gates.leave(delivery.id)
+    def done(self, *deliveries: Delivery, due_at: float = 0.0) -> None:
+        """They left the worker's hands until then (epoch seconds); infinity: for good."""
+        gates = self._shared.gates
+        for delivery in deliveries:
+            self._marked.pop(delivery.id, None)
+            if gates.are_there:
+                gates.leave(delivery.id)
+        self._lane.done(len(deliveries))
         self._shared.control.wake(due_at)
 
-    def write(self, tried: Try, attempt: Attempt) -> asyncio.Future[bool]:
-        """Have a result written, behind its mark; the future says whether the claim was ours."""
-        self._shared.elsewhere.settled((tried.delivery,))
-        self._marked.pop(tried.delivery.id, None)
-        writing = _future(self._shared.ledger.record(attempt))
-        writing.add_done_callback(partial(self._written, tried, attempt))
-        self._writing.append(writing)
+    def write(self, *tried: tuple[Delivery, Attempt]) -> asyncio.Future[Sequence[bool]]:
+        """Have results written as one, behind their marks; of each, whether the claim was ours."""
+        deliveries = [delivery for delivery, _ in tried]
+        self._shared.elsewhere.settled(deliveries)
+        for delivery in deliveries:
+            self._marked.pop(delivery.id, None)
+        writing = _future(self._shared.ledger.record_all([attempt for _, attempt in tried]))
+        writing.add_done_callback(partial(self._written, tried))
+        self._writing.append((writing, len(tried)))
+        self._unwritten += len(tried)
         return writing
 
-    def _written(self, tried: Try, attempt: Attempt, writing: asyncio.Future[bool]) -> None:
-        # An error is raised where it is waited for, unless the run ends by another one.
-        is_written = not writing.cancelled() and writing.exception() is None
+    def _written(
+        self, tried: Sequence[tuple[Delivery, Attempt]], writing: asyncio.Future[Sequence[bool]]
+    ) -> None:
+        due_at = 0.0
         try:
-            if is_written and writing.result():
-                self._shared.tally.book(attempt)
-                self._shared.observer.attempted(tried.delivery, attempt)
-            elif is_written and attempt.state is not State.PENDING:
-                # Another run has the row by now: under this one's limit it was tried all the same.
-                self._shared.tally.settle([tried.delivery.id])
+            # An error is raised where it is waited for, unless the run ends by another one.
+            if not writing.cancelled() and writing.exception() is None:
+                due_at = min(_due_at(attempt) for _, attempt in tried)
+                self._tell(tried, writing.result())
         finally:
-            self.done(tried.delivery, _due_at(attempt) if is_written else 0.0)
+            self.done(*[delivery for delivery, _ in tried], due_at=due_at)
+
+    def _tell(self, tried: Sequence[tuple[Delivery, Attempt]], are_ours: Sequence[bool]) -> None:
+        """Tell who watches what is in the ledger."""
+        tally, attempted = self._shared.tally, self._shared.observer.attempted
+        for (delivery, attempt), is_ours in zip(tried, are_ours, strict=True):
+            if is_ours:
+                tally.book(attempt)
+                attempted(delivery, attempt)
+            elif attempt.state is not State.PENDING:
+                # Another run has the row by now: under this one's limit it was tried all the same.
+                tally.settle([delivery.id])
 
     async def give_back(self, *deliveries: Delivery) -> None:
         """Untried: they are claimed again."""
         await self._shared.ledger.release(deliveries)
-        for delivery in deliveries:
-            self.done(delivery)
+        self.done(*deliveries)
 
     def goes_elsewhere(self, delivery: Delivery, outcome: Outcome) -> bool:
         """Whether it is to be given back, as another server may take what this one cannot."""
@@ -85,7 +107,7 @@ class Results:
     async def put_off(self, delivery: Delivery, until: float) -> None:
         """Untried, and not before then (epoch seconds)."""
         await self._shared.ledger.postpone([delivery], until)
-        self.done(delivery, until)
+        self.done(delivery, due_at=until)
 
     async def put_behind(self, delivery: Delivery, gate: Gate) -> None:
         """Untried, and claimed again when a group's limit has time, be it for a cc of it."""
@@ -99,6 +121,15 @@ class Results:
         flight.mark = _future(self._shared.ledger.mark(tried.delivery, tried.started_at, digests))
         self._marked[tried.delivery.id] = flight
 
+    def ask_for_marks(self, flights: Sequence[Flight]) -> asyncio.Future[Sequence[bool]]:
+        """The same of several as one; of each, whether it may go."""
+        asked = []
+        for flight in flights:
+            tried = flight.tried
+            asked.append((tried.delivery, tried.started_at, flight.mail.digests()))
+            self._marked[tried.delivery.id] = flight
+        return _future(self._shared.ledger.mark_all(asked))
+
     def judged(self, tried: Try, outcome: Outcome) -> Attempt:
         """What is written for an outcome now."""
         return verdict(tried, outcome, self._shared.policy, self._shared.clock.time())
@@ -109,9 +140,12 @@ class Results:
         Each by its reply.
         """
         now = self._shared.clock.time()
+        tried = []
         for flight, reply in zip(flights, replies, strict=True):
             outcome = Accepted(reply=reply, left_out=flight.mail.left_out)
-            self.write(flight.tried, accepted(flight.tried, outcome, now))
+            attempt = accepted(flight.tried, outcome, now)
+            tried.append((flight.tried.delivery, attempt))
+        self.write(*tried)
         return now
 
     async def cut(self, tried: Try, *, may_be_out: bool) -> None:
@@ -176,10 +210,10 @@ def _end(end: asyncio.Future[None], _: asyncio.Future[Any]) -> None:
         end.set_result(None)
 
 
-def _future(asked: Awaitable[bool]) -> asyncio.Future[bool]:
+def _future(asked: Awaitable[T]) -> asyncio.Future[T]:
     """What was asked of the ledger, as a future; an error of it is told where it is waited for."""
     if isinstance(asked, asyncio.Future):
-        future: asyncio.Future[bool] = asked
+        future: asyncio.Future[T] = asked
     else:
         future = asyncio.ensure_future(asked)
         future.add_done_callback(_hear)

@@ -48,6 +48,8 @@ class WindowedCourse:
         self._out: deque[Flight] = deque()
         #: About to be: with a mark that is asked for.
         self._fresh: deque[Flight] = deque()
+        #: Those marks, of one after the other; of each, whether it may go.
+        self._marks: list[asyncio.Future[Sequence[bool]]] = []
         #: Made ready, and to wait for a turn of its own.
         self._left: Flight | None = None
 
@@ -57,7 +59,7 @@ class WindowedCourse:
         Returns one that was made ready and has to wait for a turn of its own. After a fault of ours
         nothing more goes out, and what is on its way is waited for.
         """
-        self._take_up(first)
+        self._take_up([first])
         try:
             try:
                 await self._fly()
@@ -86,9 +88,9 @@ class WindowedCourse:
             await self._settle()
             await self._results.written(all_but=self._session.window)
 
-    def _take_up(self, flight: Flight) -> None:
-        self._results.ask_for_mark(flight)
-        self._fresh.append(flight)
+    def _take_up(self, flights: Sequence[Flight]) -> None:
+        self._marks.append(self._results.ask_for_marks(flights))
+        self._fresh += flights
 
     async def _fill(self) -> None:
         """Take up as many as there is room for, until one cannot go this way."""
@@ -102,7 +104,8 @@ class WindowedCourse:
             free = self._turns.free_of(flights)
             for flight in flights[:free]:
                 flight.is_follower = True
-                self._take_up(flight)
+            if free:
+                self._take_up(flights[:free])
             if free < len(flights):
                 self._left, *others = flights[free:]
                 self._supply.give_again(others)
@@ -110,15 +113,15 @@ class WindowedCourse:
 
     async def _hand_over(self) -> None:
         """Hand over what is fresh, each once its mark is durable."""
-        for flight in self._fresh:
-            if flight.mark is not None and not flight.mark.done():
-                await come_to_its_end(flight.mark)
+        for marks in self._marks:
+            if not marks.done():
+                await come_to_its_end(marks)
         if self._fresh:
             await self._session.catch_up()
-        while self._fresh:
-            flight = self._fresh[0]
-            is_ours = flight.mark is not None and flight.mark.result()
-            self._fresh.popleft()
+        are_ours = [is_ours for marks in self._marks for is_ours in marks.result()]
+        self._marks.clear()
+        for is_ours in are_ours:
+            flight = self._fresh.popleft()
             if not is_ours:
                 self._results.done(flight.delivery)
                 continue
@@ -175,7 +178,7 @@ class WindowedCourse:
             return
         attempt = self._results.judged(flight.tried, outcome)
         self._turns.count(attempt.at, flight.mail)
-        self._results.write(flight.tried, attempt)
+        self._results.write((flight.delivery, attempt))
         if is_accepted:
             self._judging.accepted()
         else:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from functools import partial
+from typing import TypeAlias
 
 from bulkmail.delivery import classify
 from bulkmail.delivery.engagement import Compose, Engagement, ShutUntil, Tally
@@ -30,6 +32,10 @@ __all__ = ["ClaimLost", "Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
 #: Octets of a message up to which the next one is taken to be composed in no time. Files and PDFs
 #: take long, and for as long nobody hears the server's answer: a crash would leave it in doubt.
 QUICK = 16_384
+
+
+#: What was accepted of a message that is split, and the writing of that.
+Split: TypeAlias = tuple[Accepted, "asyncio.Future[Sequence[bool]]"]
 
 
 class ClaimLost(BulkmailError):
@@ -118,7 +124,7 @@ class Worker:
             self._results.done(delivery)
             raise
         if isinstance(ready, Settled):
-            self._results.write(ready.tried, ready.attempt)
+            self._results.write((ready.tried.delivery, ready.attempt))
             return None
         return ready
 
@@ -166,7 +172,7 @@ class Worker:
         if session is None:
             return None
         flight.board(session)
-        split: tuple[Accepted, asyncio.Future[bool]] | None = None
+        split: Split | None = None
         try:
             supply = self._supply(session)
             if (windowed := self._windowed(session, flight, supply)) is not None:
@@ -230,7 +236,7 @@ class Worker:
         flight: Flight,
         following: Following | None,
         supply: Supply | None,
-    ) -> tuple[Accepted, asyncio.Future[bool]] | None:
+    ) -> Split | None:
         """One transaction, and the next one's mark behind its result.
 
         Returns what was accepted where a split follows, with the writing of its result.
@@ -259,19 +265,19 @@ class Worker:
         is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
         if is_split:
             self._lane.hold()
-        writing = self._results.write(flight.tried, attempt)
+        writing = self._results.write((flight.delivery, attempt))
         if following is not None and following.is_out:
             self._results.ask_for_mark(following.flight)
         await self._judging.outcome(flight.delivery, outcome, flight.began_in)
         return (outcome, writing) if is_split and isinstance(outcome, Accepted) else None
 
     async def _send_rest(
-        self, flight: Flight, first: Accepted, writing: asyncio.Future[bool]
+        self, flight: Flight, first: Accepted, writing: asyncio.Future[Sequence[bool]]
     ) -> None:
         """Cc and bcc that were too many, once the row itself is on record."""
         try:
             await come_to_its_end(writing)
-            if writing.result():
+            if all(writing.result()):
                 await self._splitting.send_rest(flight.delivery, flight.mail, first)
         finally:
             self._results.done(flight.delivery)

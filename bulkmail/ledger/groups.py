@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -34,20 +35,37 @@ class Uneven(Exception):
 
 
 class Folded(Generic[R, T]):
-    """A work function for one row, which is run with its neighbours as one function for them all.
+    """A work function for some rows, run with its neighbours as one function for them all.
 
-    The function may raise `Uneven`, but for a row alone.
+    What comes of it is what came of each row. The function may raise `Uneven`, but for a row alone.
     """
 
-    __slots__ = ("fold", "row")
+    __slots__ = ("fold", "rows")
+
+    def __init__(self, fold: Fold[R, T], rows: Sequence[R]) -> None:
+        self.fold = fold
+        self.rows = rows
+
+    def __call__(self, connection: sqlite3.Connection) -> Any:
+        """Run it alone, row by row."""
+        return self.told([self.fold(connection, (row,))[0] for row in self.rows])
+
+    def told(self, results: Sequence[T]) -> Any:
+        """What comes of it, by what came of its rows."""
+        return results
+
+
+class FoldedRow(Folded[R, T]):
+    """The same for one row: what comes of it is what came of that."""
+
+    __slots__ = ()
 
     def __init__(self, fold: Fold[R, T], row: R) -> None:
-        self.fold = fold
-        self.row = row
+        super().__init__(fold, (row,))
 
-    def __call__(self, connection: sqlite3.Connection) -> T:
-        """Run it alone."""
-        return self.fold(connection, (self.row,))[0]
+    def told(self, results: Sequence[T]) -> T:
+        """What came of the row."""
+        return results[0]
 
 
 class Kind(enum.Enum):
@@ -211,7 +229,7 @@ class Conductor:
         """As `_work`, but neighbours with the same `Folded` work in one go."""
         folded: list[Job] = []
         for job in group:
-            is_folded = type(job.work) is Folded
+            is_folded = isinstance(job.work, Folded)
             if folded and not (is_folded and job.work.fold is folded[0].work.fold):
                 self._fold(folded)
                 folded = []
@@ -223,9 +241,10 @@ class Conductor:
             self._fold(folded)
 
     def _fold(self, jobs: Sequence[Job]) -> None:
-        results = jobs[0].work.fold(self._connection, [job.work.row for job in jobs])
-        for job, result in zip(jobs, results, strict=True):
-            job.result = result
+        rows = [row for job in jobs for row in job.work.rows]
+        results = iter(jobs[0].work.fold(self._connection, rows))
+        for job in jobs:
+            job.result = job.work.told(list(islice(results, len(job.work.rows))))
 
     def _begin(self) -> None:
         """Begin; as a script with the interpreter let go once, where a statement does so thrice.

@@ -20,7 +20,7 @@ from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders, State
 from bulkmail.ledger import causes, checked, limits, orders, slowdown, tries
 from bulkmail.ledger.causes import Listed
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Folded, Kind
+from bulkmail.ledger.groups import Folded, FoldedRow, Kind
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.reading import read_delivery
 from bulkmail.ledger.slowdown import Slowdown
@@ -120,25 +120,25 @@ class CampaignRun:
         first one is kept, also over a crash. It is asked for when this returns, and durable when
         the future is done.
         """
-        now = self._clock.time()
-        mark = Mark(
-            id=delivery.id,
-            epoch=delivery.epoch,
-            owner=self._owner,
-            started_at=started_at,
-            now=now,
-            lease_until=now + self._lease,
-            message_sha256=bytes.fromhex(digests.message_sha256) if digests else None,
-            attachments=_as_json(digests.attachments) if digests else None,
-        )
-        return self._driver.submit(Folded(tries.write, mark))
+        mark = self._mark(delivery, started_at, digests)
+        return self._driver.submit(FoldedRow(tries.write, mark))
+
+    def mark_all(
+        self, asked: Sequence[tuple[Delivery, float, Digests | None]]
+    ) -> asyncio.Future[list[bool]]:
+        """`mark` for each of them, as one; of each, what that would have said."""
+        return self._driver.submit(Folded(tries.write, [self._mark(*one) for one in asked]))
 
     def record(self, attempt: Attempt) -> asyncio.Future[bool]:
         """Write what a try came to, and end its claim. False: the claim was no longer ours.
 
         A mark that was asked for before stands before it, whether or not it is durable yet.
         """
-        return self._driver.submit(Folded(tries.write, self._result(attempt)))
+        return self._driver.submit(FoldedRow(tries.write, self._result(attempt)))
+
+    def record_all(self, attempts: Sequence[Attempt]) -> asyncio.Future[list[bool]]:
+        """`record` for each of them, as one; of each, what that would have said."""
+        return self._driver.submit(Folded(tries.write, [self._result(one) for one in attempts]))
 
     async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:
         """Tell more of a delivery of ours that is `sent`: who of its cc and bcc was refused."""
@@ -146,7 +146,7 @@ class CampaignRun:
             "id": delivery.id,
             "epoch": delivery.epoch,
             "reason": reason,
-            "refused": _as_json(refused),
+            "refused": _as_json(refused) if refused else None,
             "now": self._clock.time(),
         }
         await self._driver.submit(
@@ -277,8 +277,21 @@ class CampaignRun:
             lambda connection: limits.give_back(connection, server, rates, slots)
         )
 
+    def _mark(self, delivery: Delivery, started_at: float, digests: Digests | None) -> Mark:
+        now = self._clock.time()
+        return Mark(
+            id=delivery.id,
+            epoch=delivery.epoch,
+            owner=self._owner,
+            started_at=started_at,
+            now=now,
+            lease_until=now + self._lease,
+            message_sha256=bytes.fromhex(digests.message_sha256) if digests else None,
+            attachments=_as_json(digests.attachments) if digests and digests.attachments else None,
+        )
+
     def _result(self, attempt: Attempt) -> Result:
-        due_at = attempt.due_at
+        due_at, refused = attempt.due_at, attempt.refused_recipients
         is_to_go = attempt.state is State.PENDING or attempt.state is State.DEFERRED
         if due_at is None and is_to_go:
             # At once, and behind those that were not even begun: a message that no server begins
@@ -300,7 +313,7 @@ class CampaignRun:
             code=attempt.code,
             enhanced_code=attempt.enhanced_code,
             reply=attempt.reply,
-            refused_recipients=_as_json(attempt.refused_recipients),
+            refused_recipients=_as_json(refused) if refused else None,
             gateway_id=attempt.gateway_id,
             keep_fields=self._keeps_fields,
         )
@@ -327,9 +340,8 @@ class CampaignRun:
             self._driver.submit(lambda connection: self._release(connection, deliveries))
 
 
-def _as_json(values: Mapping[str, str] | Sequence[Mapping[str, Any]] | None) -> str | None:
-    """NULL for nothing."""
-    return json.dumps(values, ensure_ascii=False) if values else None
+def _as_json(values: Mapping[str, str] | Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _divide(

@@ -64,7 +64,7 @@ class MailObject:
             # As nearly all are: nothing stands for anything.
             for chunk in self.chunks:
                 _feed(digest.update, chunk)
-            return Digests(message_sha256=digest.hexdigest())
+            return Digests(message_sha256=digest.hexdigest(), attachments=[])
         files = {id(file.body): file.sha256.encode("ascii") for file in self.files}
         for chunk in self.chunks:
             _feed(digest.update, files.get(id(chunk), chunk))

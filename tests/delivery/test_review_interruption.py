@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -46,10 +46,10 @@ class SlowDisk:
             await self.commits.wait()
         return is_ours
 
-    async def record(self, attempt: Attempt) -> bool:
-        is_ours = await self.run.record(attempt)
+    async def record_all(self, attempts: Sequence[Attempt]) -> list[bool]:
+        are_ours = await self.run.record_all(attempts)
         await self.commits.wait()
-        return is_ours
+        return are_ours
 
 
 def on_a_slow_disk(bench: Bench, slow_marks_from_row: int = 1000) -> SlowDisk:
@@ -125,12 +125,12 @@ async def test_a_failed_write_ends_the_run_though_nobody_waits_behind_it(
     bench = await bench_of(1)
     disk = on_a_slow_disk(bench)
 
-    async def fails(attempt: Attempt) -> bool:
-        del attempt
+    async def fails(attempts: Sequence[Attempt]) -> list[bool]:
+        del attempts
         await asyncio.sleep(0)
         raise LedgerError("the disk is full")
 
-    disk.record = fails  # type: ignore[method-assign]  # a disk that fails
+    disk.record_all = fails  # type: ignore[method-assign]  # a disk that fails
 
     async with asyncio.timeout(5):
         with pytest.raises(LedgerError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -72,7 +72,10 @@ class WindowSession(FakeSession):
         return self._ends.answers_at_once
 
     def accepted(self) -> list[Reply]:
-        return []
+        taken = [self._out.popleft() for _ in range(min(self._ends.taken, len(self._out)))]
+        self._ends.taken -= len(taken)
+        self._ends.received += taken
+        return [Reply(250, (f"taken as {mail.message_id}",)) for mail in taken]
 
     async def settle(self) -> TransactionResult:
         mail = self._out.popleft()
@@ -97,6 +100,8 @@ class WindowTransport(FakeTransport):
         self.most = 0
         self.is_over = False
         self.answers_at_once = False
+        #: Of the oldest so many are plainly accepted, as is known.
+        self.taken = 0
         self.is_in_question = False
         self.answer: Callable[[MailObject], Awaitable[TransactionResult]] = takes
 
@@ -507,3 +512,48 @@ async def test_what_was_composed_ahead_of_a_session_that_broke_goes_by_another(
     assert await bench.states() == {"sent": 30}
     assert len(transport.received) == len(set(transport.addresses)) == 30
     assert bench.recorder.attempts
+
+
+async def test_what_is_plainly_accepted_is_written_with_the_reply_of_each(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(9)
+    transport.taken = 3
+    transport.answer = refuses
+
+    await bench.send(transport, connections=1)
+
+    replies = {d.row: (a.state, a.reply) for d, a in bench.recorder.attempts}
+    taken = [("sent", f"taken as {mail.message_id}") for mail in transport.received]
+    assert [replies.pop(row) for row in (1, 2, 3)] == taken
+    assert set(replies.values()) == {("failed", "no such user")}
+    assert await bench.states() == {"sent": 3, "failed": 6}
+
+
+async def refuses(mail: MailObject) -> TransactionResult:
+    return refused_at_rcpt(mail, 550, "no such user")
+
+
+async def test_of_a_batch_who_is_not_ours_any_more_alone_is_not_sent_to(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    bench = await bench_of(12)
+    transport.taken = 12
+    real = bench.run.mark_all
+    lost: list[str] = []
+
+    async def mark_all(asked: Sequence[Any]) -> list[bool]:
+        if len(asked) > 1 and not lost:
+            delivery = asked[1][0]
+            lost.append(delivery.address)
+            await bench.run.release([delivery])
+            assert await bench.ledger.run(bench.campaign_id, owner="other").claim(1)
+        return await real(asked)
+
+    bench.run.mark_all = mark_all  # type: ignore[assignment, method-assign]  # a takeover
+
+    await bench.send(transport, connections=1, is_waiting=False, limit=11)
+
+    assert lost
+    assert len(transport.received) == len(set(transport.addresses)) == 11
+    assert not set(lost) & set(transport.addresses)

@@ -55,6 +55,25 @@ async def test_one_whose_claim_is_lost_is_told_so_and_the_rest_are_written(book:
     assert await book.run("other").mark(theirs, 6.0)
 
 
+async def test_of_those_written_as_one_each_has_the_answer_it_would_have_alone(book: Book) -> None:
+    deliveries = await claimed(book, 9)
+    run, lost = book.run(), deliveries[4]
+    await run.release([lost])
+    (theirs,) = await book.run("other").claim(1)
+
+    attempts = [book.attempt(delivery, State.SENT) for delivery in deliveries[:6]]
+    marked, alone, recorded = await asyncio.gather(
+        run.mark_all([(delivery, 5.0, None) for delivery in deliveries[:6]]),
+        run.mark(deliveries[6], 5.0),
+        run.record_all(attempts),
+    )
+
+    assert marked == recorded == [delivery is not lost for delivery in deliveries[:6]]
+    assert alone is True
+    assert len(await book.report(State.SENT)) == 5
+    assert await book.run("other").mark(theirs, 6.0)
+
+
 async def test_who_was_listed_meanwhile_is_suppressed_among_others(book: Book) -> None:
     deliveries = await claimed(book, 5)
     await book.ledger.suppression().add([deliveries[2].address], "asked")

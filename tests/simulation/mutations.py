@@ -120,7 +120,17 @@ def mark_not_synced() -> Iterator[None]:
         lazy._driver = _Lazy(self._driver)
         return await real(lazy, delivery, *rest)
 
-    with patch.object(CampaignRun, "mark", mark):
+    real_all = CampaignRun.mark_all
+
+    async def mark_all(self: CampaignRun, asked: Sequence[Any]) -> list[bool]:
+        lazy = copy.copy(self)
+        lazy._driver = _Lazy(self._driver)
+        return await real_all(lazy, asked)
+
+    with (
+        patch.object(CampaignRun, "mark", mark),
+        patch.object(CampaignRun, "mark_all", mark_all),
+    ):
         yield
 
 
@@ -330,14 +340,14 @@ def lock_not_taken() -> Iterator[None]:
 @contextlib.contextmanager
 def result_not_written() -> Iterator[None]:
     """One result in fifty is forgotten."""
-    real = CampaignRun.record
+    real = CampaignRun.record_all
 
-    async def record(self: CampaignRun, attempt: Attempt) -> bool:
-        if attempt.delivery_id % 50 == 0:
-            return True
-        return await real(self, attempt)
+    async def record_all(self: CampaignRun, attempts: Sequence[Attempt]) -> list[bool]:
+        kept = [attempt for attempt in attempts if attempt.delivery_id % 50]
+        are_ours = dict(zip((a.delivery_id for a in kept), await real(self, kept), strict=True))
+        return [are_ours.get(attempt.delivery_id, True) for attempt in attempts]
 
-    with patch.object(CampaignRun, "record", record):
+    with patch.object(CampaignRun, "record_all", record_all):
         yield
 
 
@@ -359,12 +369,12 @@ def copies_not_counted() -> Iterator[None]:
 @contextlib.contextmanager
 def refused_copies_forgotten() -> Iterator[None]:
     """Who of cc and bcc was refused is not written down."""
-    real = CampaignRun.record
+    real = CampaignRun.record_all
 
-    async def record(self: CampaignRun, attempt: Attempt) -> bool:
-        return await real(self, replace(attempt, refused_recipients={}))
+    async def record_all(self: CampaignRun, attempts: Sequence[Attempt]) -> list[bool]:
+        return await real(self, [replace(one, refused_recipients={}) for one in attempts])
 
-    with patch.object(CampaignRun, "record", record):
+    with patch.object(CampaignRun, "record_all", record_all):
         yield
 
 

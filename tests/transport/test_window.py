@@ -555,3 +555,33 @@ async def test_one_that_does_not_fit_into_a_write_with_the_rest_waits_until_that
     assert written[0] == 0
     assert written[1] > 0
     assert (unsent, session.unsent) == (1, 0)
+
+
+async def test_what_is_plainly_accepted_by_now_is_told_at_once(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + TWO + THREE + TWO + OK + OK + OK + REFUSED)
+    for mail in (*mails, mails[1]):
+        await session.post(mail)
+
+    assert not session.accepted()
+    assert await outcome(session) == "250 2.0.0 queued"
+    assert [str(reply) for reply in session.accepted()] == ["250 2.0.0 queued"] * 2
+    assert not session.accepted()
+    assert await outcome(session) == "end of data: 554 transaction failed"
+    assert session.is_reusable
+
+
+async def test_an_acceptance_of_what_has_not_left_is_not_told_as_a_plain_one(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + TWO + OK + OK)
+    await session.post(mails[0])
+    await session.post(mails[1])
+    script.unsent = 1
+
+    assert await outcome(session) == "250 2.0.0 queued"
+    assert not session.accepted()
+    assert await outcome(session) == Stage.END_OF_DATA
