@@ -79,7 +79,7 @@ class Results:
         try:
             # An error is raised where it is waited for, unless the run ends by another one.
             if not writing.cancelled() and writing.exception() is None:
-                due_at = min(_due_at(attempt) for _, attempt in tried)
+                due_at = min([_due_at(attempt) for _, attempt in tried])
                 self._tell(tried, writing.result())
         finally:
             self.done(*[delivery for delivery, _ in tried], due_at=due_at)

@@ -12,6 +12,7 @@ import copy
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import field
+from operator import methodcaller
 
 from bulkmail.errors import ProtocolViolation, SessionError
 from bulkmail.message.mail_object import MailObject
@@ -29,6 +30,7 @@ from bulkmail.value_class import record_class
 
 # Members by these names: through their class, each look takes as long as a call.
 _WINDOW = Level.WINDOW
+_encoded = methodcaller("encode")
 #: Replies to one message: to MAIL, RCPT and BDAT.
 _REPLIES = 3
 #: Octets of content up to which a message is one piece: to copy it costs less than to count many.
@@ -109,7 +111,7 @@ class Window:
         tells.
         """
         commands = (*envelope, Bdat(size))
-        lines = [command.encode() for command in commands]
+        lines = list(map(_encoded, commands))
         pieces: Sequence[Piece]
         if size <= _SMALL:
             pieces = (b"".join((*lines, *mail.chunks)),)
@@ -199,7 +201,10 @@ class Window:
         if len(heard) < _REPLIES or self._is_lost:
             return False
         is_well = heard[0].reply.is_positive and heard[1].reply.is_positive
-        return is_well and heard[2].reply.is_positive and self._has_sent(posted)
+        if not (is_well and heard[2].reply.is_positive):
+            return False
+        # What left, and is known to have, needs no second look.
+        return 0 < posted.end <= self._sent or self._has_sent(posted)
 
     async def _hear(self, posted: _Posted, transaction: Transaction) -> None:
         heard = self._conversation.heard
