@@ -35,7 +35,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "refused_copies_forgotten": (4,),
     "rest_is_sent_to_all": (4,),
     "over_for_who_is_shut_out": (9, 0),
-    "all_claims_freed_by_a_death": (155, 442, 660),
+    "all_claims_freed_by_a_death": (129, 141),
     "dead_child_not_buried": (124, 46, 81),
     "connections_not_divided": (3, 7),
     "domains_not_divided": (249,),
