@@ -40,9 +40,11 @@ from bulkmail.ledger.run import CampaignRun
 from bulkmail.ledger.statements import load
 from bulkmail.message.mail_object import MailObject
 from bulkmail.outcome import Accepted, Blame, Outcome, TransientFailure
+from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport.password import Password
 from bulkmail.transport.session import Mark, Session
 from bulkmail.transport.transaction import Transaction
 
@@ -322,7 +324,10 @@ def refused_login_tried_again() -> Iterator[None]:
         except AuthenticationFailed as error:
             raise ConnectionLost(str(error)) from error
 
-    with patch.object(Session, "open", opened):
+    def refuse(self: Password, tried: Secret | None, refusal: AuthenticationFailed) -> None:
+        """It is forgotten."""
+
+    with patch.object(Session, "open", opened), patch.object(Password, "refuse", refuse):
         yield
 
 
