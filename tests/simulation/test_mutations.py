@@ -27,7 +27,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "silence_taken_for_consent": (0,),
     "sending_row_released": (159, 130),
     "message_id_by_try": (0,),
-    "refused_login_tried_again": (4,),
+    "refused_login_tried_again": (68, 83),
     "lock_not_taken": (23, 26),
     "result_not_written": (3, 5),
     "domains_not_counted": (24, 21),
