@@ -70,12 +70,8 @@ def _empty() -> sqlite3.Connection:
 
 def _opened(image: bytes) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
-    connection.execute(f"PRAGMA page_size = {_PAGE}")
-    # Copied out of the image: what is deserialized is a file to SQLite, with locks and a journal.
-    with contextlib.closing(sqlite3.connect(":memory:")) as imaged:
-        imaged.deserialize(image)
-        imaged.backup(connection)
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.deserialize(image)
     return connection
 
 
@@ -101,6 +97,8 @@ class Disk:
     """A machine's disk with a ledger, and the operating system's locks on it."""
 
     connection: sqlite3.Connection = field(default_factory=_empty)
+    #: Whether the power may go: what is synced need be kept only then.
+    may_lose_power: bool = True
     #: Campaigns whose lock is held.
     held: set[str] = field(default_factory=set)
     commits: int = 0
@@ -124,7 +122,7 @@ class Disk:
 
     def begin_sync(self) -> tuple[int, bytes]:
         """What a sync that begins now covers: for `end_sync`."""
-        return self.commits, self.connection.serialize()
+        return self.commits, self.connection.serialize() if self.may_lose_power else b""
 
     def end_sync(self, covered: tuple[int, bytes]) -> None:
         """It is over; another process's that covers more may have ended before."""
@@ -142,6 +140,7 @@ class Disk:
 
     def lose_power(self, dice: Random) -> None:
         """What was not synced is gone; or the system had written it all by itself."""
+        assert self.may_lose_power
         if dice.random() < _GONE:
             self.connection.close()
             self.connection = _opened(self._synced[1])

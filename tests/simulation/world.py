@@ -64,7 +64,8 @@ class World:
         self.story = story
         self.trace = trace
         self.loop = VirtualLoop(max_steps=MAX_STEPS, max_seconds=MAX_SECONDS)
-        self.disk = Disk()
+        cuts = any(run.befalls is Befalls.POWER_CUT for run in story.runs)
+        self.disk = Disk(may_lose_power=cuts)
         self.disk.committed = partial(self._count, "commit")
         self._dice = Random(f"world {story.seed}")
         self.network = Network(self.loop, Random(f"network {story.seed}"), self)
