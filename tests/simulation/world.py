@@ -266,6 +266,9 @@ class World:
         self.trace.faults["clock set back" if by < 0 else "clock set forward"] += 1
         self._latest = max(self._latest, self.clock.time())
         self.clock.set_by += by
+        if by > 0:
+            # A wait that a run dated anew, behind a clock set back, is that much shorter.
+            self._due = {who: (at, after - by) for who, (at, after) in self._due.items()}
         self._note("clock set", by)
         if by > _KEPT:
             # By that clock leases are run out: siblings take one another's claims.
