@@ -66,6 +66,11 @@ def _words(*alternatives: str) -> str:
     return "|".join(alternatives)
 
 
+def _unless(others: str, words: str) -> str:
+    """Those words, in a text without the others."""
+    return rf"(?s:^(?!.*({others})).*({words}))"
+
+
 def _search(words: str, text: str) -> bool:
     return _compiled(words).search(text) is not None
 
@@ -84,6 +89,9 @@ _FEWER = _words(
     r"multiple destination domains",
 )
 _ALLOWANCE = r"\b(daily|hourly|sending|relay|messages?|mail|messaging|submission|rate|per \w+)"
+#: Words that tell a full mailbox from a pace of ours, and a size from a quota.
+_MAILBOX = r"收件|空间|容量|postfach|bo[iî]te|buz[oó]n"
+_SIZE = r"收件|空间|容量|大小|附件|größe|taille|tama[nñ]o"
 _PASSED = r"(was |is |has been |have been )?(exceeded|reached)"
 #: What servers say of a rate or of their load, ours or everybody's.
 _LOAD = (
@@ -101,15 +109,15 @@ _LOAD = (
     r"daily (\w+ ){0,3}(sending )?(quota|limit)",
     r"server (is )?(too )?busy|resources temporarily unavailable|(system )?load",
     r"insufficient (system )?(storage|resources|disk)|space shortage",
-    # Chinese, unless it is about the receiving side; German, French, Spanish.
-    r"(?s:^(?!.*收件).*(频率|频繁|(发送|发信|投递|连接).{0,8}(过快|过多|太快|太多|超限)))",
-    r"(?s:^(?!.*收件).*(发送|发信|发件).{0,12}(上限|限制|限额|配额))",
-    r"\bzu viele (e-?mails?|mails?|nachrichten|verbindungen)\b|\bzu schnell\b",
-    r"\b(sende|versand|tages|stunden)-?(limit|kontingent)",
-    r"\btrop de (messages|courriels|e-?mails|mails|connexions)\b|\btrop (vite|rapide)",
-    r"\b(limite|quota) d.(envoi|émission)",
-    r"\bdemasiad[oa]s (mensajes|correos|conexiones)\b|\bdemasiado rápido",
-    r"\b(l[ií]mite|cuota) de (env[ií]o|mensajes|correos)",
+    # Chinese, German, French, Spanish.
+    _unless(_MAILBOX, r"频率|频繁|(发送|发信|投递|连接).{0,8}(过快|过多|太快|太多|超限)"),
+    _unless(_SIZE, r"(发送|发信|发件).{0,12}(上限|限制|限额|配额)"),
+    _unless(_MAILBOX, r"\bzu viele (e-?mails?|mails?|nachrichten|verbindungen)\b|\bzu schnell\b"),
+    _unless(_SIZE, r"\b(sende|versand|tages|stunden)-?(limit|kontingent)"),
+    _unless(_MAILBOX, r"\btrop de (messages|courriels|e-?mails|mails|connexions)\b"),
+    _unless(_SIZE, r"\btrop (vite|rapide)|\b(limite|quota) d.(envoi|émission)"),
+    _unless(_MAILBOX, r"\bdemasiad[oa]s (mensajes|correos|conexiones)\b|\bdemasiado rápido"),
+    _unless(_SIZE, r"\b(l[ií]mite|cuota) de (env[ií]o|mensajes|correos)"),
     # NetEase: too much by this address, by this account in a quarter of an hour, or today.
     r"\bHL:(REP|ICC|IFC|IFQ|ITC|MEP)\b|\b(MI:SFQ|RP:TRC|RP:QRC)\b",
 )

@@ -227,10 +227,8 @@ class Session:
             if not replies.is_decided:
                 raise transaction.own(error) from error
         if replies.end_of_data is not None:
-            is_positive = replies.end_of_data.is_positive
-            if self._trust.is_in_question:
-                self._trust.answered_data(is_positive=is_positive)
-            if is_positive:
+            self._trust.answered_data(replies.end_of_data)
+            if replies.end_of_data.is_positive:
                 self._trust.kept(transaction.level)
         return replies.result()
 

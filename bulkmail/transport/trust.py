@@ -57,12 +57,12 @@ class Trust:
         self.level = Level.WINDOW
         #: What it was seen to do. To take whole messages says nothing of the glue.
         self._proven: set[Level] = set()
-        #: Whether what it says to a BDAT is about the message: it took one, or refuses by DATA too.
+        #: Whether what it says to a BDAT is about the message: it took one, or refuses DATA alike.
         self.knows_bdat = False
         #: How often it was given whole messages ahead, and refused the first one.
         self._trials = 0
-        #: Whether it refused its first BDAT: what it says to DATA tells of what that was.
-        self.is_in_question = False
+        #: How it refused its first BDAT: what it says to DATA tells of what that was.
+        self._question: Reply | None = None
         #: Messages answered since a session broke on the glue.
         self._answered = 0
         #: How often one did, with few answered between.
@@ -89,7 +89,7 @@ class Trust:
             if level is Level.GLUE:
                 self._proven.add(Level.GROUP)
 
-    def refused_bdat(self) -> bool:
+    def refused_bdat(self, refusal: Reply) -> bool:
         """It refused a message by BDAT; whether that may have been for the BDAT.
 
         Until it took one it may offer CHUNKING and not have it, whatever it says; DATA is to tell.
@@ -98,20 +98,22 @@ class Trust:
             return False
         if self.level is Level.WINDOW:
             self.level = Level.GLUE
-            self.is_in_question = True
+            self._question = refusal
             self._trials += 1
         return True
 
-    def answered_data(self, *, is_positive: bool) -> None:
-        """It answered the end of data; where it refuses that as well, BDAT is not to blame.
+    def answered_data(self, reply: Reply) -> None:
+        """It answered the end of data; where it refuses that alike, BDAT is not to blame.
 
-        What it takes may be another message than the one it refused: BDAT has one more chance.
+        In other words it may refuse that one message (it is greylisted): others are to tell. What
+        it takes may be another message than the one it refused: BDAT has one more chance.
         """
-        if self.is_in_question:
-            self.is_in_question = False
-            self.knows_bdat = not is_positive
-            if self.level is Level.GLUE and (self.knows_bdat or self._trials < _TRIALS):
-                self.level = Level.WINDOW
+        if self._question is None or not (reply.is_positive or reply == self._question):
+            return
+        self._question = None
+        self.knows_bdat |= not reply.is_positive
+        if self.level is Level.GLUE and (self.knows_bdat or self._trials < _TRIALS):
+            self.level = Level.WINDOW
 
     def broke(self, level: Level, error: SessionError) -> bool:
         """A session broke while it was spoken to like this; whether that is held against it."""

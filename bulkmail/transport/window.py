@@ -179,7 +179,7 @@ class Window:
         if is_accepted:
             self._has_kept()
         elif replies.is_well and replies.end_of_data is not None:
-            self.is_in_question = self._trust.refused_bdat()
+            self.is_in_question = self._trust.refused_bdat(replies.end_of_data)
         return replies.result()
 
     def accepted(self) -> Sequence[Reply]:

@@ -87,6 +87,7 @@ def test_a_pace_to_a_domain_is_the_domains(text: str) -> None:
         "451 4.7.1 Limite d'envoi atteinte",
         "550 Demasiados mensajes por hora",
         "550 5.7.1 Límite de envío excedido",
+        "550 Das Versandlimit Ihres Postfachs ist erreicht",
     ],
 )
 def test_a_pace_is_heard_in_other_languages(text: str, stage: Stage) -> None:
@@ -104,10 +105,26 @@ def test_a_pace_is_heard_in_other_languages(text: str, stage: Stage) -> None:
         "550 Postfach voll",
         "550 Utilisateur inconnu",
         "550 Límite del buzón excedido",
+        "552 Buzón lleno: demasiados mensajes",
+        "550 Zu viele Nachrichten im Postfach",
+        "550 Boîte pleine, trop de messages",
     ],
 )
 def test_what_other_languages_say_of_a_mailbox_is_the_recipients(text: str) -> None:
     assert judge(Stage.RCPT, parsed(text)).blame is Blame.RECIPIENT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "552 邮件大小超过发送限制",
+        "554 发送附件大小超过上限",
+        "552 La taille dépasse la limite d'envoi",
+        "552 El tamaño supera el límite de envío",
+    ],
+)
+def test_what_other_languages_say_of_a_size_is_the_messages(text: str) -> None:
+    assert judge(Stage.END_OF_DATA, parsed(text)) == Judgement(Blame.MESSAGE, is_transient=False)
 
 
 @pytest.mark.parametrize("stage", list(Stage))
