@@ -149,14 +149,67 @@ print("and on")
     assert "RuntimeError: in a child" in result.stderr
 
 
+def test_a_child_holds_no_file_above_what_may_be_opened_by_now() -> None:
+    """Nor are all numbers below tried: a container's limit may be a thousand million."""
+    assert (
+        outcome("""
+import fcntl, resource
+heard, said = os.pipe()
+high = fcntl.fcntl(said, fcntl.F_DUPFD, 900)
+os.close(said)
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+patch, nursery = nursery(1, echo)
+with patch, nursery, mock.patch.object(os, "closerange", side_effect=AssertionError):
+    os.close(high)
+    print(os.read(heard, 1), len(nursery._born))
+""")
+        == "b'' 1"
+    )
+
+
+def test_what_stands_for_a_stream_that_came_closed_stays() -> None:
+    """Else a child that warns would write into whatever has its number by then."""
+    assert (
+        outcome("""
+import sys
+def told():
+    os.pipe()
+    print("lost", file=sys.stderr, flush=True)
+    return 5
+sys.stderr = open(os.devnull, "w")
+patch, nursery = nursery(1, told)
+with patch, nursery:
+    print(asyncio.run(end_of(nursery.take())))
+""")
+        == "5"
+    )
+
+
+def test_children_leave_the_run_most_of_the_files_that_it_may_open() -> None:
+    """Without any left uvloop aborts the process; how many children are of use shows later."""
+    assert (
+        outcome("""
+import resource
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+patch, nursery = nursery(16, echo)
+with patch, nursery:
+    print(len(nursery._born))
+""")
+        == "2"
+    )
+
+
 @pytest.mark.parametrize(
     "running",
     [
         "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
         "import _thread; _thread.start_new_thread(time.sleep, (600,)); time.sleep(0)",
         "import sys; sys.platform = 'darwin'",
+        "del os.pidfd_open",
     ],
-    ids=["a thread", "one that Python does not list", "another system"],
+    ids=["a thread", "one that Python does not list", "another system", "old headers"],
 )
 def test_nothing_is_forked_where_that_is_not_safe(running: str) -> None:
     assert (

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 import threading
@@ -23,6 +24,9 @@ from bulkmail.process_end import leave
 
 #: More than that are not forked ahead.
 MOST = 16
+#: One for so many files that this process may open: how many children the campaign can use is not
+#: known yet, each holds three files here, and the run needs the rest (uvloop aborts without).
+_FILES = 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: The status of a child that somebody else has reaped: asyncio's, too.
 _UNKNOWN = 255
@@ -87,7 +91,7 @@ class Nursery:
     """
 
     def __init__(self, count: int) -> None:
-        self._count = min(count, MOST)
+        self._count = min(count, MOST, _files() // _FILES)
         self._born: list[Born] = []
 
     def __enter__(self) -> Self:
@@ -115,6 +119,9 @@ class Nursery:
 def _is_safe() -> bool:
     """Whether a child can be a copy of this process: on Linux, and nothing else runs in it."""
     if not sys.platform.startswith("linux") or threading.active_count() > 1:
+        return False
+    # An interpreter that was built with older headers has none, whatever the system has.
+    if not hasattr(os, "pidfd_open"):
         return False
     try:
         os.close(os.pidfd_open(os.getpid()))
@@ -146,6 +153,29 @@ def _forked(work: Callable[[], int]) -> Born:
     return Born(pid, heard, said)
 
 
+def _files() -> int:
+    """How many files this process may have open."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
+
+
+def _close_all_else() -> None:
+    """Close every file but the standard ones, and what stands for one that came closed.
+
+    The pipes of others among them: who holds one keeps a child from noticing our end. Those that
+    are open, not all numbers up to the limit: a container's may be a thousand million, and may lie
+    below a number that is in use.
+    """
+    kept = set(range(_STDERR + 1))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # it is no file
+            kept.add(stream.fileno())
+    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208  # numbers, not paths
+        if number not in kept:
+            with contextlib.suppress(OSError):  # the one that was read from
+                os.close(number)
+
+
 def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
     ends = os.pipe()
     for end in ends:
@@ -163,8 +193,7 @@ def _be_child(work: Callable[[], int], told: int, saying: int, mask: set[Any]) -
         os.setsid()
         os.dup2(told, 0)
         os.dup2(saying, 1)
-        # The pipes of others among them: who holds one keeps a child from noticing our end.
-        os.closerange(_STDERR + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_else()
         code = work()
     except BaseException:  # noqa: BLE001  # the end of this process, whatever it is
         traceback.print_exc()
