@@ -38,6 +38,8 @@ def has_lost(path: Path) -> str:
         how = "" if path.stat().st_size else "is empty"
     except FileNotFoundError:
         how = "is gone"
+    except OSError:  # its folder is a file, or not to be looked into: opening it says so
+        return ""
     if not how:
         return ""
     try:
@@ -94,7 +96,10 @@ def count_opening(connection: sqlite3.Connection, path: Path) -> None:
             raise
         return
     flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
-    beside = os.open(folder_beside(path) / _OPENED, flags, 0o600)
+    try:
+        beside = os.open(folder_beside(path) / _OPENED, flags, 0o600)
+    except PermissionError:  # root was the first to count; the file goes on, and is never behind
+        return
     try:
         # Of one length, in one go: it is never half of an older one.
         os.pwrite(beside, b"%010d\n" % number, 0)

@@ -154,3 +154,16 @@ def test_a_ledger_that_is_gone_is_no_ledger_without_anybody(
     assert result.code == 3, result.both
     assert "is gone, and runs were recorded in it" in result.err
     assert not project.ledger.exists()
+
+
+@pytest.mark.parametrize("command", ["status", "report letter", "schedule list", "pause letter"])
+def test_a_file_where_the_ledger_s_folder_would_be_is_no_fault_of_ours(
+    project: MailProject, cli: Cli, command: str
+) -> None:
+    by_nobody(project, 9)
+    project.ledger.parent.touch()
+
+    result = cli(*command.split())
+
+    assert result.code in {0, 2}, result.both
+    assert "fault of its own" not in result.err

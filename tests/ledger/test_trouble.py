@@ -341,3 +341,22 @@ async def test_suppressions_alone_are_something_to_lose(
     for read_only in (False, True):
         with pytest.raises(LedgerError, match="is gone, and runs were recorded in it, or who is"):
             await Ledger.open(path, clock=clock, read_only=read_only)
+
+
+async def test_who_may_not_count_what_root_has_counted_sends_all_the_same(
+    home: Path, clock: StoppedClock
+) -> None:
+    """One `sudo bulkmail` makes the count's file, and leaves the ledger its owner's."""
+    path = home / "ledger.db"
+    await made(path, clock)
+    locks = home / "ledger.db-locks"
+    mine = [home, path, locks, *(file for file in locks.iterdir() if file.name != "opened")]
+    (locks / "opened").chmod(0o400)  # where it is not root who tests
+
+    with another_user(*mine):
+        ledger = await Ledger.open(path, clock=clock)
+        assert await ledger.campaigns()
+        await ledger.close()
+
+    (locks / "opened").chmod(0o600)
+    await (await Ledger.open(path, clock=clock)).close()
