@@ -21,7 +21,8 @@ def enter() -> None:
 
 def main() -> int:
     """Run the command line with the process's arguments; the exit code."""
-    if sys.argv[1:] == ["--version"]:  # asked by scripts, often: no need to load all commands
+    # Asked by scripts, often: no need to load all commands. None: it is closed (`>&-`).
+    if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from bulkmail.cli.version import print_version  # noqa: PLC0415
 
         try:  # contextlib is not free to import

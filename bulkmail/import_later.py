@@ -23,6 +23,9 @@ def import_later(name: str, *functions: str) -> None:
     if name in sys.modules:
         return
     sys.modules[name] = later = _Later(name)
+    package, _, child = name.rpartition(".")
+    if package:  # as an import does it: `import package.child` gives `package`, to look there
+        setattr(importlib.import_module(package), child, later)
     for function in functions:
         setattr(later, function, _calling(later, function))
 

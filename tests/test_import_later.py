@@ -57,3 +57,24 @@ def test_what_is_there_already_stays() -> None:
     import_later("json")
 
     assert sys.modules["json"].__file__
+
+
+def test_a_module_of_a_package_is_found_by_way_of_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dnspython looks for its own features so, and takes for lacking what it cannot ask for."""
+    package = tmp_path / "a_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "slow.py").write_text("def twice(of): return 2 * of\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    import_later("a_package.slow", "twice")
+    namespace: dict[str, int] = {}
+
+    try:
+        exec("import a_package.slow; result = a_package.slow.twice(3)", namespace)  # noqa: S102  # what is tested
+    finally:
+        sys.modules.pop("a_package", None)
+        sys.modules.pop("a_package.slow", None)
+
+    assert namespace["result"] == 6

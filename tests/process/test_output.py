@@ -195,6 +195,21 @@ async def test_a_run_goes_on_when_nobody_reads_its_output(project: MailProject) 
     assert len(server.accepted) == 50
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+async def test_the_version_is_told_whatever_is_closed(project: MailProject, closed: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f"{sys.executable} -m bulkmail --version {closed}"),
+        cwd=project.root,
+        env=environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+
+    assert (process.returncode, errors) == (0, b"")
+    assert output.startswith(b"bulkmail ") == (closed == "2>&-")
+
+
 async def test_a_full_disk_behind_stdout_is_exit_3_not_a_traceback(project: MailProject) -> None:
     process = await asyncio.create_subprocess_exec(
         *("bash", "-c", f"{sys.executable} -m bulkmail schema campaign > /dev/full"),
