@@ -41,7 +41,10 @@ def refused_as_json(
         yield
     except (Exception, KeyboardInterrupt) as error:
         rehearses = dry_run or test_to is not None
-        name, counts = (_name(campaign), Counts()) if rehearses else _standing(campaign, ledger)
+        try:
+            name, counts = (_name(campaign), Counts()) if rehearses else _standing(campaign, ledger)
+        except Exception:  # noqa: BLE001  # a module half loaded at the signal; no memory for it
+            name, counts = _typed(campaign), Counts()
         if isinstance(error, CampaignBusy):
             # What the other run has on its way is not in doubt: it is under way.
             counts = replace(counts, pending=counts.pending + counts.sending, sending=0)
@@ -101,4 +104,8 @@ def _name(campaign: str) -> str:
     try:
         return open_campaign(campaign).name
     except BulkmailError:
-        return Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign
+        return _typed(campaign)
+
+
+def _typed(campaign: str) -> str:
+    return Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign

@@ -276,6 +276,25 @@ def test_whatever_ends_a_run_early_is_told_as_json(
     assert told["faults"] == []
 
 
+def test_an_interruption_is_one_though_its_counts_cannot_be_looked_up(cli: Cli, fake: Fake) -> None:
+    """A signal in the middle of an import leaves a module that is no use to anybody."""
+
+    async def send(*_: object, **__: object) -> Summary:
+        raise KeyboardInterrupt
+
+    async def status(*_: object) -> list[Any]:
+        raise AttributeError("partially initialized module 'yaml' has no attribute 'error'")
+
+    fake("sending", send=send)
+    fake("records", status=status)
+
+    result = cli("send", "hello", "--json")
+
+    told = json.loads(result.out)
+    assert result.code == told["exit_code"] == 130
+    assert (told["campaign"], told["total"]) == ("hello", 0)
+
+
 def test_what_another_run_has_on_its_way_is_not_in_doubt(cli: Cli, fake: Fake) -> None:
     async def send(*_: object, **__: object) -> Summary:
         raise CampaignBusy(Fault(message="another run of `hello` is under way"))
