@@ -90,9 +90,12 @@ _FEWER = _words(
 )
 _ALLOWANCE = r"\b(daily|hourly|sending|relay|messages?|mail|messaging|submission|rate|per \w+)"
 #: Words that tell a full mailbox from a pace of ours, and a size from a quota.
-_MAILBOX = r"收件|空间|容量|postfach|bo[iî]te|buz[oó]n"
-_SIZE = r"收件|空间|容量|大小|附件|größe|taille|tama[nñ]o"
+_THEIRS = r"收件|收信|接收|对方|空间|容量|empfänger|destinata(ire|rio)"
+_MAILBOX = rf"{_THEIRS}|postfach|mailbox|bo[iî]te|buz[oó]n"
+_SIZE = rf"{_THEIRS}|大小|附件|größe|taille|tama[nñ]o|\d ?[mk]i?b\b"
 _PASSED = r"(was |is |has been |have been )?(exceeded|reached)"
+#: Sending, and what follows in the same clause.
+_SENDING = r"(发送|发信|发件|投递|连接)(?!失败)[^，,。：:；;\n]"
 #: What servers say of a rate or of their load, ours or everybody's.
 _LOAD = (
     r"\brate[- ]?limit|\brate control|throttl",
@@ -110,14 +113,15 @@ _LOAD = (
     r"server (is )?(too )?busy|resources temporarily unavailable|(system )?load",
     r"insufficient (system )?(storage|resources|disk)|space shortage",
     # Chinese, German, French, Spanish.
-    _unless(_MAILBOX, r"频率|频繁|(发送|发信|投递|连接).{0,8}(过快|过多|太快|太多|超限)"),
-    _unless(_SIZE, r"(发送|发信|发件).{0,12}(上限|限制|限额|配额)"),
+    _unless(_MAILBOX, rf"频率|频繁|{_SENDING}{{0,8}}(过快|过多|太快|太多|超限)"),
+    _unless(_SIZE, rf"{_SENDING}{{0,12}}(上限|限额|配额|(?<!人[受被])限制)"),
     _unless(_MAILBOX, r"\bzu viele (e-?mails?|mails?|nachrichten|verbindungen)\b|\bzu schnell\b"),
     _unless(_SIZE, r"\b(sende|versand|tages|stunden)-?(limit|kontingent)"),
     _unless(_MAILBOX, r"\btrop de (messages|courriels|e-?mails|mails|connexions)\b"),
     _unless(_SIZE, r"\btrop (vite|rapide)|\b(limite|quota) d.(envoi|émission)"),
     _unless(_MAILBOX, r"\bdemasiad[oa]s (mensajes|correos|conexiones)\b|\bdemasiado rápido"),
-    _unless(_SIZE, r"\b(l[ií]mite|cuota) de (env[ií]o|mensajes|correos)"),
+    _unless(_SIZE, r"\b(l[ií]mite|cuota) de env[ií]o"),
+    _unless(rf"{_SIZE}|{_MAILBOX}", r"\b(l[ií]mite|cuota) de (mensajes|correos)"),
     # NetEase: too much by this address, by this account in a quarter of an hour, or today.
     r"\bHL:(REP|ICC|IFC|IFQ|ITC|MEP)\b|\b(MI:SFQ|RP:TRC|RP:QRC)\b",
 )

@@ -80,6 +80,8 @@ def test_a_pace_to_a_domain_is_the_domains(text: str) -> None:
         "550 5.7.1 超过每日发送限制",
         "554 今日发信数量已达上限",
         "554-请求被拒绝\r\n554 连接过多",
+        "550 您的邮箱发送频率超限",
+        "554 您的邮箱今日发信配额已满",
         "550 Zu viele Nachrichten, bitte später",
         "450 4.7.0 Sendelimit erreicht",
         "550 Ihr Tageslimit ist erreicht",
@@ -108,6 +110,14 @@ def test_a_pace_is_heard_in_other_languages(text: str, stage: Stage) -> None:
         "552 Buzón lleno: demasiados mensajes",
         "550 Zu viele Nachrichten im Postfach",
         "550 Boîte pleine, trop de messages",
+        "550 发送失败：对方邮箱超出配额",
+        "550 发送失败，用户邮箱超过限制",
+        "550 该用户接收邮件过于频繁",
+        "550 发件人受限制，不能向该邮件组发信",
+        "550 Postfach voll: zu viele Nachrichten",
+        "550 Das Tageslimit des Empfängers ist erreicht",
+        "550 La boîte du destinataire contient trop de messages",
+        "550 Buzón lleno: cuota de mensajes excedida",
     ],
 )
 def test_what_other_languages_say_of_a_mailbox_is_the_recipients(text: str) -> None:
@@ -121,6 +131,12 @@ def test_what_other_languages_say_of_a_mailbox_is_the_recipients(text: str) -> N
         "554 发送附件大小超过上限",
         "552 La taille dépasse la limite d'envoi",
         "552 El tamaño supera el límite de envío",
+        "552 发送的邮件大小超过限制",
+        "554 附件大小超过发送上限",
+        "552 Nachrichtengröße überschreitet das Sendelimit",
+        "552 La taille du message dépasse la limite d'envoi",
+        "552 El tamaño del mensaje supera el límite de envío",
+        "552 Límite de envío: 25 MB",
     ],
 )
 def test_what_other_languages_say_of_a_size_is_the_messages(text: str) -> None:
