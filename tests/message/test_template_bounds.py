@@ -106,6 +106,66 @@ async def test_numbers_that_are_no_widths_may_be_large(project: Project) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ 'Tel.: {}'.format(number) }}", "Tel.: 13800138000"),
+        ("{{ 'https://x.example/{}'.format(number) }}", "https://x.example/13800138000"),
+        ("{{ 'Tel.: 13800138000, {}'.format(name) }}", "Tel.: 13800138000, Wei"),
+        ("{{ '5%% (12345 of them), %s' % name }}", "5% (12345 of them), Wei"),
+        ("{{ '5%% * %d' | format(number) }}", "5% * 13800138000"),
+        ("{{ '%(12345)s' % {'12345': number} }}", "13800138000"),
+    ],
+)
+async def test_numbers_beside_what_is_filled_in_are_no_widths(
+    project: Project, source: str, text: str
+) -> None:
+    project.template("offer.txt.j2", source)
+
+    mail = await project.compose(ROW, text="offer.txt.j2")
+
+    assert project.text(mail) == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        _loop("{% for j in range(50) if i == j %}" + "x" * 2000 + "{% endfor %}", "range(50)"),
+        _loop("{% if i == 7 %}" + "x" * 20_000 + "{% elif i %}-{% endif %}", "range(100)"),
+        _loop("{% if i != 7 %}-{% else %}" + "x" * 20_000 + "{% endif %}", "range(100)"),
+        "{% set n = namespace(x='') %}"
+        + _loop("{% set n.x = n.x ~ 'a line' %}", "range(999)")
+        + "{{ n.x | length }}",
+        "{% set n = namespace(x=[]) %}"
+        + _loop("{% set n.x = n.x + [i] %}", "range(999)")
+        + "{{ n.x | length }}",
+    ],
+)
+async def test_what_is_passed_over_or_added_to_costs_little(
+    project: Project, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setattr("bulkmail.message.templates.bounds.BUDGET", 500_000)
+    project.template("offer.txt.j2", source)
+
+    mail = await project.compose(ROW, text="offer.txt.j2")
+
+    assert project.text(mail)
+
+
+@pytest.mark.parametrize(
+    "body", ["{% if i >= 0 %}TEXT{% endif %}", "{% if i < 0 %}{% else %}TEXT{% endif %}"]
+)
+async def test_what_is_long_behind_an_if_is_paid_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    monkeypatch.setattr("bulkmail.message.templates.bounds.BUDGET", 500_000)
+    project.template("offer.txt.j2", _loop(body.replace("TEXT", "x" * 9_999), "range(99)"))
+
+    (fault,) = await project.faults(ROW, text="offer.txt.j2")
+
+    assert fault.message.startswith("goes too far: ")
+
+
 async def test_filters_take_their_arguments_by_name(project: Project) -> None:
     project.template(
         "offer.txt.j2",

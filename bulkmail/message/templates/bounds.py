@@ -36,6 +36,9 @@ BUDGET: Final = 50_000_000
 _SHORT: Final = 40
 #: What a list's item costs: it takes the memory of so many characters.
 _ITEM: Final = 8
+#: Characters that are put together in the time of one: a text, or a list, that each turn of a loop
+#: adds to is copied each time.
+_COPIED: Final = 16
 _MAX_BITS: Final = 100_000
 
 
@@ -106,10 +109,10 @@ class BoundedEnvironment(SandboxedEnvironment):
         elif operator == "**" and isinstance(left, int) and isinstance(right, int):
             _check_bits(left.bit_length() * right)
         made = super().call_binop(context, operator, left, right)
-        if isinstance(made, str):
-            self._budget.charge(len(made))
-        elif isinstance(made, list | tuple):
-            self._budget.charge(_ITEM * len(made))
+        if isinstance(made, str | list | tuple):
+            _check_length(len(made))
+            cost = len(made) if isinstance(made, str) else _ITEM * len(made)
+            self._budget.charge(cost // _COPIED if operator == "+" else cost)
         return made
 
     def call(self, context: Context, function: Any, /, *arguments: Any, **named: Any) -> Any:
@@ -184,7 +187,8 @@ def _charging(budget: Budget) -> Callable[[Context, int], bool]:
 def _measuring(budget: Budget) -> Callable[[Context, Any], Any]:
     @pass_context  # the same
     def measure(_context: Context, text: Any) -> Any:
-        budget.charge(len(text))
+        _check_length(len(text))
+        budget.charge(len(text) // _COPIED)
         return text
 
     return measure

@@ -1,7 +1,7 @@
 """Charges put into a template before it is compiled: what goes round, or calls itself, pays.
 
-Each template, block and macro pays as it begins, and a loop for each item it looks at, by how much
-stands in it. What is joined by ``~`` pays by its length.
+Each template, block and macro pays as it begins, a loop for each item, and what is long behind an
+`if` as it comes to it, by how much stands in it. What is joined by ``~`` pays by its length.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ CHARGE, MEASURE = " charge", " measure"
 _NODE = 20
 #: What it costs to begin a template, a block or a macro.
 _BEGINNING = 200
+#: What is behind an `if` and costs more is paid for when it comes to that.
+_LONG_WAY = 200
 
 #: What pays for itself.
 _BODIES = (nodes.For, nodes.Macro, nodes.CallBlock, nodes.Block)
@@ -43,12 +45,18 @@ class _Metering(NodeTransformer):
         return self._paying(node, node.body)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # the same
-        if node.test is None:
-            return self._paying(node, node.body, _NODE)
-        charge = _charge(node, node.body, _NODE)
+        if node.test is not None:
+            # Items that are passed over take the time that it takes to look at them.
+            charge = _charge(node, [node.test], _NODE)
+            node.test = nodes.And(charge, node.test, lineno=node.test.lineno)
+        return self._paying(node, node.body, _NODE)
+
+    def visit_If(self, node: nodes.If) -> nodes.Node:  # noqa: N802  # the same
+        costs = [(way, sum(map(_cost, way))) for way in (node.body, node.else_)]
+        charges = [(way, _charge(node, way, 0)) for way, cost in costs if cost > _LONG_WAY]
         self.generic_visit(node)
-        # Items that are passed over take their time, too.
-        node.test = nodes.And(charge, node.test, lineno=node.lineno)
+        for way, charge in charges:
+            way.insert(0, nodes.ExprStmt(charge, lineno=node.lineno))
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  # the same
@@ -74,4 +82,10 @@ def _cost(node: nodes.Node) -> int:
         return _NODE
     if isinstance(node, nodes.TemplateData):
         return len(node.data)
+    if isinstance(node, nodes.If):
+        # One of its ways is gone; the long ones pay for themselves.
+        ways = (node.body, *(other.body for other in node.elif_), node.else_)
+        tests = _cost(node.test) + sum(_cost(other.test) for other in node.elif_)
+        costs = (sum(map(_cost, way)) for way in ways)
+        return _NODE + tests + max(cost if cost <= _LONG_WAY else 0 for cost in costs)
     return _NODE + sum(map(_cost, node.iter_child_nodes()))

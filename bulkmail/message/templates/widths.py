@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from string import Formatter
 from typing import Any, Final
 
 #: Wider than any line of a message, and harmless.
@@ -16,9 +17,10 @@ MAX_WIDTH: Final = 10_000
 WIDE_FILTERS: Final = ("batch", "center", "indent", "slice", "tojson")
 WIDE_METHODS: Final = frozenset({"center", "expandtabs", "ljust", "rjust", "zfill"})
 
-#: A width that is written, `%10000d` or `{:>10000}`; and one that is filled in, `%*d` or `{:>{}}`.
-_PERCENT = re.compile(r"%[^A-Za-z%]*?([0-9]{5,})"), re.compile(r"%[^A-Za-z%]*\*")
-_BRACES = re.compile(r":[^{}]*?([0-9]{5,})"), re.compile(r":[^{}]*\{")
+#: What `%` fills in, with its width and precision: `%5d`, `%(name)s`, `%-*.2f`, and `%%`.
+_PERCENT = re.compile(r"%(?:\([^)]*\))?[-#0 +]*([0-9]*|\*)(?:\.([0-9]*|\*))?[hlL]?[A-Za-z%]")
+#: What a format says of width and precision, `>9` or `.2f`.
+_NUMBER = re.compile(r"[0-9]{5,}")
 
 
 class TooLongError(Exception):
@@ -35,21 +37,31 @@ def check_widths(arguments: Iterable[Any]) -> int:
 
 def check_percent_format(text: str, values: Any) -> None:
     """Do so for `text % values`."""
-    if isinstance(values, Mapping):
-        values = values.values()
-    _check(text, values if isinstance(values, Iterable) else (values,), *_PERCENT)
+    widths = [width for found in _PERCENT.findall(text) for width in found]
+    check_widths(int(width[:9]) for width in widths if width.isdecimal())
+    if "*" in widths:
+        if isinstance(values, Mapping):
+            values = values.values()
+        check_widths(values if isinstance(values, Iterable) else (values,))
 
 
 def check_brace_format(text: str, values: Iterable[Any], named: Mapping[str, Any]) -> None:
     """Do so for `text.format(...)` and `text.format_map(...)`."""
-    mappings = (named, *(value for value in values if isinstance(value, Mapping)))
-    inside = (value for mapping in mappings for value in mapping.values())
-    _check(text, (*values, *inside), *_BRACES)
+    formats = [*_formats(text)]
+    check_widths(int(width[:9]) for said in formats for width in _NUMBER.findall(said))
+    if any("{" in said for said in formats):
+        # Which of them is the width, `{:>{}}`, hangs on their order.
+        values = [*values]
+        mappings = (named, *(value for value in values if isinstance(value, Mapping)))
+        check_widths((*values, *(value for mapping in mappings for value in mapping.values())))
 
 
-def _check(
-    text: str, values: Iterable[Any], written: re.Pattern[str], given: re.Pattern[str]
-) -> None:
-    check_widths(int(digits[:9]) for digits in written.findall(text))
-    if given.search(text):
-        check_widths(values)
+def _formats(text: str) -> Iterator[str]:
+    """What stands behind the colon in each of its braces; as far as they are well formed."""
+    try:
+        for _, _, said, _ in Formatter().parse(text):
+            if said:
+                yield said
+    except ValueError:
+        # Formatting comes no further, either.
+        return
