@@ -55,9 +55,12 @@ class Pace:
         apart = weight * spacing
         self.next_at: float = earliest
         if row is not None:
-            # A slot beyond what can be was given out by a clock that has been set back since: maybe
-            # a moment ago.
-            last_at = row[0] if row[0] <= earliest + _FURTHEST + apart else earliest
+            last_at = row[0]
+            if last_at > earliest + _FURTHEST + apart:
+                # Given out by a clock that has been set back since: maybe a moment ago. That is
+                # written down, or whoever is turned away would be told the same each time.
+                last_at = earliest
+                connection.execute(load("limits")["set pace"], self._key | {"last_at": last_at})
             self.next_at = max(earliest, last_at + apart)
 
     @classmethod

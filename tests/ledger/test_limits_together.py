@@ -56,6 +56,17 @@ def test_a_slow_domain_costs_the_server_nothing(book: sqlite3.Connection) -> Non
     assert list(other.slots) == pytest.approx([NOW + 0.102])
 
 
+def test_a_clock_set_back_holds_a_domain_up_for_one_spacing(book: sqlite3.Connection) -> None:
+    ours, theirs = server(Rate(300, MINUTE)), gmail(Rate(4, SECOND))
+    assert ask(book, NOW, ours, theirs).slots
+
+    refused = ask(book, NOW - HOUR, ours, theirs)
+
+    assert refused.scope == "domain:gmail"
+    assert refused.again_at == pytest.approx(NOW - HOUR + 0.255)
+    assert ask(book, refused.again_at, ours, theirs).slots
+
+
 def test_a_slow_server_costs_the_domain_nothing(book: sqlite3.Connection) -> None:
     ours, theirs = server(Rate(1, HOUR)), gmail(Rate(1, MINUTE))
     assert ask(book, NOW, ours).slots

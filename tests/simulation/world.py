@@ -333,7 +333,8 @@ class World:
         if (process := PROCESS.get()) is not None and attempt.state is not State.PENDING:
             self.tried[process.run].add(delivery.address)
         if attempt.due_at is not None:
-            wait = attempt.due_at - self.clock.time()
+            # The clock may have been set since its reply came: then the wait is what was written.
+            wait = attempt.due_at - max(attempt.at, self.clock.time())
             self._due[delivery.address] = attempt.due_at, self.loop.now + wait
         retry = self.campaign_of(delivery.address).retry
         first = delivery.attempted_since or (attempt.started_at if attempt.is_counted else None)
