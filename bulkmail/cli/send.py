@@ -104,9 +104,10 @@ def _children(asked: SendOptions) -> contextlib.AbstractContextManager[Nursery |
     count = 1 if asked.processes == "auto" else asked.processes
     if count == 1 or asked.dry_run or asked.test_to is not None:
         return contextlib.nullcontext()
+    from bulkmail.app.processes import child
     from bulkmail.app.processes.nursery import Nursery
 
-    return Nursery(count)
+    return Nursery(count, child.main)
 
 
 async def _send(

@@ -14,11 +14,7 @@ pytestmark = pytest.mark.skipif(
 PREFACE = """
 import asyncio, os, signal, threading, time
 from unittest import mock
-from bulkmail.app.processes import child
 from bulkmail.app.processes.nursery import Nursery
-
-def nursery(count, work=child.main):
-    return mock.patch.object(child, "main", work), Nursery(count)
 
 def read(born):
     return os.read(born.heard, 100)
@@ -52,8 +48,8 @@ def outcome(body: str) -> str:
 def test_a_child_hears_and_answers_and_ends_when_nobody_is_there() -> None:
     assert (
         outcome("""
-patch, nursery = nursery(1, echo)
-with patch, nursery:
+nursery = Nursery(1, echo)
+with nursery:
     born = nursery.take()
     os.write(born.said, b"hello")
     print(read(born).decode())
@@ -68,8 +64,8 @@ def test_none_holds_a_pipe_of_another_one() -> None:
     """Else it would not notice the end of its parent while the other lives."""
     assert (
         outcome("""
-patch, nursery = nursery(3, echo)
-with patch, nursery:
+nursery = Nursery(3, echo)
+with nursery:
     first, second, third = nursery.take(), nursery.take(), nursery.take()
     for born in (first, second, third):
         os.close(born.said)
@@ -82,8 +78,8 @@ with patch, nursery:
 def test_how_a_child_was_killed_is_known() -> None:
     assert (
         outcome("""
-patch, nursery = nursery(1, echo)
-with patch, nursery:
+nursery = Nursery(1, echo)
+with nursery:
     born = nursery.take()
     os.kill(born.pid, signal.SIGKILL)
     print(asyncio.run(end_of(born)))
@@ -95,8 +91,8 @@ with patch, nursery:
 def test_a_signal_to_all_is_its_parent_s_to_answer() -> None:
     assert (
         outcome("""
-patch, nursery = nursery(1, echo)
-with patch, nursery:
+nursery = Nursery(1, echo)
+with nursery:
     born = nursery.take()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(born.pid, number)
@@ -111,8 +107,8 @@ def test_what_waits_to_be_written_is_written_once() -> None:
     assert (
         outcome("""
 print("once", end=" ")
-patch, nursery = nursery(2, echo)
-with patch, nursery:
+nursery = Nursery(2, echo)
+with nursery:
     print("more")
 """)
         == "once more"
@@ -122,8 +118,8 @@ with patch, nursery:
 def test_who_is_not_needed_is_ended_and_waited_for() -> None:
     assert (
         outcome("""
-patch, nursery = nursery(2, echo)
-with patch, nursery:
+nursery = Nursery(2, echo)
+with nursery:
     pids = [born.pid for born in nursery._born]
 for pid in pids:
     try:
@@ -139,8 +135,8 @@ def test_a_fault_of_a_child_is_its_own() -> None:
     result = run("""
 def broken():
     raise RuntimeError("in a child")
-patch, nursery = nursery(1, broken)
-with patch, nursery:
+nursery = Nursery(1, broken)
+with nursery:
     print(asyncio.run(end_of(nursery.take())))
 print("and on")
 """)
@@ -159,8 +155,8 @@ high = fcntl.fcntl(said, fcntl.F_DUPFD, 900)
 os.close(said)
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
-patch, nursery = nursery(1, echo)
-with patch, nursery, mock.patch.object(os, "closerange", side_effect=AssertionError):
+nursery = Nursery(1, echo)
+with nursery, mock.patch.object(os, "closerange", side_effect=AssertionError):
     os.close(high)
     print(os.read(heard, 1), len(nursery._born))
 """)
@@ -178,8 +174,8 @@ def told():
     print("lost", file=sys.stderr, flush=True)
     return 5
 sys.stderr = open(os.devnull, "w")
-patch, nursery = nursery(1, told)
-with patch, nursery:
+nursery = Nursery(1, told)
+with nursery:
     print(asyncio.run(end_of(nursery.take())))
 """)
         == "5"
@@ -193,8 +189,8 @@ def test_children_leave_the_run_most_of_the_files_that_it_may_open() -> None:
 import resource
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
-patch, nursery = nursery(16, echo)
-with patch, nursery:
+nursery = Nursery(16, echo)
+with nursery:
     print(len(nursery._born))
 """)
         == "2"
@@ -215,8 +211,8 @@ def test_nothing_is_forked_where_that_is_not_safe(running: str) -> None:
     assert (
         outcome(f"""
 {running}
-patch, nursery = nursery(2, echo)
-with patch, nursery:
+nursery = Nursery(2, echo)
+with nursery:
     print(nursery.take())
 """)
         == "None"
@@ -226,8 +222,8 @@ with patch, nursery:
 def test_no_more_are_forked_than_are_of_use_ahead() -> None:
     assert (
         outcome("""
-patch, nursery = nursery(1000, echo)
-with patch, nursery:
+nursery = Nursery(1000, echo)
+with nursery:
     print(len(nursery._born))
 """)
         == "16"

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from bulkmail.app.loop import loop_factory
 from bulkmail.process_end import leave
 
 #: More than that are not forked ahead.
@@ -87,24 +88,22 @@ class Born:
 class Nursery:
     """So many children, forked as it is entered; those that nobody took end as it is left.
 
-    None where a fork is not safe, or not known to be: whoever asks for a child gets none.
+    Each does `work`, with its words on stdin and stdout, and exits with what that returns. None
+    where a fork is not safe, or not known to be: whoever asks for a child gets none.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, work: Callable[[], int]) -> None:
         self._count = min(count, MOST, _files() // _FILES)
+        self._work = work
         self._born: list[Born] = []
 
     def __enter__(self) -> Self:
-        # What a child is made of, so that none has to load it.
-        from bulkmail.app.loop import loop_factory  # noqa: PLC0415
-        from bulkmail.app.processes import child  # noqa: PLC0415
-
-        loop_factory()
+        loop_factory()  # loaded once, so that none of them has to
         if _is_safe():
             gc.freeze()
             with contextlib.suppress(OSError):  # no more processes: they are started later, or fail
                 for _ in range(self._count):
-                    self._born.append(_forked(child.main))
+                    self._born.append(_forked(self._work))
         return self
 
     def __exit__(self, *_: object) -> None:
