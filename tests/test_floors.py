@@ -1,6 +1,7 @@
 """The floors of the package: a module imports only from floors below its own."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,18 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def file_of(name: str) -> Path | None:
+    """The file of the package that a dotted name is, or lies in; None: it is nothing of ours."""
+    parts = name.split(".")
+    while len(parts) > 1 and parts[0] == "bulkmail":
+        stem = Path(*parts[1:])
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if (PACKAGE / path).is_file():
+                return path
+        parts.pop()
+    return None
+
+
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_go_down(path: Path) -> None:
     here = unit(path)
@@ -63,3 +76,9 @@ def test_imports_go_down(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in MODULES if unit(p) == "smtp"], ids=str)
 def test_smtp_is_sans_io(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & FORBIDDEN_IN_SMTP
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Nor where an import waits inside a function, or is for types alone."""
+    known = {path: {file_of(name) for name in imports(path)} - {None, path} for path in MODULES}
+    TopologicalSorter(known).prepare()  # raises CycleError, which names them
