@@ -38,6 +38,8 @@ _QUOTED = re.compile("'([^']*)'")
 _OTHER_WORDS = {"ssl": "tls", "smtps": "tls", "ssl/tls": "tls", "plaintext": "none"}
 
 _NOTHING = object()
+#: Of so many places a key is said to belong to; of more, what may stand here is said instead.
+_FEW = 3
 
 
 def explained(
@@ -66,7 +68,7 @@ def _explained(
     if kind == "extra_forbidden":
         known = {key for found in model.models_at(loc[:-1]) for key in found.key_names()}
         place = _as_written(loc, written, keeps_last=True)
-        return place, f"unknown key. {did_you_mean(str(loc[-1]), sorted(known))}", True
+        return place, f"unknown key. {_where_it_belongs(str(loc[-1]), sorted(known), model)}", True
     if kind == "value_error":
         sentence = str(context["error"])
     elif kind == "literal_error":
@@ -80,6 +82,15 @@ def _explained(
             sentence = _NO_TEXT.get(type(details["input"]), sentence)
     is_key = bool(details["loc"]) and details["loc"][-1] == "[key]"
     return _as_written(loc, written, keeps_last=kind == "missing"), sentence, is_key
+
+
+def _where_it_belongs(key: str, known: list[str], model: type[StrictModel]) -> str:
+    """The few places in the same file where the key is known; else the one that was meant."""
+    places = model.places_of(key)
+    if not 1 <= len(places) <= _FEW:
+        return did_you_mean(key, known)
+    named = " or ".join(f"under `{key}`" if key else "at the top of the file" for key in places)
+    return f"It belongs {named}."
 
 
 def _hint(value: Any, expected: str) -> str:

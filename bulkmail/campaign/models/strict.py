@@ -73,6 +73,16 @@ class StrictModel(BaseModel):
                 return _models_in(field.annotation)
         return set()
 
+    @classmethod
+    def places_of(cls, key: str) -> list[str]:
+        """The keys under which `key` may stand, at whatever depth; the top of the file is ""."""
+        top = [""] if key in cls.key_names() else []
+        return top + [
+            outer
+            for outer in cls.key_names()
+            if any(model.places_of(key) for model in cls.models_of(outer))
+        ]
+
 
 @cache
 def _part(model: type[StrictModel], names: tuple[str, ...]) -> type[StrictModel]:
