@@ -194,6 +194,9 @@ def staged() -> Iterator[None]:
         "configure_log": lambda *_: contextlib.nullcontext(),
         "LogWatch": lambda *_: FAMILY.get().sender.observer,
         "Surroundings": SimpleNamespace(ordinary=lambda _: _surroundings()),
+        # Of a real process each: what is there by then would never be let go of in this one.
+        "look_for_garbage": lambda: None,
+        "let_the_ledger_hurry": lambda: None,
     }
     with (
         patch.multiple(child, **inside),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections import Counter
@@ -32,6 +33,15 @@ def test_all_invariants_hold(first: int) -> None:
 @pytest.mark.parametrize("seed", [3317, 50035, 51220])
 def test_seeds_that_broke_once_hold(seed: int) -> None:
     assert not play(seed).broken
+
+
+def test_a_seed_of_several_processes_keeps_nothing_of_itself() -> None:
+    """What a child of the program freezes in its own process would be kept for ever in this one."""
+    found = gc.get_freeze_count(), gc.get_threshold(), sys.getswitchinterval()
+
+    assert play(3).faults["several processes"]
+
+    assert (gc.get_freeze_count(), gc.get_threshold(), sys.getswitchinterval()) == found
 
 
 def test_a_seed_is_no_toy() -> None:
