@@ -10,7 +10,7 @@ ON CONFLICT (server, seconds) DO UPDATE SET last_at = excluded.last_at;
 -- quota --
 -- What was used of a quota, by bucket, the oldest first.
 SELECT bucket, used FROM quota
-WHERE server = :server AND seconds = :seconds AND bucket BETWEEN :first AND :last
+WHERE server = :server AND seconds = :seconds AND bucket >= :first
 ORDER BY bucket;
 
 -- use --
@@ -24,8 +24,16 @@ UPDATE quota SET used = CASE WHEN used > :used THEN used - :used ELSE 0 END
 WHERE server = :server AND seconds = :seconds AND bucket = :bucket;
 
 -- prune --
--- Buckets that no window reaches any more.
-DELETE FROM quota WHERE server = :server AND seconds = :seconds AND bucket < :first;
+-- Forget all but the last so many buckets.
+DELETE FROM quota WHERE server = :server AND seconds = :seconds AND bucket < (
+    SELECT bucket FROM quota AS latest
+    WHERE latest.server = :server AND latest.seconds = :seconds
+    ORDER BY bucket DESC LIMIT 1 OFFSET :kept
+);
+
+-- forget ahead --
+-- Buckets of a clock that was set back since.
+DELETE FROM quota WHERE server = :server AND seconds = :seconds AND bucket >= :first;
 
 -- slowdown --
 -- What was learned of a scope's pace.

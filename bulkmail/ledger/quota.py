@@ -4,12 +4,17 @@ Slots are counted in buckets of b = W/240, and are valid for b. In a window of l
 be used that lie in an interval of W + b: at most 242 neighbouring buckets. A slot is given out
 only while the 242 buckets up to its own, and all later ones, hold fewer than N. Chunks are so
 small (N/400) that who uses them too slowly would not have reached the quota anyway.
+
+A clock that is set takes nothing of it: what it left further ahead than any slot of today's counts
+as used now, and of buckets behind the window as many are kept as a window has, for whoever comes
+back from a clock that was ahead of them.
 """
 
 from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Sequence
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.ledger import warm_up
@@ -20,6 +25,8 @@ from bulkmail.ledger.warm_up import Today
 #: was used up in the morning is free 12 minutes later the next morning, not 48.
 BUCKETS = 240
 _QUOTA_CHUNK = 400
+#: Buckets that are kept: twice those of a window.
+_KEPT = 2 * (BUCKETS + 2)
 
 
 class Quota:
@@ -40,11 +47,12 @@ class Quota:
         here = bucket_of(now, rate)
         self._first = here - BUCKETS - 1
         # Later buckets are there when a pace reserved ahead, or the clock was set back.
-        span = {"first": self._first, "last": here + BUCKETS + 1}
-        self._used: dict[int, int] = dict(
-            connection.execute(load("limits")["quota"], self._key | span).fetchall()
-        )
+        last = here + BUCKETS + 1
+        found = connection.execute(load("limits")["quota"], self._key | {"first": self._first})
+        self._used: dict[int, int] = dict(found.fetchall())
         self._taken: dict[int, int] = {}
+        if ahead := [bucket for bucket in self._used if bucket > last]:
+            self._bring_back(connection, ahead, here)
 
     def admits(self, slot: float) -> bool:
         """Whether a slot at that instant may be given out."""
@@ -71,10 +79,23 @@ class Quota:
                 return min(self._grows_at, (bucket + BUCKETS + 2) * self.valid_for)
         raise AssertionError("a quota of at least one is free when nothing is used")
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Remember what was taken; forget what no window reaches."""
+    def _bring_back(
+        self, connection: sqlite3.Connection, ahead: Sequence[int], here: int
+    ) -> None:
+        """Count these buckets as used now: their clock was set back since, maybe a moment ago.
+
+        That is written down, or whoever is turned away would be told the same each time.
+        """
         sql = load("limits")
-        connection.execute(sql["prune"], self._key | {"first": self._first})
+        count = sum(self._used.pop(bucket) for bucket in ahead)
+        connection.execute(sql["forget ahead"], self._key | {"first": min(ahead)})
+        connection.execute(sql["use"], self._key | {"bucket": here, "used": count})
+        self._used[here] = self._used.get(here, 0) + count
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Remember what was taken; forget what no window will reach."""
+        sql = load("limits")
+        connection.execute(sql["prune"], self._key | {"kept": _KEPT})
         for bucket, used in self._taken.items():
             connection.execute(sql["use"], self._key | {"bucket": bucket, "used": used})
         if self._begins is not None:
