@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from bulkmail.errors import LedgerError
 from bulkmail.ledger.connection import BULK_CHECKPOINT, CHECKPOINT, Durability
 from bulkmail.ledger.log_sync import LogSync
+from bulkmail.ledger.lost import Writing
 from bulkmail.ledger.trouble import BUSY_TIMEOUT, PRIMARY, SQLITE_ERRORS, ledger_error, sync_error
 from bulkmail.value_class import record_class
 
@@ -120,8 +121,10 @@ class Conductor:
         self._connection = connection
         self._path = path
         self._file = None if path is None else path.stat()
-        #: None: a commit need not survive a power cut.
-        self._sync = LogSync(path) if path is not None and durability == "power" else None
+        self._sync = None if path is None else LogSync(path)
+        self._writing = None if path is None else Writing(path)
+        #: Whether each commit is to survive a power cut.
+        self._is_durable = durability == "power"
         #: Never set: a wait for it is an interval, in the driver's own thread.
         self._interval = threading.Event()
         #: Seconds for which SQLite itself waits for another process; None: not known.
@@ -153,16 +156,28 @@ class Conductor:
         if self._sync is None or not jobs:
             return
         try:
-            self._sync()
+            self._sync_and_note(self._sync)
         except OSError as error:
             for job in jobs:
                 job.error = sync_error(error, self._path)
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._sync is not None:
+        """Close the connection. What was written last is counted, where nobody else writes."""
+        if self._sync is not None and self._writing is not None:
+            # Where that fails, all that anybody was told of is on the disk all the same.
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._wait_at_most(0)
+                if self._writing.end(self._connection):
+                    self._sync_and_note(self._sync)
             self._sync.close()
         self._connection.close()
+
+    def _sync_and_note(self, sync: LogSync) -> None:
+        # Before the sync: what is committed while it runs is not covered by it.
+        number = 0 if self._writing is None else self._writing.number
+        sync()
+        if self._writing is not None:
+            self._writing.note(number)
 
     def _read(self, job: Job) -> None:
         try:
@@ -199,6 +214,7 @@ class Conductor:
                 self._work_folded(group)
             else:
                 self._work(group)
+            number = self._writing.count(self._connection) if self._writing is not None else 0
             self._patiently(self._commit)
         except Uneven:
             self._roll_back()
@@ -215,11 +231,16 @@ class Conductor:
             for job in group:
                 self._transact([job])
         else:
-            self._note_committed(group)
+            self._note_committed(group, number)
 
-    def _note_committed(self, group: Iterable[Job]) -> None:
+    def _note_committed(self, group: Iterable[Job], number: int) -> None:
+        """With what was counted in the file: that is to be on the disk before it stands beside."""
+        if self._writing is not None:
+            self._writing.committed(number)
         for job in group:
-            job.awaits_sync = self._sync is not None and job.kind in _SYNCED
+            job.awaits_sync = self._sync is not None and (
+                number > 0 or (self._is_durable and job.kind in _SYNCED)
+            )
 
     def _work(self, group: Iterable[Job]) -> None:
         for job in group:

@@ -79,9 +79,7 @@ class Quota:
                 return min(self._grows_at, (bucket + BUCKETS + 2) * self.valid_for)
         raise AssertionError("a quota of at least one is free when nothing is used")
 
-    def _bring_back(
-        self, connection: sqlite3.Connection, ahead: Sequence[int], here: int
-    ) -> None:
+    def _bring_back(self, connection: sqlite3.Connection, ahead: Sequence[int], here: int) -> None:
         """Count these buckets as used now: their clock was set back since, maybe a moment ago.
 
         That is written down, or whoever is turned away would be told the same each time.

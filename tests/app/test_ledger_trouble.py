@@ -152,7 +152,7 @@ def test_a_ledger_that_is_gone_is_no_ledger_without_anybody(
     result = cli(*command)
 
     assert result.code == 3, result.both
-    assert "is gone, and runs were recorded in it" in result.err
+    assert "is gone, but it was in use before" in result.err
     assert not project.ledger.exists()
 
 
