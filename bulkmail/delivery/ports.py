@@ -154,6 +154,10 @@ class WindowedSession(Protocol):
         """Let the bytes go of what was posted. Where the session breaks, `settle` tells."""
         ...
 
+    async def leave(self) -> None:
+        """As `flush`, and nothing more will be posted: the session is released when all is told."""
+        ...
+
     @property
     def is_answered(self) -> bool:
         """Whether `settle` would not wait."""

@@ -113,6 +113,11 @@ class Supply:
         self._lane.put_back([flight.delivery for flight in self._ahead])
         self._ahead.clear()
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the session may have no more, by number and age."""
+        return not self._pipelined.keeps(self._session)
+
     def _may_have(self, besides: int) -> bool:
         return self._turns.may_begin and self._pipelined.keeps(self._session, besides)
 

@@ -86,7 +86,11 @@ class WindowedCourse:
                 await asyncio.sleep(0)
                 await self._supply.compose_ahead(self._session.window)
             await self._settle()
-            await self._results.written(all_but=self._session.window)
+            window = self._session.window
+            if not (self._out or window):
+                # The next session need not wait for what is written of this one.
+                return
+            await self._results.written(all_but=window)
 
     def _take_up(self, flights: Sequence[Flight]) -> None:
         self._marks.append(self._results.ask_for_marks(flights))
@@ -142,7 +146,10 @@ class WindowedCourse:
                 flight.may_be_out = False
                 await self._session.flush()
                 await self._conclude(flight, classify.of_local_refusal(error))
-        await self._session.flush()
+        if self._out and self._supply.is_used_up:
+            await self._session.leave()
+        else:
+            await self._session.flush()
 
     async def _settle(self) -> None:
         """The oldest one's result, and of those behind it what has come with it."""

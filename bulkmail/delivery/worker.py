@@ -72,6 +72,8 @@ class Worker:
         self._splitting = Splitting(lane, shared, self._turns)
         self._preparing = Preparing(lane, shared)
         self._pipelined = lane.pipelined
+        #: Results that may be unwritten where the next message is made ready.
+        self._unwritten = 1 if self._pipelined is None else self._pipelined.depth
 
     async def run(self) -> None:
         """Work until cancelled. What the ledger raises ends it; results are written first."""
@@ -86,7 +88,7 @@ class Worker:
                         flight = await self._course(flight)
                 finally:
                     self._lane.leave()
-                await self._results.written(all_but=1)
+                await self._results.written(all_but=self._unwritten)
         except asyncio.CancelledError:
             # A cut may come while the next one is made ready, behind whom nothing is on the wire.
             await asyncio.shield(self._results.take_back_marks())

@@ -32,6 +32,7 @@ from bulkmail.transport.transcript import Scribe
 # Members by these names: through their class, each look takes as long as a call.
 _DATA = Stage.DATA
 _MAIL = Stage.MAIL
+_QUIT = Quit()
 #: What may be said at any time of it, where nobody says which step it is.
 _IDLE = Stage.QUIT
 
@@ -303,16 +304,24 @@ class Conversation:
                 "the server, or somebody between, sent plaintext before the TLS handshake"
             )
 
+    def quit_ahead(self) -> None:
+        """Say QUIT behind what waits for its reply (RFC 2920, 3.1); `quit` waits for its own."""
+        self.say(_QUIT)
+
     async def quit(self) -> None:
         """Take leave: QUIT where it has a place, its reply, and close. Raises no `SessionError`.
 
         Within the stage's timeout and a second; a cancellation cuts the connection.
         """
-        may_say = Stage.QUIT in TRANSITIONS[self.dialogue.state] and not self.dialogue.is_owed
+        owed = self.dialogue.owed
+        may_say = Stage.QUIT in TRANSITIONS[self.dialogue.state] and not owed
         try:
             if may_say and not self._end:
                 with contextlib.suppress(SessionError):
-                    await self.exchange(Quit())
+                    await self.exchange(_QUIT)
+            elif owed and owed[0] is _QUIT and not self._end:
+                with contextlib.suppress(SessionError):
+                    await self.hear()
             if not self._end:
                 await self.stream.close()
         finally:

@@ -20,8 +20,12 @@ _NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})+")
 async def local_hostname(local_address: str) -> str:
     """The machine's FQDN; where it has none, the address literal of `local_address`."""
     try:
-        async with asyncio.timeout(LOOKUP_TIMEOUT):
-            name = await asyncio.to_thread(_fqdn)
+        if _fqdn.cache_info().currsize:
+            # At each connection a thread would be woken, to look into a drawer.
+            name = _fqdn()
+        else:
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                name = await asyncio.to_thread(_fqdn)
     except TimeoutError:
         name = ""
     return name if is_public_name(name) else address_literal(local_address)

@@ -285,7 +285,7 @@ class SessionPool:
     def _retire(self, session: PooledSession) -> None:
         """Close a session: QUIT in the background where it would be understood."""
         self._spent.discard(id(session))
-        if not session.is_reusable:
+        if not (session.is_reusable or session.has_left):
             session.abort()
             return
         task = asyncio.get_running_loop().create_task(self._quit(session))

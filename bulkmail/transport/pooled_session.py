@@ -49,6 +49,15 @@ class PooledSession(Protocol):
         """Hand over what was posted; the pool never does."""
         ...
 
+    async def leave(self) -> None:
+        """Hand over what was posted, and nothing behind it; the pool never does."""
+        ...
+
+    @property
+    def has_left(self) -> bool:
+        """Whether QUIT is out, and only its reply may be owed: `quit` waits for it."""
+        ...
+
     @property
     def is_answered(self) -> bool:
         """Whether `settle` would not wait."""

@@ -274,6 +274,18 @@ class Session:
         """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
         await self._window.flush()
 
+    async def leave(self) -> None:
+        """As `flush`, and nothing more is to be posted: QUIT rides behind where it may.
+
+        A round trip less to the end of the session. `window` is 0 then.
+        """
+        await self._window.leave()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether QUIT is out already, and all before it has its result: `quit` is to follow."""
+        return self._window.has_left
+
     @property
     def is_answered(self) -> bool:
         """Whether `settle` would not wait."""

@@ -63,6 +63,8 @@ class Trust:
         self._trials = 0
         #: How it refused its first BDAT: what it says to DATA tells of what that was.
         self._question: Reply | None = None
+        #: Whether QUIT was said ahead, and all before it answered; None: not tried.
+        self._quits_well: bool | None = None
         #: Messages answered since a session broke on the glue.
         self._answered = 0
         #: How often one did, with few answered between.
@@ -88,6 +90,22 @@ class Trust:
             self._proven.add(level)
             if level is Level.GLUE:
                 self._proven.add(Level.GROUP)
+
+    def may_quit_ahead(self) -> bool:
+        """Whether QUIT may be said now behind whole messages that have no reply yet.
+
+        What a server does that forgets them at the sight of it would be a windowful in doubt: until
+        one has answered them, one session alone tries it. (Exim and Postfix do so with everybody.)
+        """
+        if self.level < Level.WINDOW or not self.is_proven(Level.WINDOW):
+            return False
+        is_first = self._quits_well is None
+        self._quits_well = bool(self._quits_well)
+        return is_first or self._quits_well
+
+    def quit_well(self) -> None:
+        """QUIT was said ahead, and all before it was answered."""
+        self._quits_well = True
 
     def refused_bdat(self, refusal: Reply) -> bool:
         """It refused a message by BDAT; whether that may have been for the BDAT.

@@ -70,13 +70,15 @@ class Window:
         self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
         self._is_lost = False
+        #: Whether QUIT was said behind them.
+        self._is_leaving = False
         #: Whether the last result of `settle` is a refusal that may be of BDAT, not the message.
         self.is_in_question = False
 
     @property
     def size(self) -> int:
         """How many messages may be on their way at once; 1: none this way; 0: it is over."""
-        if self._is_lost or self._conversation.is_over:
+        if self._is_lost or self._is_leaving or self._conversation.is_over:
             return 0
         offers = self._conversation.dialogue.extensions
         if not (offers.chunking and offers.pipelining) or self._trust.level < _WINDOW:
@@ -141,6 +143,23 @@ class Window:
                 await post(self._conversation, together)
             except SessionError as error:
                 self._cause = self._cause or error
+
+    async def leave(self) -> None:
+        """Hand over what was posted, and QUIT behind it where this server may be told so ahead.
+
+        Nothing more is posted then.
+        """
+        await self.flush()
+        # What has come and was not read is heard first: it may be a farewell.
+        is_well = self._cause is None and self._conversation.is_undisturbed
+        if self._posted and not self._is_leaving and is_well and self._trust.may_quit_ahead():
+            self._conversation.quit_ahead()
+            self._is_leaving = True
+
+    @property
+    def has_left(self) -> bool:
+        """Whether QUIT was said and all before it has its result."""
+        return self._is_leaving and not self._posted
 
     async def settle(self) -> TransactionResult:
         """The result of the oldest message. Raises `SessionError`, its stage being this message's.
@@ -225,6 +244,8 @@ class Window:
     def _has_kept(self, messages: int = 1) -> None:
         """So many were accepted as they should be, and are posted no longer."""
         self._trust.knows_bdat = True
+        if self.has_left:
+            self._trust.quit_well()
         # Alone, one shows nothing.
         ahead = messages if self._posted else messages - 1
         if ahead and not self._is_lost:

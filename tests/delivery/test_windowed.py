@@ -46,6 +46,11 @@ class WindowSession(FakeSession):
     async def flush(self) -> None:
         pass
 
+    async def leave(self) -> None:
+        if not self._ends.is_over:
+            self._ends.left_with.append(len(self._out))
+            self._ends.is_over = True
+
     #: All that is posted is out.
     unsent = 0
 
@@ -96,6 +101,8 @@ class WindowTransport(FakeTransport):
         self.posted_here = 0
         self.most_here = 0
         self.limit = 1000
+        #: How many were on their way as a session was left.
+        self.left_with: list[int] = []
         self.untakeable: set[str] = set()
         self.most = 0
         self.is_over = False
@@ -162,6 +169,21 @@ async def test_no_more_are_handed_over_than_a_connection_may_take(
 
     assert await bench.states() == {"sent": 30}
     assert transport.most_here == 3
+
+
+async def test_a_session_that_may_have_no_more_is_left_behind_its_last_messages(
+    bench_of: BenchOf, transport: WindowTransport
+) -> None:
+    transport.limit = 6
+    bench = await bench_of(20)
+
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 20}
+    assert len(transport.received) == len(set(transport.addresses)) == 20
+    # The fourth has two, and may have more. Of the others as many are on their way as ever.
+    assert transport.left_with == [4, 4, 4]
+    assert transport.in_use == 0
 
 
 async def test_no_more_rows_are_marked_than_the_window_has_room_for(

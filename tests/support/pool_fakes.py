@@ -44,6 +44,7 @@ class FakeSession:
     window = 1
     is_answered = False
     is_in_question = False
+    has_left = False
 
     def __init__(self, opened_at: float) -> None:
         self.opened_at = opened_at
@@ -68,6 +69,9 @@ class FakeSession:
 
     async def flush(self) -> None:
         pass
+
+    async def leave(self) -> None:
+        raise NotImplementedError
 
     async def catch_up(self) -> None:
         raise NotImplementedError

@@ -99,6 +99,10 @@ class ScriptedStream:
                 assert bytes(self._written) == expected
             self._written.clear()
 
+    def catch_up(self) -> None:
+        """Hold what was written by now against the transcript, as at a wait."""
+        self._hear()
+
     def finish(self) -> None:
         """Assert that all was played. A QUIT may be left: nobody answered it."""
         self._hear()

@@ -1,3 +1,5 @@
+import asyncio
+import functools
 import threading
 
 import pytest
@@ -42,7 +44,7 @@ def test_an_address_literal_fits_into_ehlo(address: str, literal: str) -> None:
 
 
 async def test_the_fqdn_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_fqdn", lambda: "mail.example.com")
+    monkeypatch.setattr(module, "_fqdn", functools.cache(lambda: "mail.example.com"))
 
     assert await local_hostname("192.0.2.1") == "mail.example.com"
 
@@ -54,10 +56,28 @@ async def test_a_slow_resolver_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
         is_over.wait()
         return "late.example.com"
 
-    monkeypatch.setattr(module, "_fqdn", slow)
+    monkeypatch.setattr(module, "_fqdn", functools.cache(slow))
     monkeypatch.setattr(module, "LOOKUP_TIMEOUT", 0.01)
 
     name = await local_hostname("192.0.2.1")
     is_over.set()
 
     assert name == "[192.0.2.1]"
+
+
+async def test_the_resolver_is_asked_once_and_no_thread_is_woken_for_what_it_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[str] = []
+
+    def ask() -> str:
+        threads.append(threading.current_thread().name)
+        return "mail.example.com"
+
+    monkeypatch.setattr(module, "_fqdn", functools.cache(ask))
+    first = await local_hostname("192.0.2.1")
+    monkeypatch.setattr(asyncio, "to_thread", None)
+
+    assert first == await local_hostname("192.0.2.1") == "mail.example.com"
+    assert len(threads) == 1
+    assert threads[0] != threading.current_thread().name

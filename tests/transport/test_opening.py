@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 
 import pytest
 from support.scripted_stream import GREETING, OpenSession, ScriptedStream
@@ -266,7 +267,7 @@ async def test_plaintext_before_implicit_tls_ends_the_session(
 async def test_an_address_literal_stands_in_for_a_host_without_a_name(
     script: ScriptedStream, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bulkmail.transport.local_hostname._fqdn", lambda: "laptop")
+    monkeypatch.setattr("bulkmail.transport.local_hostname._fqdn", cache(lambda: "laptop"))
     script.plays("S: 220 hi\nC: EHLO [192.0.2.7]\nS: 250 hi")
 
     session = await open_session(local_hostname=None)

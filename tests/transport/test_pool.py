@@ -106,6 +106,25 @@ async def test_a_session_that_is_not_reusable_is_cut_and_replaced(server: FakeSe
     assert server.sessions[0].did == ["abort"]
 
 
+async def test_a_session_that_has_said_quit_counts_until_that_is_answered(
+    server: FakeServer,
+) -> None:
+    pool = server.make_pool(connections=1)
+    session = await pool.acquire()
+    leaving = server.sessions[0]
+    leaving.is_reusable, leaving.has_left = False, True
+    leaving.goodbye.clear()
+
+    await pool.release(session)
+    waiter = asyncio.create_task(pool.acquire())
+    await settle()
+
+    assert leaving.did == ["quit"]
+    assert not waiter.done()
+    leaving.goodbye.set()
+    assert await waiter is not session
+
+
 async def test_a_session_that_broke_while_idle_is_not_handed_out(server: FakeServer) -> None:
     pool = server.make_pool(connections=1)
     session = await pool.acquire()
