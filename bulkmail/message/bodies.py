@@ -16,7 +16,7 @@ from bulkmail.message.row import Row
 from bulkmail.message.templates.language import Localised
 from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Kind, Templates
-from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_octets
+from bulkmail.message.transfer_encoding import ENCODING_FIELDS, BodyText, encode_text
 
 #: The fields of a text by how it is encoded, with the blank line behind them.
 _PLAIN, _HTML = (
@@ -64,28 +64,28 @@ class Bodies:
         page = None
         if self._html is not None:
             from_html = self._html.only or self._html.for_row(row)
-            page = self._page(from_html, row) if self._steps else from_html.octets(row)
+            page = self._page(from_html, row) if self._steps else from_html.body(row)
         if self._text is not None:
             renderer = self._text.only or self._text.for_row(row)
-            _add_part(parts, _PLAIN, renderer.octets(row))
+            _add_part(parts, _PLAIN, renderer.body(row))
         elif page is not None:
             from bulkmail.message.plain_text import plain_text  # noqa: PLC0415  # an HTML parser
 
-            _add_part(parts, _PLAIN, from_html.encoded(plain_text(page[0].decode()), row))
+            _add_part(parts, _PLAIN, from_html.made_into(plain_text(page.decode()), row))
         if page is not None:
-            if may_show_images(page[0]):
-                shown, images = await self._images.extracted(page[0].decode(), from_html, row)
-                page = from_html.encoded(shown, row)
+            if may_show_images(page):
+                shown, images = await self._images.extracted(page.decode(), from_html, row)
+                page = from_html.made_into(shown, row)
             _add_part(parts, _HTML, page)
         return parts, images
 
-    def _page(self, renderer: Renderer, row: Row) -> tuple[bytes, int] | None:
+    def _page(self, renderer: Renderer, row: Row) -> BodyText | None:
         html = renderer.render(row)
         if html is None:
             return None
         for convert in self._steps:
             html = convert(html)
-        return renderer.encoded(html, row)
+        return renderer.made_into(html, row)
 
 
 def _style_sheet(css: str, templates: Templates) -> str | None:
@@ -98,9 +98,8 @@ def _style_sheet(css: str, templates: Templates) -> str | None:
     return templates.files.read(path)
 
 
-def _add_part(parts: list[Part], fields: dict[str, bytes], text: tuple[bytes, int] | None) -> None:
+def _add_part(parts: list[Part], fields: dict[str, bytes], text: BodyText | None) -> None:
     """Encode a text, if there is one."""
     if text is not None:
-        octets, excess = text
-        body = encode_octets(octets, excess)
+        body = encode_text(text)
         parts.append((fields[body.encoding], body, None))

@@ -16,7 +16,7 @@ from bulkmail.message.frame import Part
 from bulkmail.message.row import Row
 from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Templates
-from bulkmail.message.transfer_encoding import ENCODING_FIELDS, encode_text
+from bulkmail.message.transfer_encoding import ENCODING_FIELDS, BodyText, encode_text
 
 _FIELD = b'Content-Type: text/calendar; charset="utf-8"; method=REQUEST\r\n'
 _HOUR, _DAY = 3600.0, 86400.0
@@ -61,7 +61,7 @@ class Invitation:
         if event is None or filename is None:
             return None
         text = invitation(event)
-        shown = encode_text(text)
+        shown = encode_text(BodyText.of(text))
         name = filename or "invite.ics"
         file = file_part(name, "application/ics", FileBody.of(text.encode()))
         return (_FIELD + ENCODING_FIELDS[shown.encoding] + b"\r\n", shown, None), file

@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import struct
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 #: Longest line that goes out as it is. RFC 5322 allows 998; sendmail's default (`L=990`, line end
@@ -19,12 +19,14 @@ from typing import NamedTuple
 MAX_PLAIN_LINE = 988
 
 _BASE64_LINE = 76
+#: What a line of it holds.
+_BASE64_OCTETS = 57
 #: Base64 lines that are cut at a time.
 _LINES = 256
 #: Octets up to which all of them are.
-_LETTER = 57 * _LINES
+_LETTER = _BASE64_OCTETS * _LINES
 #: Octets that are encoded at a time; whole lines.
-_PIECE = 57 * 4096
+_PIECE = _BASE64_OCTETS * 4096
 _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
 _QP_PLAIN = bytes(octet for octet in _PLAIN if octet != ord("="))
 #: What every boundary of ours begins with: a plain part holds no line like it (message/frame.py),
@@ -50,38 +52,6 @@ ENCODING_FIELDS = {
 }
 
 
-def encode_text(text: str) -> Encoded:
-    """A text body: UTF-8, every line end (CRLF, a lone CR or LF) as CRLF, one at its end.
-
-    Raises `UnicodeEncodeError` for half of a surrogate pair.
-    """
-    octets = text.encode()
-    return encode_octets(octets, len(octets) - len(text))
-
-
-def encode_octets(lines: bytes, excess: int) -> Encoded:
-    """The same of a text in UTF-8, which has at least `excess` octets more than characters."""
-    if b"\r" in lines:
-        lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if not lines.endswith(b"\n"):
-        lines += b"\n"
-    canonical = lines.replace(b"\n", b"\r\n")
-    if not excess and _is_plain(lines):
-        return plain(canonical)
-    size = len(canonical)
-    encoded = (size + 2) // 3 * 4
-    base64_size = encoded + 2 * -(-encoded // _BASE64_LINE)
-    # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
-    # each two octets longer when quoted: much of what is written is ruled out by its length.
-    if size + 8 * excess // 3 <= base64_size and (
-        size + 2 * len(lines.translate(None, _QP_PLAIN)) <= base64_size
-    ):
-        quoted = binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
-        if len(quoted) <= base64_size:
-            return Encoded("quoted-printable", quoted, _has_dot_line(quoted))
-    return base64_lines(canonical)
-
-
 def plain(content: bytes) -> Encoded:
     """`content` as it is; `is_plain_content` has said yes."""
     return Encoded("7bit", content, _has_dot_line(content))
@@ -93,17 +63,20 @@ def is_plain_content(content: bytes) -> bool:
     return lines.count(b"\n") == content.count(b"\r\n") and _is_plain(lines)
 
 
-def base64_lines(content: bytes) -> Encoded:
-    """`content` in base64, lines of 76 ended by CRLF (RFC 2045, 6.8)."""
+def base64_lines(content: bytes, behind: bytes = b"") -> Encoded:
+    """`content` in base64, lines of 76 ended by CRLF (RFC 2045, 6.8), and what is encoded behind.
+
+    Before that `content` is whole lines.
+    """
     if len(content) <= _LETTER:
         encoded = binascii.b2a_base64(content, newline=False)
         lines = b"\r\n".join(_cut_whole(len(encoded))(encoded))
         # As `Encoded(...)` does it, behind a call in Python.
-        return tuple.__new__(Encoded, ("base64", lines, False))
+        return tuple.__new__(Encoded, ("base64", lines + behind, False))
     # Piece by piece: a large file in lines, each an object of its own, would take thrice its size.
     view = memoryview(content)
     pieces = (view[start : start + _PIECE] for start in range(0, len(content), _PIECE))
-    return Encoded("base64", b"".join(map(_base64, pieces)))
+    return Encoded("base64", b"".join(map(_base64, pieces)) + behind)
 
 
 def _base64(content: bytes | memoryview) -> bytes:
@@ -142,3 +115,102 @@ def _is_plain(lines: bytes) -> bool:
     if lines.startswith(b"--" + BOUNDARY_MARK) or b"\n--" + BOUNDARY_MARK in lines:
         return False
     return len(lines) <= MAX_PLAIN_LINE or max(map(len, lines.split(b"\n"))) <= MAX_PLAIN_LINE
+
+
+def _ended(octets: bytes) -> bytes:
+    """Lines that each end with LF."""
+    if b"\r" in octets:
+        octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return octets if octets.endswith(b"\n") else octets + b"\n"
+
+
+def _escapes(lines: bytes) -> int:
+    return len(lines.translate(None, _QP_PLAIN))
+
+
+def _quoted(lines: bytes) -> bytes:
+    return binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
+
+
+class TextEnd:
+    """How many texts end, from the beginning of a line on: encoded once for all of them.
+
+    In base64 that is once for each place of a line at which it can begin.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        """Empty, or whole lines: where `text` does not end with one, a line end is added."""
+        # Of a template's text that is half a character nothing is made.
+        octets = text.encode("utf-8", "surrogatepass")
+        #: With line ends that are LF alone.
+        self.lines = _ended(octets) if octets else b""
+        self.content = self.lines.replace(b"\n", b"\r\n")
+        #: Octets beyond one a character, at the least.
+        self.excess = len(octets) - len(text)
+        self.is_plain = _is_plain(self.lines)
+        self.begins_line_with_dot = _has_dot_line(self.content)
+        self._base64: dict[int, bytes] = {}
+
+    @cached_property
+    def escapes(self) -> int:
+        """How many octets quoted-printable writes as three."""
+        return _escapes(self.lines)
+
+    @cached_property
+    def quoted(self) -> bytes:
+        """In quoted-printable, in which each line is encoded by itself."""
+        return _quoted(self.lines)
+
+    def base64_behind(self, octets: int) -> bytes:
+        """In base64, but for so many of the first ones, which fill a line that was begun."""
+        if octets not in self._base64:
+            self._base64[octets] = base64_lines(self.content[octets:]).content
+        return self._base64[octets]
+
+
+_NO_END = TextEnd()
+
+
+class BodyText(NamedTuple):
+    """A text body in UTF-8, to be encoded."""
+
+    #: With any line ends; whole lines where there is an end of its own behind.
+    octets: bytes
+    #: How many more `octets` there are than characters, at the least.
+    excess: int
+    #: What it has in common with others.
+    end: TextEnd = _NO_END
+
+    @classmethod
+    def of(cls, text: str) -> BodyText:
+        """Raises `UnicodeEncodeError` for half of a surrogate pair."""
+        octets = text.encode()
+        return cls(octets, len(octets) - len(text))
+
+    def decode(self) -> str:
+        """The whole text."""
+        return (self.octets + self.end.lines).decode()
+
+
+def encode_text(text: BodyText) -> Encoded:
+    """A text body: every line end (CRLF, a lone CR or LF) as CRLF, one at its end."""
+    octets, excess, end = text
+    lines = _ended(octets)
+    content = lines.replace(b"\n", b"\r\n")
+    excess += end.excess
+    if not excess and end.is_plain and _is_plain(lines):
+        has_dot_line = end.begins_line_with_dot or _has_dot_line(content)
+        return Encoded("7bit", content + end.content, has_dot_line)
+    size = len(content) + len(end.content)
+    encoded = (size + 2) // 3 * 4
+    base64_size = encoded + 2 * -(-encoded // _BASE64_LINE)
+    # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
+    # each two octets longer when quoted: much of what is written is ruled out by its length.
+    if size + 8 * excess // 3 <= base64_size and (
+        size + 2 * (_escapes(lines) + end.escapes) <= base64_size
+    ):
+        quoted = _quoted(lines) + end.quoted
+        if len(quoted) <= base64_size:
+            return Encoded("quoted-printable", quoted, _has_dot_line(quoted))
+    begun = -len(content) % _BASE64_OCTETS
+    return base64_lines(content + end.content[:begun], end.base64_behind(begun))

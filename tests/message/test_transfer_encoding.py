@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from bulkmail.message import transfer_encoding
 from bulkmail.message.transfer_encoding import (
+    BodyText,
     Encoded,
+    TextEnd,
     base64_lines,
     encode_text,
     is_plain_content,
@@ -42,7 +44,7 @@ def canonical(text: str) -> bytes:
 @example("lone\rcr")
 @example("")
 def test_any_text_comes_back(text: str) -> None:
-    body = encode_text(text)
+    body = encode_text(BodyText.of(text))
 
     assert decoded(body) == canonical(text)
 
@@ -51,7 +53,7 @@ def test_any_text_comes_back(text: str) -> None:
 @example("a" * 989)
 @example("é " + "a" * 998)
 def test_what_goes_out_is_7_bit_in_short_lines_ended_by_crlf(text: str) -> None:
-    body = encode_text(text).content
+    body = encode_text(BodyText.of(text)).content
 
     assert body.isascii()
     assert b"\0" not in body
@@ -74,12 +76,29 @@ def test_what_goes_out_is_7_bit_in_short_lines_ended_by_crlf(text: str) -> None:
     ],
 )
 def test_the_encoding_is_the_smallest_that_arrives_whole(text: str, encoding: str) -> None:
-    assert encode_text(text).encoding == encoding
+    assert encode_text(BodyText.of(text)).encoding == encoding
+
+
+@given(
+    TEXTS | st.text(st.sampled_from("aé=. \t\r\n-_"), max_size=400),
+    TEXTS | st.text(st.sampled_from("aé=. \t\n-_"), max_size=400),
+)
+@example("", ".")
+@example("亲爱的王芳", "亲爱的" * 50)
+@example("é", "a" * 200 + " \n.")
+@example("a", "--=_a.0")
+@example("a", "a" * 989)
+def test_a_text_whose_end_is_encoded_before_is_encoded_as_any_other(start: str, end: str) -> None:
+    start += "\n"
+    octets = start.encode()
+    text = BodyText(octets, len(octets) - len(start), TextEnd(end))
+
+    assert encode_text(text) == encode_text(BodyText.of(start + end))
 
 
 @given(st.text(st.sampled_from("aé=\n "), max_size=500))
 def test_quoted_printable_is_never_longer_than_base64(text: str) -> None:
-    body = encode_text(text)
+    body = encode_text(BodyText.of(text))
 
     if body.encoding == "quoted-printable":
         assert len(body.content) <= len(base64_lines(canonical(text)).content)
@@ -89,7 +108,7 @@ def test_quoted_printable_is_never_longer_than_base64(text: str) -> None:
 @example(".")
 @example("é" + "a" * 74 + "." * 80)
 def test_dot_lines_are_flagged(text: str) -> None:
-    body = encode_text(text)
+    body = encode_text(BodyText.of(text))
 
     assert body.has_dot_line == any(line.startswith(b".") for line in body.content.split(b"\r\n"))
 

@@ -30,12 +30,13 @@ from bulkmail.message.row import Row
 from bulkmail.message.templates.qr import QR_SCHEME, qr_image
 from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Templates
+from bulkmail.message.transfer_encoding import BodyText, TextEnd
 
 _IMAGE = re.compile(
     r"""(<img\b[^>]*?\ssrc\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE
 )
 #: What is looked for first, in every letter.
-_TAG = re.compile(b"<img", re.IGNORECASE)
+_TAG = b"<img"
 #: ``![alt](images/x.png)``, in a body in Markdown.
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]]*\]\(\s*<?([^\s)>]+)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -143,9 +144,14 @@ def _drawn(text: str, cid: str) -> Part:
     return file_part("qr.png", "image/png", FileBody.of(qr_image(text)), content_id=cid)
 
 
-def may_show_images(html: bytes) -> bool:
+def may_show_images(html: BodyText) -> bool:
     """Whether it is worth looking for images: most letters have none, and this is quick."""
-    return _TAG.search(html) is not None
+    return _TAG in html.octets.lower() or _ends_with_images(html.end)
+
+
+@lru_cache(maxsize=256)
+def _ends_with_images(end: TextEnd) -> bool:
+    return _TAG in end.lines.lower()
 
 
 def _source(match: re.Match[str]) -> str:

@@ -7,12 +7,13 @@ and whole numbers in the columns it names, and for all that is missing, jinja2 i
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 from jinja2 import nodes
+
+from bulkmail.message.transfer_encoding import BodyText, TextEnd
 
 
 class Part(enum.Enum):
@@ -25,8 +26,8 @@ class Part(enum.Enum):
     ESCAPED = enum.auto()
 
 
-#: The first character that HTML has a meaning for.
-_markup = re.compile("[&<>'\"]").search
+#: Longest end of a text that is encoded once: in base64 there are up to 57 of each.
+_MAX_END = 16_384
 
 #: Between values that are encoded together: none of them has it in a message.
 _GAP, _GAP_OCTET = "\0", b"\0"
@@ -38,7 +39,7 @@ _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 class PlainTemplate:
     """Such a template, taken apart: text, column, text, column, and so on, to a last text."""
 
-    __slots__ = ("_columns", "_escapes", "_excess", "_octets", "_texts", "_values", "names")
+    __slots__ = ("_columns", "_end", "_escapes", "_excess", "_octets", "_texts", "_values", "names")
 
     def __init__(self, parts: list[tuple[str, Part]]) -> None:
         """`parts` in their order, with what they are."""
@@ -52,9 +53,17 @@ class PlainTemplate:
             else:
                 self._columns.append((text, part is Part.ESCAPED))
                 self._texts += ("", "")
+        texts = self._texts.copy()
+        line, newline, end = texts[-1].partition("\n")
+        if len(end) > _MAX_END:
+            end = ""
+        else:
+            texts[-1] = line + newline
+        # What is the same in all messages.
+        self._end = TextEnd(end)
         # Of a file's text nothing is half a character; of a key it may be, which is no body.
-        self._octets = [text.encode("utf-8", "surrogatepass") for text in self._texts]
-        self._excess = sum(map(len, self._octets)) - sum(map(len, self._texts))
+        self._octets = [text.encode("utf-8", "surrogatepass") for text in texts]
+        self._excess = sum(map(len, self._octets)) - sum(map(len, texts))
         self._values = _getter([name for name, _ in self._columns])
         self._escapes = any(is_escaped for _, is_escaped in self._columns)
         #: Of all that is filled in.
@@ -101,8 +110,8 @@ class PlainTemplate:
                 return None
         return "".join(texts)
 
-    def octets(self, variables: Mapping[str, Any]) -> tuple[bytes, int] | None:
-        """The same in UTF-8; and how many more octets there are than characters.
+    def body(self, variables: Mapping[str, Any]) -> BodyText | None:
+        """The same to be encoded.
 
         None also where a value has half a character, which no message can carry either.
         """
@@ -116,7 +125,8 @@ class PlainTemplate:
             except ValueError:
                 return None
             excess += len(encoded) - len(filled)
-        return b"".join(octets), excess
+        # As `BodyText(...)` does it, behind a call in Python.
+        return tuple.__new__(BodyText, (b"".join(octets), excess, self._end))
 
     def _filled(self, variables: Mapping[str, Any]) -> str | None:
         """What goes into the gaps, as one text with a mark between; None where jinja2 is asked."""
@@ -124,7 +134,7 @@ class PlainTemplate:
             filled = _GAP.join(self._values(variables))
         except (KeyError, TypeError):
             return self._one_by_one(variables)
-        return self._one_by_one(variables) if self._escapes and _markup(filled) else filled
+        return self._one_by_one(variables) if self._escapes and _has_markup(filled) else filled
 
     def _one_by_one(self, variables: Mapping[str, Any]) -> str | None:
         values: list[str] = []
@@ -134,7 +144,7 @@ class PlainTemplate:
                 value = str(value)
             elif type(value) is not str:
                 return None
-            values.append(_escaped(value) if is_escaped and _markup(value) else value)
+            values.append(_escaped(value) if is_escaped else value)
         return _GAP.join(values)
 
 
@@ -153,6 +163,10 @@ def _column(node: nodes.Node | None) -> str | None:
 
 def _is_safe(node: nodes.Filter) -> bool:
     return node.name == "safe" and not (node.args or node.kwargs or node.dyn_args)
+
+
+def _has_markup(text: str) -> bool:
+    return "&" in text or "<" in text or ">" in text or "'" in text or '"' in text
 
 
 def _escaped(text: str) -> str:

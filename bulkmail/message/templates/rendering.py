@@ -21,6 +21,7 @@ from bulkmail.message.templates.bounds import Budget, TextTooLongError, joined
 from bulkmail.message.templates.plain import PlainTemplate
 from bulkmail.message.templates.undefined import MissingVariable, Use
 from bulkmail.message.templates.widths import TooLongError
+from bulkmail.message.transfer_encoding import BodyText
 from bulkmail.value_class import value_class
 
 #: Compiles a template.
@@ -92,27 +93,21 @@ class Renderer:
             return None
         return text
 
-    def octets(self, row: Row) -> tuple[bytes, int] | None:
-        """The text for `row` in UTF-8; and by how many octets it is longer so, at the least.
-
-        None when it cannot be made, and `row` holds the faults.
-        """
-        if (plain := self._plain) is not None and (
-            made := plain.octets(row.values_of(plain.names))
-        ):
+    def body(self, row: Row) -> BodyText | None:
+        """The text for `row`, to be encoded; None when it cannot be made, and `row` has faults."""
+        if (plain := self._plain) is not None and (made := plain.body(row.values_of(plain.names))):
             return made
         text = self.render(row)
-        return None if text is None else self.encoded(text, row)
+        return None if text is None else self.made_into(text, row)
 
-    def encoded(self, text: str, row: Row) -> tuple[bytes, int] | None:
+    def made_into(self, text: str, row: Row) -> BodyText | None:
         """The same of a text that this template's was made into."""
         try:
-            octets = text.encode()
+            return BodyText.of(text)
         except UnicodeEncodeError as error:
             half = text[error.start]
             row.add(self.fault(f"{control_character(half)}{row.columns_with(half)}"))
             return None
-        return octets, len(octets) - len(text)
 
     def _text(self, template: jinja2.Template, row: Row) -> str:
         budget = self._origin.budget
