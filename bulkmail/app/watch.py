@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from bulkmail.delivery.ports import Observer
+from bulkmail.delivery.watching import Tried, teller_of_tries
 from bulkmail.fate import Attempt, Counts, Delivery, State
 from bulkmail.report.least_time import Limits
 
@@ -45,6 +46,7 @@ class Audience:
 
     def __init__(self, *watches: Watch) -> None:
         self._watches = watches
+        self._tell_of = [teller_of_tries(watch) for watch in watches]
 
     def announce(self, sentence: str) -> None:
         """Tell everybody."""
@@ -63,8 +65,12 @@ class Audience:
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Tell everybody."""
-        for watch in self._watches:
-            watch.attempted(delivery, attempt)
+        self.all_attempted([(delivery, attempt)])
+
+    def all_attempted(self, tried: Tried) -> None:
+        """Tell everybody, who can be told of them together."""
+        for tell in self._tell_of:
+            tell(tried)
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Tell everybody."""

@@ -35,11 +35,14 @@ class Tally:
     #: for one that does not. None where nobody asks (it grows with the list).
     tried: dict[int, float | None] | None = None
 
-    def book(self, attempt: Attempt) -> None:
-        """Count one recorded attempt."""
-        self.results[attempt.state] = self.results.get(attempt.state, 0) + 1
-        if self.tried is not None and attempt.state is not State.PENDING:
-            self.tried[attempt.delivery_id] = attempt.due_at
+    def book(self, *attempts: Attempt) -> None:
+        """Count recorded attempts."""
+        results, tried = self.results, self.tried
+        for attempt in attempts:
+            state = attempt.state
+            results[state] = results.get(state, 0) + 1
+            if tried is not None and state is not State.PENDING:
+                tried[attempt.delivery_id] = attempt.due_at
 
     def count(self, state: State, times: int) -> None:
         """So many attempts led to this state; whose they are, nobody asks."""

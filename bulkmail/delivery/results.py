@@ -14,6 +14,7 @@ from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.lane import Lane
 from bulkmail.delivery.verdict import Try, accepted, verdict
+from bulkmail.delivery.watching import teller_of_tries
 from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.outcome import Accepted, Blame, Failure, InDoubt, Outcome, TransientFailure
 from bulkmail.smtp.reply import Reply
@@ -37,6 +38,7 @@ class Results:
         #: What is being written, each time of how many.
         self._writing: deque[tuple[asyncio.Future[Sequence[bool]], int]] = deque()
         self._unwritten = 0
+        self._tell_of = teller_of_tries(shared.observer)
         #: Marked, in the worker's hands, and of no known result.
         self._marked: dict[int, Flight] = {}
 
@@ -86,14 +88,19 @@ class Results:
 
     def _tell(self, tried: Sequence[tuple[Delivery, Attempt]], are_ours: Sequence[bool]) -> None:
         """Tell who watches what is in the ledger."""
-        tally, attempted = self._shared.tally, self._shared.observer.attempted
-        for (delivery, attempt), is_ours in zip(tried, are_ours, strict=True):
-            if is_ours:
-                tally.book(attempt)
-                attempted(delivery, attempt)
-            elif attempt.state is not State.PENDING:
-                # Another run has the row by now: under this one's limit it was tried all the same.
-                tally.settle([delivery.id])
+        tally = self._shared.tally
+        if not all(are_ours):
+            told = []
+            for (delivery, attempt), is_ours in zip(tried, are_ours, strict=True):
+                if is_ours:
+                    told.append((delivery, attempt))
+                elif attempt.state is not State.PENDING:
+                    # Another run has the row by now: under this one's limit it was tried all the
+                    # same.
+                    tally.settle([delivery.id])
+            tried = told
+        tally.book(*[attempt for _, attempt in tried])
+        self._tell_of(tried)
 
     async def give_back(self, *deliveries: Delivery) -> None:
         """Untried: they are claimed again."""
@@ -153,7 +160,7 @@ class Results:
         if may_be_out:
             attempt = self.judged(tried, InDoubt(reason="interrupted"))
             await self._shared.ledger.record(attempt)
-            self._shared.observer.attempted(tried.delivery, attempt)
+            self._tell_of([(tried.delivery, attempt)])
         else:
             await self._shared.ledger.release([tried.delivery])
 

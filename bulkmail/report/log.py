@@ -9,11 +9,11 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from bulkmail.clock import moment, rfc3339
 from bulkmail.fate import Attempt, Counts, Delivery
@@ -85,6 +85,10 @@ class _Attempted:
         return {"event": "attempt", "campaign": self.campaign, **record}
 
 
+#: What a line says: an event, or what somebody put into words.
+_Said: TypeAlias = _Event | _Attempted | str
+
+
 def _told(facts: Mapping[str, Any]) -> str:
     """``to_go=52 reason="greylisted"``: what there is something to say of.
 
@@ -115,37 +119,42 @@ class _Lines(logging.Formatter):
     """What a line is made of: of an event of ours, or of whatever else the package logs."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.line(record.created, record.levelname, record.getMessage())
+        (line,) = self.lines(record.created, record.levelname, (record.getMessage(),))
+        return line
 
-    def line(self, now: float, level: str, said: _Event | _Attempted | str) -> str:
-        """The line of what is said at `now`."""
+    def lines(self, now: float, level: str, said: Sequence[_Said]) -> list[str]:
+        """The lines of what is said at `now`."""
         raise NotImplementedError
 
 
 class _TextLines(_Lines):
     """``2026-12-01T01:00:00Z INFO message``, on one line whatever the message holds."""
 
-    def line(self, now: float, level: str, said: _Event | _Attempted | str) -> str:
-        text = str(said).replace("\r", "\\r").replace("\n", "\\n")
-        return f"{_second(int(now))} {level} {text}"
+    def lines(self, now: float, level: str, said: Sequence[_Said]) -> list[str]:
+        start = f"{_second(int(now))} {level} "
+        return [start + str(one).replace("\r", "\\r").replace("\n", "\\n") for one in said]
 
 
 class _JsonLines(_Lines):
     """An object a line: `at`, `level`, `event`, and what is known of it by name."""
 
-    def line(self, now: float, level: str, said: _Event | _Attempted | str) -> str:
-        facts = {"event": "said", "message": said} if isinstance(said, str) else said.as_record()
-        return _json({"at": _instant(now), "level": level.lower(), **facts})
+    def lines(self, now: float, level: str, said: Sequence[_Said]) -> list[str]:
+        start = {"at": _instant(now), "level": level.lower()}
+        return [_json(start | _facts(one)) for one in said]
+
+
+def _facts(said: _Said) -> dict[str, Any]:
+    return {"event": "said", "message": said} if isinstance(said, str) else said.as_record()
 
 
 class _Log(SharedRotatingHandler):
     """The log's file, which is given events of ours without a record of each."""
 
-    def __init__(self, path: Path, lines: _Lines) -> None:
+    def __init__(self, path: Path, form: _Lines) -> None:
         super().__init__(path)
-        #: What each is made of.
-        self.lines = lines
-        self.setFormatter(lines)
+        #: What lines are made of.
+        self.lines = form.lines
+        self.setFormatter(form)
         self.addFilter(lambda record: not isinstance(record, _Record))
 
 
@@ -214,7 +223,11 @@ class LogWatch:
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """Log one line for one attempt. For a program there is no address in it but the key."""
-        self._write(_Attempted(self._campaign, delivery, attempt))
+        self.all_attempted([(delivery, attempt)])
+
+    def all_attempted(self, tried: Sequence[tuple[Delivery, Attempt]]) -> None:
+        """The same of several."""
+        self._write(*[_Attempted(self._campaign, *one) for one in tried])
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Log what the run waits for."""
@@ -226,9 +239,9 @@ class LogWatch:
     def server_changed(self, server: str, sentence: str) -> None:
         """Log what became of a server."""
         facts = {"server": server, "reason": sentence or "usable again"}
-        self._write(_Event("server", self._campaign, facts), logging.WARNING)
+        self._write(_Event("server", self._campaign, facts), level=logging.WARNING)
 
-    def _write(self, event: _Event | _Attempted, level: int = logging.INFO) -> None:
+    def _write(self, *events: _Event | _Attempted, level: int = logging.INFO) -> None:
         log = self._log
         if not log.isEnabledFor(level):
             return
@@ -237,11 +250,12 @@ class LogWatch:
         is_heard = bool(log.root.handlers)
         for handler in log.handlers:
             if isinstance(handler, _Log):
-                handler.put(handler.lines.line(now, _level_name(level), event))
+                handler.put(*handler.lines(now, _level_name(level), events))
             else:
                 is_heard = True
         if is_heard:
-            log.handle(_Record(level, event, now))
+            for event in events:
+                log.handle(_Record(level, event, now))
 
 
 def _attempt_record(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:

@@ -52,9 +52,9 @@ class SharedRotatingHandler(logging.FileHandler):
         """Write what the record says."""
         self.put(self.format(record))
 
-    def put(self, line: str) -> None:
-        """Write one line: at once, or where an event loop runs at the end of its turn."""
-        self._waiting.append(line)
+    def put(self, *lines: str) -> None:
+        """Write lines: at once, or where an event loop runs at the end of its turn."""
+        self._waiting += lines
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

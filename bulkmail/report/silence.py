@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from bulkmail.fate import Attempt, Counts, Delivery, State
@@ -27,6 +28,9 @@ class Silence:
         """Say nothing."""
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
+        """Say nothing."""
+
+    def all_attempted(self, tried: Sequence[tuple[Delivery, Attempt]]) -> None:
         """Say nothing."""
 
     def counted(self, before: State, after: State, times: int) -> None:

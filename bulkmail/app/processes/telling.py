@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bulkmail.app.processes.channel import Channel
 from bulkmail.delivery.refusals import Refusals
+from bulkmail.delivery.watching import Tried
 from bulkmail.fate import Attempt, Counts, Delivery, state_before
 from bulkmail.report.least_time import Limits
 from bulkmail.report.log import LogWatch
@@ -32,12 +33,17 @@ class TellingWatch:
         """The parent begins."""
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
-        """Log it, and tell it soon: there are thousands."""
-        self._log.attempted(delivery, attempt)
-        if self._is_summed:
-            self._channel.count("tried", state_before(delivery), attempt.state)
-        else:
-            self._channel.mention("attempted", delivery, attempt)
+        """Log it, and tell it soon."""
+        self.all_attempted([(delivery, attempt)])
+
+    def all_attempted(self, tried: Tried) -> None:
+        """Log them, and tell them soon: there are thousands."""
+        self._log.all_attempted(tried)
+        for delivery, attempt in tried:
+            if self._is_summed:
+                self._channel.count("tried", state_before(delivery), attempt.state)
+            else:
+                self._channel.mention("attempted", delivery, attempt)
 
     def waiting(self, sentence: str, until: float | None) -> None:
         """Tell it where it is news."""
