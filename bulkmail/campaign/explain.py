@@ -76,6 +76,8 @@ def _explained(
         sentence += _hint(details["input"], context["expected"])
     elif kind in {"greater_than", "greater_than_equal"}:
         sentence = f"must be {'more than' if 'gt' in context else 'at least'} {_bound(context)}"
+    elif kind == "less_than_equal":
+        sentence = f"must be at most {context['le']:,}"
     else:
         sentence = _SENTENCES.get(kind, details["msg"])
         if kind == "string_type":

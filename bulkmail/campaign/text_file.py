@@ -21,6 +21,11 @@ MAX_LINE = 1 << 24
 _SURELY_UTF8 = 4
 
 _HIGH_OCTETS = re.compile(rb"[\x80-\xff]+")
+#: Letters, plain or in an encoding that is not known yet, that stand together.
+_WORDS = re.compile(rb"[A-Za-z\x80-\xff]+")
+#: What cp1252 has beside letters where Chinese encodings of old have no octets.
+_TYPOGRAPHY = dict.fromkeys(map(ord, "€…‘’“”–—"))
+_PLAIN_LETTER = re.compile(rb"[A-Za-z]")
 _LONE_CR = re.compile(rb"(?<=\r)(?!\n|\Z)")
 
 
@@ -167,15 +172,36 @@ def wrong_bytes(sample: bytes, encoding: str, advice: str = "") -> str:
 def _better_encoding(sample: bytes, said: str) -> str | None:
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # Of Chinese text the high octets come in pairs; in a western one they stand alone.
-    is_western = all(len(run) == 1 for run in _HIGH_OCTETS.findall(sample))
-    for candidate in ("utf-8", "cp1252" if is_western else "gb18030"):
+    for candidate in ("utf-8", "cp1252" if _is_western(sample) else "gb18030"):
         try:
             sample.decode(candidate)
         except UnicodeError:
             continue
         return candidate if candidate != said else None
     return None
+
+
+def _is_western(sample: bytes) -> bool:
+    """Whether it reads as words of a western language with accents, rather than as Chinese.
+
+    Of Chinese text the high octets come in pairs; in a western one most stand alone. Where two are
+    neighbours (Grüße), they and the plain letters around them make a word by small and capital
+    letters; Chinese read so does not (李 is Àî, and no word).
+    """
+    runs = _HIGH_OCTETS.findall(sample)
+    if all(len(run) == 1 for run in runs):
+        return True
+    words = [word for word in _WORDS.findall(sample) if _HIGH_OCTETS.search(word)]
+    return all(map(_is_western_word, words))
+
+
+def _is_western_word(word: bytes) -> bool:
+    text = word.decode("cp1252", "replace").translate(_TYPOGRAPHY)
+    if not text:
+        return True
+    is_spelt = text.islower() or text.isupper() or (text[:1].isupper() and text[1:].islower())
+    is_pair = len(text) > 1 and not _PLAIN_LETTER.search(word)
+    return text.isalpha() and is_spelt and not is_pair
 
 
 def _undecodable(path: Path, line: int, error: UnicodeError, encoding: str, advice: str) -> Fault:

@@ -30,6 +30,8 @@ from bulkmail.value_class import value_class
 
 #: A reference to the environment: ``${SMTP_PASSWORD}``.
 ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+#: Files that may be open end before it, and memory not long after it.
+_MOST_CONNECTIONS = 10_000
 _MAX_PORT = 65535
 _DAY = 86400.0
 _FLAG_WORDS = {"yes": True, "on": True, "no": False, "off": False}
@@ -258,6 +260,7 @@ Flag = Annotated[
     _kind("`true` or `false`", enum=[True, False, *_FLAG_WORDS]),
 ]
 Count = Annotated[int, Strict(), Field(ge=1)]
+Connections = Annotated[int, Strict(), Field(ge=1, le=_MOST_CONNECTIONS)]
 CountOrNone = Annotated[int, Strict(), Field(ge=0)]
 Port = Annotated[int | str, PlainValidator(_port), _kind("a port, `${NAME}`", anyOf=_PORT)]
 #: Seconds.

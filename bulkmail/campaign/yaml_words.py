@@ -24,7 +24,7 @@ _PLAINLY = (
     (
         "flow mapping",
         "did not find expected",
-        "a mapping that { opens here has no }, or no comma between two keys",
+        "a mapping that { opens here has no }, or no comma between two keys; in it, quote ${…}",
         True,
     ),
     ("", "tab character", "a tab where YAML is indented; indent by spaces", False),

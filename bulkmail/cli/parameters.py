@@ -10,6 +10,9 @@ import typer
 
 from bulkmail.errors import ConfigurationError, Fault
 
+#: What the help calls a campaign.
+CAMPAIGN = "CAMPAIGN"
+
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -35,14 +38,12 @@ def ledger_path(text: str | None) -> Path | None:
 
 CampaignArgument = Annotated[
     str,
-    typer.Argument(metavar="CAMPAIGN", help="A campaign's file, or its name in campaigns/."),
+    typer.Argument(metavar=CAMPAIGN, help="A campaign's file, or its name in campaigns/."),
 ]
 
 RecordArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="CAMPAIGN", help="A campaign's file or name, or its name in the ledger."
-    ),
+    typer.Argument(metavar=CAMPAIGN, help="A campaign's file or name, or its name in the ledger."),
 ]
 
 LedgerOption = Annotated[

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 def plan(
     campaign: CampaignArgument, *, ledger: LedgerOption = None, json: JsonOption = False
 ) -> None:
-    """Foresee how long a campaign will take, within limits, quotas and windows.
+    """Foresee how long a campaign will take, within its limits.
 
-    For how many, by which servers, and when it will be done: of its next occurrence, or from now
-    on. Says so where it cannot be done before `until`. Refusals and retries are not foreseen.
-    Nothing is sent, and nobody connected to.
+    For how many, by which servers, and when it will be done, within limits, quotas and windows: of
+    its next occurrence, or from now on. Says so where it cannot be done before `until`. Refusals
+    and retries are not foreseen. Nothing is sent, and nobody connected to.
 
     Example: bulkmail plan newsletter
     """

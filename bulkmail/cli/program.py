@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from bulkmail.cli.bad_value import in_plain_words
+from bulkmail.cli.parameters import CAMPAIGN
 from bulkmail.cli.version import print_version
+from bulkmail.report.terminal import visible
 
 #: The commands, and groups of commands, in their order in the help. Each is a module of this
 #: package with a function, or a `typer.Typer`, of that name.
@@ -104,7 +107,15 @@ class _Option(TyperOption):
 
 
 class _Argument(TyperArgument):
-    """An argument that is refused in plain words."""
+    """An argument that is refused in plain words, and says what could be given."""
+
+    def get_missing_message(self, ctx: Any) -> str | None:
+        if self.metavar != CAMPAIGN:
+            return super().get_missing_message(ctx=ctx)
+        from bulkmail.campaign.find import campaigns_around
+
+        there = ", ".join(campaigns_around(Path.cwd()))
+        return f"There are: {visible(there)}" if there else "There is none in campaigns/ here"
 
     def process_value(self, ctx: Any, value: Any) -> Any:
         with in_plain_words():

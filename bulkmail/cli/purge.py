@@ -12,7 +12,7 @@ from bulkmail.report.wording import counted
 
 
 def purge(campaign: RecordArgument, *, ledger: LedgerOption = None) -> None:
-    """Drop the personal data of a campaign's rows, and leave the outcomes.
+    """Drop a campaign's personal data, and leave the outcomes.
 
     All columns of all rows are dropped from the ledger's file. What became of whom stays: address
     and key, state, replies, Message-ID; without them everybody would be sent to again. A later

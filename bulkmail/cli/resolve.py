@@ -32,7 +32,7 @@ def resolve(
     ],
     ledger: LedgerOption = None,
 ) -> None:
-    """Decide on everybody in doubt: they have their message, or get it once more.
+    """Decide on everybody in doubt: they have it, or get it once more.
 
     `resend` sends again under the same Message-ID; another doubt about the same recipient is held.
     To see who they are: `bulkmail report CAMPAIGN --state in_doubt`.

@@ -49,7 +49,7 @@ def retry(
     ] = None,
     ledger: LedgerOption = None,
 ) -> None:
-    """Make recipients who failed pending again, as if they had not been tried.
+    """Make recipients who failed pending again.
 
     Attempts and the time to give up count anew. The Message-ID stays. A run under way takes them
     up; else the next `send` does. Who is gone from the list, on a suppression list or a bad row

@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from bulkmail.message.dkim.key import DkimKey
 
 
+def key_faults(campaign: Campaign, environ: Mapping[str, str]) -> tuple[Fault, ...]:
+    """The keys that cannot be read, or are none; not those that the environment may hold later."""
+    keyring = Keyring.at_hand(campaign, environ)
+    return tuple(fault for fault in keyring.missing if fault not in keyring.unset)
+
+
 def key_notices(campaign: Campaign, environ: Mapping[str, str]) -> tuple[str, ...]:
     """What a person should know of the campaign's keys before sending, a sentence each."""
     keyring = Keyring.at_hand(campaign, environ)
-    told = [f"{fault.key}: {fault.message}; sending needs it" for fault in keyring.missing]
+    told = [f"{fault.key}: {fault.message}; sending needs it" for fault in keyring.unset]
     domains = [key.domain for key in campaign.model.dkim_keys]
     sender = _from_domain(campaign)
     is_aligned = any(f".{sender}".endswith(f".{domain}") for domain in domains)
@@ -52,6 +58,8 @@ class Keyring:
     unsubscribe: Secret | None = None
     #: What is asked for and not at hand.
     missing: tuple[Fault, ...] = ()
+    #: Those of `missing` that an environment did not hold: that of who sends may.
+    unset: tuple[Fault, ...] = ()
 
     @classmethod
     def whole(cls, campaign: Campaign, environ: Mapping[str, str]) -> Keyring:
@@ -65,12 +73,14 @@ class Keyring:
     def at_hand(cls, campaign: Campaign, environ: Mapping[str, str]) -> Keyring:
         """What is there of it; nothing is raised, `missing` tells the rest."""
         faults: list[Fault] = []
+        unset: list[Fault] = []
 
         def look_up(written: SecretReference, loc: Loc) -> Secret | None:
             try:
                 return written.look_up((campaign.folder, campaign.root), environ)
             except ValueError as error:
                 faults.append(campaign.fault(loc, str(error)))
+                unset.extend(faults[-1:] if written.file is None else ())
                 return None
 
         model = campaign.model
@@ -91,7 +101,7 @@ class Keyring:
         unsubscribe = None
         if model.unsubscribe is not None and model.unsubscribe.secret is not None:
             unsubscribe = look_up(model.unsubscribe.secret, ("unsubscribe", "secret"))
-        return cls(tuple(keys), unsubscribe, tuple(faults))
+        return cls(tuple(keys), unsubscribe, tuple(faults), tuple(unset))
 
     def notices(self) -> tuple[str, ...]:
         """What a dry run's or a preview's messages lack, a sentence each."""

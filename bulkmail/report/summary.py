@@ -148,6 +148,8 @@ class Summary:
         if self.sent_in_run or self.failed_in_run:
             pace = f" ({rate(self.messages_per_second)})" if self.elapsed_seconds >= 1 else ""
             return f"Done in {took}{pace}."
+        if self.in_doubt:  # whether they are of this run, or of one before it
+            return f"Ended after {took}."
         return "Nothing was left to send."
 
     def next_commands(self, typed: str = "") -> list[tuple[str, str]]:

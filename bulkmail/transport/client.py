@@ -231,6 +231,10 @@ def _from_bytes(sender: str, recipients: str | Iterable[str], content: bytes) ->
 
 
 def _mail_object(envelope: Envelope, content: bytes) -> MailObject:
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise MessageRefusedLocally(
+            f"the content is {type(content).__name__}, and has to be bytes, as they go out"
+        )
     content = normalised(content)
     return MailObject(envelope, (content,), message_id="", has_dot_line=has_leading_dot(content))
 

@@ -180,6 +180,21 @@ def test_a_secret_that_is_not_there_stops_a_send_and_not_a_check(
     assert "The unsubscribe links shown lead nowhere" in tried.err
 
 
+def test_a_key_that_is_none_is_a_fault_and_one_that_is_yet_to_come_a_notice(
+    project: MailProject, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.save(dkim={"domain": "example.com", "selector": "s1", "key": "${DKIM_KEY}"})
+    monkeypatch.delenv("DKIM_KEY", raising=False)
+    unset = cli("check", "letter")
+    monkeypatch.setenv("DKIM_KEY", "no PEM")
+    wrong = cli("check", "letter")
+
+    assert unset.code == 0
+    assert "DKIM_KEY is not set; sending needs it" in unset.out
+    assert wrong.code == 2
+    assert "dkim.key: holds no key in PEM" in wrong.err
+
+
 def test_what_is_sent_and_what_a_dry_run_writes_is_signed(project: MailProject, cli: Cli) -> None:
     made = cli("dkim", "new-key", "example.com", "--selector", "s1")
     key = project.root / "dkim-s1-example.com.pem"
@@ -195,8 +210,10 @@ def test_what_is_sent_and_what_a_dry_run_writes_is_signed(project: MailProject, 
 
     assert len(contents) == 6
     assert all(peer.verdicts(content) == [True] for content in contents)
+    assert cli("check", "letter").code == 0
     key.unlink()
-    refused = cli("send", "letter")
-    assert refused.code == 2
-    assert "dkim.key: dkim-s1-example.com.pem cannot be read" in refused.err
+    for command in ("send", "check"):
+        refused = cli(command, "letter")
+        assert refused.code == 2
+        assert "dkim.key: dkim-s1-example.com.pem cannot be read" in refused.err
     assert "without this DKIM signature" in cli("send", "letter", "--dry-run").err

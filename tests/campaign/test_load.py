@@ -101,6 +101,11 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("retry: {backoff: soon}\n", "retry.backoff: 'soon' is not a duration"),
         ("retry: {backoff: []}\n", "retry.backoff: is empty"),
         ("retry: {attempts: 0}\n", "retry.attempts: must be at least 1"),
+        (
+            "servers: [{host: x.example, connections: 10001}]\n",
+            "servers[0].connections: must be at most 10,000",
+        ),
+        ("servers: [{host: x.example, password: ${X}}]\n", "in it, quote ${…}"),
         ("retry: {attempts: true}\n", "retry.attempts: must be a whole number"),
         ("retry: 5\n", "retry: must be a mapping"),
         ("stop_after: 0\n", "stop_after: must be at least 1; `never` is no limit"),

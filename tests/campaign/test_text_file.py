@@ -49,6 +49,22 @@ def test_a_line_whose_high_octets_stand_alone_is_western(write: Write) -> None:
     assert line.problem == "bytes that are not utf-8: try `encoding: cp1252`"
 
 
+@pytest.mark.parametrize("text", ["a@b.example,Grüße", "GRÖSSE ÄÖX", "L’été à Créées", "“Köökü”"])
+def test_accents_side_by_side_are_western_in_a_word_of_plain_letters(
+    write: Write, text: str
+) -> None:
+    (line,) = text_lines(write("x.txt", text.encode("cp1252")))
+
+    assert line.problem == "bytes that are not utf-8: try `encoding: cp1252`"
+
+
+@pytest.mark.parametrize("text", ["王", "鑫,Li", "张san", "A组", "a@b.example,李伟", "欧阳 B座"])
+def test_pairs_that_make_no_western_word_are_chinese(write: Write, text: str) -> None:
+    (line,) = text_lines(write("x.txt", text.encode("gb18030")))
+
+    assert line.problem == "bytes that are not utf-8: try `encoding: gb18030`"
+
+
 def test_wide_encodings_are_read_by_their_own_line_ends(write: Write) -> None:
     path = write("x.txt", "上\n海\n".encode("utf-16"))
 

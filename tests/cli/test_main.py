@@ -346,3 +346,21 @@ def test_a_wrong_value_is_refused_in_plain_words(
 
     assert result.code == 2
     assert f"Error: Invalid value for {sentence}" in result.err
+
+
+@pytest.mark.parametrize("command", ["send", "check", "report", "pause"])
+def test_without_a_campaign_those_that_there_are_are_told(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    none = cli(command)
+    folder = tmp_path / "campaigns"
+    folder.mkdir()
+    for name in ("offer.yaml", "news.yml", "list.csv"):
+        (folder / name).touch()
+
+    some = cli(command)
+
+    assert (none.code, some.code) == (2, 2)
+    assert "'CAMPAIGN'. There is none in campaigns/ here" in none.err
+    assert "Missing argument 'CAMPAIGN'. There are: news, offer\n" in some.err

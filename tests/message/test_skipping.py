@@ -43,6 +43,15 @@ async def test_a_condition_that_is_none_is_told_before_any_row(project: Project)
     (fault,) = await project.faults(skip_if="status ==")
 
     assert (fault.key, fault.row) == ("skip_if", None)
+    assert fault.message == "the expression's end stands where a value belongs"
+
+
+async def test_one_equals_sign_is_told_to_be_two(project: Project) -> None:
+    (fault,) = await project.faults(skip_if="status = 'left'")
+
+    assert fault.message == (
+        "`=` stands where the expression's end belongs: two values are compared by `==`"
+    )
 
 
 def test_another_condition_is_another_campaign_to_check(project: Project) -> None:

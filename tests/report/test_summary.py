@@ -122,6 +122,15 @@ def test_moments_in_json_are_utc() -> None:
         ),
         (
             {
+                "sent_in_run": 0,
+                "failed_in_run": 0,
+                "counts": Counts(in_doubt=2),
+                "exit_code": EXIT_FAILED,
+            },
+            "Ended after 2 min 42 s. 2 recipients: none sent, 2 in doubt.",
+        ),
+        (
+            {
                 "dry_run": True,
                 "out": Path("outbox/x"),
                 "sent_in_run": 52,

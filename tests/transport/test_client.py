@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import SMTP as SMTP_POLICY
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -251,6 +252,15 @@ async def test_what_is_no_address_never_reaches_the_wire(
             await client.sendmail("a@example.com", [], b"x")
 
     assert not any(line.startswith("C: MAIL") for line in lines)
+
+
+async def test_content_that_is_no_bytes_is_refused_in_words(port: int, caught: Catch) -> None:
+    content: Any = "Subject: x\n\ntext"
+    async with plain(port) as client:
+        with pytest.raises(MessageRefusedLocally, match=r"the content is str, .* to be bytes"):
+            await client.sendmail("a@example.com", "b@example.com", content)
+
+    assert not caught.envelopes
 
 
 async def test_tasks_take_turns_on_one_client(port: int, caught: Catch) -> None:

@@ -27,7 +27,7 @@ from bulkmail.errors import ConfigurationError, Fault, LedgerError
 from bulkmail.fate import Counts
 from bulkmail.ledger import Ledger
 from bulkmail.message.files.must_contain import text_notices
-from bulkmail.message.keyring import key_notices
+from bulkmail.message.keyring import key_faults, key_notices
 from bulkmail.online.dns import Dns
 from bulkmail.online.finding import Finding
 from bulkmail.report.silence import Silence
@@ -116,7 +116,7 @@ async def _check(
             await notes.checks(campaign.name).passed(inspection.facts)
         record = await ledger.campaign(campaign.name)
         counts = None if record is None else await ledger.counts(record.id)
-    faults = [*inspection.faults, *ways_as_written(campaign)]
+    faults = [*inspection.faults, *ways_as_written(campaign), *key_faults(campaign, environ)]
     lines: tuple[Finding, ...] = ()
     if online:
         try:

@@ -18,6 +18,7 @@ from pydantic import (
 from bulkmail.campaign.json_path import parse_json_path
 from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.values import (
+    Connections,
     Count,
     EnvironmentText,
     FilledLine,
@@ -205,7 +206,7 @@ class GatewayModel(StrictModel):
         description="At most so many messages in any window of that length, as for a server: for "
         "this gateway, over all campaigns of the ledger.",
     )
-    connections: Count = Field(4, description="At most so many requests at once.")
+    connections: Connections = Field(4, description="At most so many requests at once.")
     timeout: PositiveDuration = Field(
         30.0, description="How long a request may take, from its first byte to the whole answer."
     )

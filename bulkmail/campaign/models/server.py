@@ -19,6 +19,7 @@ from bulkmail.campaign.models.warm_up import WarmUpModel
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.providers import PROVIDERS
 from bulkmail.campaign.values import (
+    Connections,
     Count,
     CountOrNone,
     EnvironmentText,
@@ -107,7 +108,7 @@ class ServerModel(StrictModel):
         description="A quota by the day that grows, beside `rate`: "
         "`{start: 50/day, factor: 1.5, until: 5000/day}`. The ledger counts its days.",
     )
-    connections: Count = Field(
+    connections: Connections = Field(
         4, description="At most so many connections at once, for one run and its processes."
     )
     messages_per_connection: CountOrNone = Field(

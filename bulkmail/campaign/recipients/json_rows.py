@@ -34,7 +34,9 @@ def json_list_records(path: Path, encoding: str) -> Iterator[Record]:
     text = "".join(text_chunks(path, encoding))
     position = _skip_space(text, 0)
     if text[position : position + 1] != "[":
-        raise _stopped(path, text, position, "not a list of recipients: it begins with [")
+        raise _stopped(
+            path, text, position, "not a list of recipients: it begins with [ and ends with ]"
+        )
     position, line, counted = _skip_space(text, position + 1), 1, 0
     while text[position : position + 1] != "]":
         line, counted = line + text.count("\n", counted, position), position

@@ -16,7 +16,7 @@ from typing import Any, Final
 from jinja2 import nodes, pass_context
 from jinja2.filters import do_format
 from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment, safe_range
+from jinja2.sandbox import MAX_RANGE, SandboxedEnvironment, safe_range
 
 from bulkmail.message.templates.metering import CHARGE, MEASURE, metered
 from bulkmail.message.templates.widths import (
@@ -208,7 +208,10 @@ def _putting_out(budget: Budget) -> Callable[[Any], Any]:
 
 def _ranging(budget: Budget) -> Callable[..., range]:
     def bounded_range(*arguments: int) -> range:
-        made = safe_range(*arguments)
+        try:
+            made = safe_range(*arguments)
+        except OverflowError:
+            raise TooLongError(f"goes through more than {MAX_RANGE:,} numbers") from None
         budget.charge(len(made))
         return made
 

@@ -26,6 +26,7 @@ from bulkmail.message.row import Row
 from bulkmail.message.templates.bounds import BoundedEnvironment, Budget
 from bulkmail.message.templates.files import TEMPLATE_SUFFIXES, TemplateFiles
 from bulkmail.message.templates.filters import filters, missing_extra
+from bulkmail.message.templates.jinja_words import plainly
 from bulkmail.message.templates.language import Localised, language_column
 from bulkmail.message.templates.plain import PlainTemplate
 from bulkmail.message.templates.rendering import Late, Origin, Renderer
@@ -189,7 +190,13 @@ class Templates:
         if isinstance(error, ConfigurationError):
             self.faults += error.faults
             return
-        message = error.message or "this is not a template"
+        helpers = self._environments[Kind.TEXT]
+        is_condition = self._inline.get(filename, ((), ""))[0] == ("skip_if",)
+        message = plainly(
+            error.message or "this is not a template",
+            (*helpers.filters, *helpers.tests),
+            end="the expression's end" if is_condition else "",
+        )
         fault = self._place(error.filename or filename, error.lineno, message)
         self.faults += [fault] if fault else []
 
