@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bulkmail.delivery.verdict import Try
-from bulkmail.fate import Delivery
+from bulkmail.fate import Delivery, Digests
 from bulkmail.message.mail_object import MailObject
 from bulkmail.value_class import record_class
 
@@ -16,6 +16,8 @@ class Flight:
 
     tried: Try
     mail: MailObject
+    #: Of that, for the mark.
+    digests: Digests
     #: The lane's round of health in which it began.
     began_in: int = 0
     #: Whether it was refused for all as it was for too many at once.

@@ -50,7 +50,8 @@ class Lane:
         #: The transport again, where its sessions have messages ahead of their replies.
         self.pipelined = transport if isinstance(transport, Pipelined) else None
         if self.pipelined is not None:
-            self._ahead += 2 * self.pipelined.depth
+            # On their way, composed meanwhile, and to be composed before the next are claimed.
+            self._ahead += 3 * self.pipelined.depth
         self._backlog: deque[Delivery] = deque()
         self._arrival = asyncio.Event()
         #: Recipients that it takes in one transaction, as it was seen; None: all there are.

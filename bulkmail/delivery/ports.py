@@ -141,6 +141,10 @@ class WindowedSession(Protocol):
         """Take in what has arrived, before a number of `post`: what closed the session is known."""
         ...
 
+    def prepare(self, mail: MailObject) -> None:
+        """Do ahead, in this order, what of `post` needs no mark. Raises nothing."""
+        ...
+
     async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
         """Hand over a message for one recipient; its end may be out from here on.
 

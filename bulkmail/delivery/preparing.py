@@ -49,7 +49,8 @@ class Preparing:
             return Settled(unsent, verdict(unsent, local, self._shared.policy, now))
         if (most := self._lane.most_recipients) is not None:
             mail = within(mail, most)
-        return Flight(tried, mail, self._lane.health.round)
+        # Now, as there is mostly a server that answers meanwhile, and not as the mark is asked for.
+        return Flight(tried, mail, mail.digests(), self._lane.health.round)
 
     def _skipped(self, tried: Try, reason: str) -> Attempt:
         """Nothing was tried; who may have got it in an earlier try stays in doubt."""

@@ -124,8 +124,8 @@ class Results:
     def ask_for_mark(self, flight: Flight) -> None:
         """Asked for now, awaited before the end of data: it is durable while the server answers."""
         tried = flight.tried
-        digests = flight.mail.digests()
-        flight.mark = _future(self._shared.ledger.mark(tried.delivery, tried.started_at, digests))
+        asked = self._shared.ledger.mark(tried.delivery, tried.started_at, flight.digests)
+        flight.mark = _future(asked)
         self._marked[tried.delivery.id] = flight
 
     def ask_for_marks(self, flights: Sequence[Flight]) -> asyncio.Future[Sequence[bool]]:
@@ -133,7 +133,7 @@ class Results:
         asked = []
         for flight in flights:
             tried = flight.tried
-            asked.append((tried.delivery, tried.started_at, flight.mail.digests()))
+            asked.append((tried.delivery, tried.started_at, flight.digests))
             self._marked[tried.delivery.id] = flight
         return _future(self._shared.ledger.mark_all(asked))
 

@@ -117,39 +117,53 @@ class WindowedCourse:
 
     async def _hand_over(self) -> None:
         """Hand over what is fresh, each once its mark is durable."""
-        for marks in self._marks:
-            if not marks.done():
-                await come_to_its_end(marks)
-        if self._fresh:
-            await self._session.catch_up()
-        are_ours = [is_ours for marks in self._marks for is_ours in marks.result()]
-        self._marks.clear()
-        for is_ours in are_ours:
+        for is_ours in await self._marked():
             flight = self._fresh.popleft()
-            if not is_ours:
+            if is_ours:
+                await self._post(flight)
+            else:
                 self._results.done(flight.delivery)
-                continue
-            self._out.append(flight)
-            flight.may_be_out = True
-            # What is asked as its MAIL goes out.
-            check = self._turns.check_free if flight.is_follower else self._turns.check
-            try:
-                await self._session.post(flight.mail, check=check)
-            except SlotMissed:
-                self._out.pop()
-                flight.may_be_out = False
-                await self._session.flush()
-                await self._results.give_back(flight.delivery)
-                await self._turns.missed()
-            except MessageRefusedLocally as error:
-                self._out.pop()
-                flight.may_be_out = False
-                await self._session.flush()
-                await self._conclude(flight, classify.of_local_refusal(error))
         if self._out and self._supply.is_used_up:
             await self._session.leave()
         else:
             await self._session.flush()
+
+    async def _marked(self) -> Sequence[bool]:
+        """Of each that is fresh, once that is durable, whether it may go."""
+        if not self._marks:
+            return ()
+        if not self._marks[-1].done():
+            # Meanwhile there is nothing else to do.
+            for flight in self._fresh:
+                self._session.prepare(flight.mail)
+        for marks in self._marks:
+            if not marks.done():
+                await come_to_its_end(marks)
+        await self._session.catch_up()
+        are_ours = [is_ours for marks in self._marks for is_ours in marks.result()]
+        self._marks.clear()
+        return are_ours
+
+    async def _post(self, flight: Flight) -> None:
+        self._out.append(flight)
+        flight.may_be_out = True
+        # What is asked as its MAIL goes out.
+        check = self._turns.check_free if flight.is_follower else self._turns.check
+        try:
+            await self._session.post(flight.mail, check=check)
+        except SlotMissed:
+            await self._unpost(flight)
+            await self._results.give_back(flight.delivery)
+            await self._turns.missed()
+        except MessageRefusedLocally as error:
+            await self._unpost(flight)
+            await self._conclude(flight, classify.of_local_refusal(error))
+
+    async def _unpost(self, flight: Flight) -> None:
+        """Nothing was said of it; what was posted before it goes first."""
+        self._out.pop()
+        flight.may_be_out = False
+        await self._session.flush()
 
     async def _settle(self) -> None:
         """The oldest one's result, and of those behind it what has come with it."""

@@ -41,6 +41,10 @@ class PooledSession(Protocol):
         """Take in what has arrived; the pool never asks."""
         ...
 
+    def prepare(self, mail: MailObject) -> None:
+        """Encode what is posted next; the pool never does."""
+        ...
+
     async def post(self, mail: MailObject, *, check: Callable[[], None] | None = None) -> None:
         """Hand over a whole message; the pool never does."""
         ...

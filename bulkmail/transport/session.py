@@ -20,7 +20,7 @@ from bulkmail.smtp.commands import Command, Data, Noop, Rset, Vrfy
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.states import State
-from bulkmail.smtp.transaction import TransactionResult, opening
+from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.smtp.transparency import stuff
 from bulkmail.transport.blocks import Piece, with_files
 from bulkmail.transport.content import Group, pour
@@ -249,6 +249,10 @@ class Session:
         """
         await self._window.catch_up()
 
+    def prepare(self, mail: MailObject) -> None:
+        """Encode a message that is to be posted next, or behind others that were prepared."""
+        self._window.prepare(mail)
+
     async def post(
         self, mail: MailObject, *, is_8bit: bool = False, check: Callable[[], None] | None = None
     ) -> None:
@@ -260,15 +264,13 @@ class Session:
         `send`, and it is to hold until the bytes go.
         Raises `MessageRefusedLocally`, nothing having been said, and what `check` raises.
         """
-        size, offers = mail.size, self._conversation.dialogue.extensions
-        envelope = opening(mail.envelope, size=size, extensions=offers, is_8bit=is_8bit)
-        if self._window.is_full(size):
+        if self._window.is_full(mail.size):
             # To write much takes its time, in which what `check` asks may change.
             await self._window.flush()
         if check is not None:
             check()
+        self._window.post(mail, is_8bit=is_8bit)
         self.transactions += 1
-        self._window.post(mail, envelope, size)
 
     async def flush(self) -> None:
         """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""

@@ -8,19 +8,20 @@ says 421 takes nothing of what stands behind (RFC 5321, 3.8).
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import field
 from operator import methodcaller
 
-from bulkmail.errors import ProtocolViolation, SessionError
+from bulkmail.errors import MessageRefusedLocally, ProtocolViolation, SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.commands import Bdat, Mail, Rcpt
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.smtp.transaction import TransactionResult, opening
 from bulkmail.transport.blocks import BLOCK_SIZE, Piece, with_files
 from bulkmail.transport.content import Parcel, post
 from bulkmail.transport.conversation import Conversation
@@ -60,7 +61,9 @@ class Window:
         self._trust = trust
         self._size = size
         self._posted: deque[_Posted] = deque()
-        #: Of those, what was not handed over yet.
+        #: Encoded, and to be posted next, in this order.
+        self._prepared: deque[_Posted] = deque()
+        #: Of those posted, what was not handed over yet.
         self._waiting: deque[_Posted] = deque()
         #: Octets of those.
         self._waiting_size = 0
@@ -106,12 +109,30 @@ class Window:
         if self._posted:
             await self._conversation.catch_up()
 
-    def post(self, mail: MailObject, envelope: tuple[Mail, *tuple[Rcpt, ...]], size: int) -> None:
-        """Have a whole message handed over, by the next `flush`; its content has `size` octets.
+    def prepare(self, mail: MailObject) -> None:
+        """Encode what is to be posted behind those prepared before; else `post` does it."""
+        with contextlib.suppress(MessageRefusedLocally):
+            self._prepared.append(self._parcel(mail, is_8bit=False))
+
+    def post(self, mail: MailObject, *, is_8bit: bool) -> None:
+        """Have a whole message handed over, by the next `flush`.
 
         Raises `MessageRefusedLocally`: nothing was said then. Where the session breaks, `settle`
         tells.
         """
+        while self._prepared:
+            posted = self._prepared.popleft()
+            if posted.mail is mail and not is_8bit:
+                break
+        else:
+            posted = self._parcel(mail, is_8bit=is_8bit)
+        self._posted.append(posted)
+        self._waiting.append(posted)
+        self._waiting_size += posted.size
+
+    def _parcel(self, mail: MailObject, *, is_8bit: bool) -> _Posted:
+        size, offers = mail.size, self._conversation.dialogue.extensions
+        envelope = opening(mail.envelope, size=size, extensions=offers, is_8bit=is_8bit)
         commands = (*envelope, Bdat(size))
         lines = list(map(_encoded, commands))
         pieces: Sequence[Piece]
@@ -121,10 +142,7 @@ class Window:
             pieces = (*lines, *with_files(mail.chunks, mail.files))
         else:
             pieces = (*lines, *mail.chunks)
-        posted = _Posted(commands, pieces, sum(map(len, pieces)), mail=mail, envelope=envelope)
-        self._posted.append(posted)
-        self._waiting.append(posted)
-        self._waiting_size += posted.size
+        return _Posted(commands, pieces, sum(map(len, pieces)), mail=mail, envelope=envelope)
 
     def is_full(self, size: int) -> bool:
         """Whether one with so many octets of content does not leave in one write with the rest."""

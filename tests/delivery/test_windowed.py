@@ -22,7 +22,7 @@ from support.engine import (
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.supply import AHEAD_OCTETS
 from bulkmail.errors import ConnectionLost, MessageRefusedLocally
-from bulkmail.fate import Delivery
+from bulkmail.fate import Delivery, Digests
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
@@ -45,6 +45,9 @@ class WindowSession(FakeSession):
 
     async def flush(self) -> None:
         pass
+
+    def prepare(self, mail: MailObject) -> None:
+        self._ends.prepared.append(mail.envelope.forward_paths[0])
 
     async def leave(self) -> None:
         if not self._ends.is_over:
@@ -101,6 +104,7 @@ class WindowTransport(FakeTransport):
         self.posted_here = 0
         self.most_here = 0
         self.limit = 1000
+        self.prepared: list[str] = []
         #: How many were on their way as a session was left.
         self.left_with: list[int] = []
         self.untakeable: set[str] = set()
@@ -157,6 +161,29 @@ async def test_the_window_is_filled_and_never_passed(
     assert len(transport.received) == len(set(transport.addresses)) == 60
     assert transport.most == 4
     assert transport.in_use == 0
+
+
+async def test_what_needs_no_mark_is_done_while_marks_are_made_durable(
+    bench_of: BenchOf, transport: WindowTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = await bench_of(20)
+    ask = bench.run.mark_all
+
+    async def slowly(
+        asked: Sequence[tuple[Delivery, float, Digests | None]],
+    ) -> Sequence[bool]:
+        posted = len(transport.posted)
+        await asyncio.sleep(0)
+        assert len(transport.posted) == posted
+        return await ask(asked)
+
+    monkeypatch.setattr(bench.run, "mark_all", slowly)
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 20}
+    # In the order in which they go.
+    assert transport.prepared == transport.posted
+    assert len(transport.posted) == 20
 
 
 async def test_no_more_are_handed_over_than_a_connection_may_take(

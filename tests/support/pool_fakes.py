@@ -70,6 +70,9 @@ class FakeSession:
     async def flush(self) -> None:
         pass
 
+    def prepare(self, mail: MailObject) -> None:
+        raise NotImplementedError
+
     async def leave(self) -> None:
         raise NotImplementedError
 

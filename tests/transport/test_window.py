@@ -122,6 +122,39 @@ async def test_messages_go_ahead_of_their_replies_and_are_not_dot_stuffed(
     assert len(script.writes) == 2
 
 
+async def test_what_is_prepared_goes_as_it_is_and_only_where_it_is_posted(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(ONE + THREE + TWO + OK * 3)
+
+    for mail in mails:
+        session.prepare(mail)
+    # The second of them is held back, and comes later after all.
+    for mail in (mails[0], mails[2], mails[1]):
+        await session.post(mail)
+    outcomes = [await outcome(session) for _ in range(3)]
+
+    assert outcomes == ["250 2.0.0 queued"] * 3
+
+
+async def test_what_cannot_be_prepared_is_refused_when_it_is_posted(
+    script: ScriptedStream, windowed: Opened, mail_object: Make, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    script.plays(TWO + OK)
+    bad = mail_object("b\r\nRCPT TO:<x@y.example>@y.example")
+
+    session.prepare(bad)
+    session.prepare(mails[1])
+    with pytest.raises(MessageRefusedLocally):
+        await session.post(bad)
+    await session.post(mails[1])
+
+    assert await outcome(session) == "250 2.0.0 queued"
+    assert session.transactions == 1
+
+
 async def test_a_refused_recipient_s_content_goes_to_nobody_and_stops_nobody(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
