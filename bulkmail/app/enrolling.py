@@ -162,17 +162,14 @@ class Pass:
         return [self._new_row(row, enrolment) for row in itertools.islice(rows, BATCH)]
 
     def _new_row(self, row: Row, enrolment: Enrolment) -> NewRow:
-        self.inspection.faults.add(row.faults)
         key = row.key or f"row {row.number}"
-        return NewRow(
-            row=row.number,
-            key=key,
-            address=row.address,
-            domain=row.domain,
-            fields=row.fields,
-            message_id=message_id(enrolment.origin, key, enrolment.from_domain),
-            invalid="; ".join(fault.message for fault in row.faults) or None,
-        )
+        id_ = message_id(enrolment.origin, key, enrolment.from_domain)
+        invalid = None
+        if row.faults:
+            self.inspection.faults.add(row.faults)
+            invalid = "; ".join(fault.message for fault in row.faults)
+        # By place: a million of them by name take half a second more.
+        return NewRow(row.number, key, row.address, row.domain, row.fields, id_, invalid)
 
     async def _check(self, enrolment: Enrolment) -> None:
         if self._composer is None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-#: Rows of one statement at most. What is left is made up of its halves, so that few statements are
-#: to be compiled: each takes as long as fifty rows.
-_MOST = 64
+#: Rows of one statement at most: behind each the interpreter is waited for, which whoever reads a
+#: list meanwhile keeps for 5 ms. With 64 a long list took a fifth longer, with 1,024 as long. What
+#: is left is made up of its halves, so that few are to be compiled.
+_MOST = 256
 #: So few are one statement, however many they are: a second one takes as long as three rows.
 _FEW = 16
 #: A row of parameters.

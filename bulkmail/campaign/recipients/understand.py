@@ -54,7 +54,8 @@ class Understanding:
         for column in _COPIES if self.kind.has_copies else ():
             if fields.get(column):
                 problems += _copy_problems(column, fields[column])
-        unusable = list(_text_problems(fields))
+        is_usable = _is_all_usable_text(fields)
+        unusable = [] if is_usable else list(_text_problems(fields))
         if not problems and not unusable:
             return Row(number, record.line, fields, address, key, domain)
         known = None if address_problem else address or None
@@ -131,8 +132,6 @@ def _copy_problems(column: str, cell: Any) -> Iterator[str]:
 
 def _text_problems(fields: Mapping[str, Any]) -> Iterator[str]:
     """What no text may hold, whatever it is used for: NUL, and halves of characters."""
-    if _is_all_usable_text(fields):
-        return
     for name, cell in fields.items():
         problem = _unusable(name, 0) or _unusable(cell, 0)
         if problem:
