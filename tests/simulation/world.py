@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -326,6 +326,11 @@ class World:
     def _handed_over(line: Line) -> HandedOver:
         """A limit counts when MAIL is handed over, whenever its RCPT follow."""
         return HandedOver(line.mail_at, line.mail_by_clock)
+
+    def all_attempted(self, tried: Sequence[tuple[Delivery, Attempt]]) -> None:
+        """The engine recorded a batch of tries."""
+        for delivery, attempt in tried:
+            self.attempted(delivery, attempt)
 
     def attempted(self, delivery: Delivery, attempt: Attempt) -> None:
         """The engine recorded a try."""
