@@ -81,7 +81,7 @@ class Results:
         try:
             # An error is raised where it is waited for, unless the run ends by another one.
             if not writing.cancelled() and writing.exception() is None:
-                due_at = min([_due_at(attempt) for _, attempt in tried])
+                due_at = _due_at(tried)
                 self._tell(tried, writing.result())
         finally:
             self.done(*[delivery for delivery, _ in tried], due_at=due_at)
@@ -197,11 +197,16 @@ def has_had_its_share(outcome: Outcome) -> bool:
     return is_at_mail or outcome.blame is Blame.SESSION
 
 
-def _due_at(attempt: Attempt) -> float:
-    """From when on a delivery may be due again, by what was written; infinity: never."""
-    if attempt.due_at is not None:
-        return attempt.due_at
-    return 0.0 if attempt.state in {State.PENDING, State.DEFERRED} else math.inf
+def _due_at(tried: Sequence[tuple[Delivery, Attempt]]) -> float:
+    """From when on one of them may be due again, by what was written; infinity: never."""
+    first = math.inf
+    for _, attempt in tried:
+        state, due_at = attempt.state, attempt.due_at
+        if due_at is not None and due_at < first:
+            first = due_at
+        elif state is State.PENDING or state is State.DEFERRED:
+            first = 0.0 if due_at is None else first
+    return first
 
 
 async def come_to_its_end(future: asyncio.Future[Any]) -> None:

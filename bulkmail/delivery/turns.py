@@ -111,12 +111,15 @@ class Turns:
         shared, gates = self._shared, self._shared.gates
         if not (self._lane.limiter.is_free and self.may_begin):
             return 0
+        has_windows, has_gates = shared.shut_for is not None, gates.are_there
         for count, flight in enumerate(flights):
             delivery, mail = flight.tried.delivery, flight.mail
             paths = mail.envelope.forward_paths
-            is_plain = len(paths) == 1 and delivery.doubts == 0 and not mail.held_back
-            is_shut = shared.shut_for is not None and shared.opens_for(delivery) is not None
-            if not is_plain or is_shut or (gates.are_there and gates.of(paths)):
+            if len(paths) > 1 or delivery.doubts or mail.held_back:
+                return count
+            if has_windows and shared.opens_for(delivery) is not None:
+                return count
+            if has_gates and gates.of(paths):
                 return count
         return len(flights)
 

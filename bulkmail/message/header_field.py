@@ -23,6 +23,9 @@ MAX_LINE = 998
 #: every message need dot stuffing.
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _SPACES = re.compile("  +")
+_WORD = r"[^ \x80-\U0010ffff]*+[^\x00-\x7f][^ ]*"
+#: Words beyond ASCII, and the spaces between them.
+_BEYOND_ASCII = re.compile(rf"(?<![^ ]){_WORD}(?: {_WORD})*")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: Longest display name that is written as one quoted string, which cannot be folded well.
@@ -73,16 +76,15 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
     """
     if value.isascii() and "=?" not in value and len(name) + 2 + len(value) <= LINE:
         return f"{name}: {value}\r\n".encode("ascii")
-    longest = MAX_LINE - len(name) - 2 if is_structured else MAX_WORD
+    if len(value) <= LINE and "=?" not in value and "  " not in value:
+        line = f"{name}: {_BEYOND_ASCII.sub(_as_words, value)}"
+        if len(line) <= LINE:
+            return f"{line}\r\n".encode("ascii")
+    field = FoldedField(name)
     if "  " in value:
-        field = FoldedField(name)
         field.add_text(value)
         return field.encode()
-    runs = _runs(value, longest)
-    if (line := _one_line(name, runs)) is not None:
-        return f"{line}\r\n".encode("ascii")
-    field = FoldedField(name)
-    for run, is_plain in runs:
+    for run, is_plain in _runs(value, MAX_LINE - len(name) - 2 if is_structured else MAX_WORD):
         if is_plain:
             field.add(run)
         else:
@@ -98,18 +100,8 @@ def date_field(name: str, moment: datetime) -> bytes:
     return f"{name}: {date}\r\n".encode("ascii")
 
 
-def _one_line(name: str, runs: Iterable[tuple[str, bool]]) -> str | None:
-    """The field where it needs no fold: most do not. None where it has to be folded."""
-    line = f"{name}:"
-    for run, is_plain in runs:
-        if is_plain:
-            line = f"{line} {run}"
-            continue
-        words = encoded_words(run)
-        if len(words) > 1:
-            return None
-        line = f"{line} {words[0]}"
-    return line if len(line) <= LINE else None
+def _as_words(run: re.Match[str]) -> str:
+    return " ".join(encoded_words(run[0]))
 
 
 def _runs(value: str, longest: int) -> list[tuple[str, bool]]:

@@ -18,7 +18,7 @@ from bulkmail.message.faults import RowFaults
 RESERVED = ("recipient", "campaign", "now")
 
 #: Names that are there whatever the columns are.
-_ALWAYS = frozenset({"key", *RESERVED})
+ALWAYS = frozenset({"key", *RESERVED})
 
 #: What JSON and YAML make of anything that is not one value.
 _CHANGEABLE = {list, dict}
@@ -32,6 +32,7 @@ class Row:
         "_faults",
         "_own",
         "_variables",
+        "columns",
         "delivery",
         "instant",
         "is_alone",
@@ -55,6 +56,8 @@ class Row:
         #: Whether nothing else is done meanwhile: its files are read without a hop to a thread.
         self.is_alone = False
         self._campaign, self._own = campaign, own
+        #: What the names stand for that are not in `ALWAYS`: for most templates no more is wanted.
+        self.columns = {**delivery.fields, **own} if own else delivery.fields
         self._variables: Mapping[str, Any] | None = None
         self._faults: list[Fault] = []
 
@@ -88,15 +91,6 @@ class Row:
             )
             if named not in self._faults:
                 self._faults.append(named)
-
-    def values_of(self, names: frozenset[str]) -> Mapping[str, Any]:
-        """Where the variables of these names are; where all are columns, in the row as it was read.
-
-        For most templates nothing is gathered by that.
-        """
-        own = self._own
-        is_of_columns = names.isdisjoint(_ALWAYS) and not (own and names & own.keys())
-        return self.delivery.fields if is_of_columns else self.variables
 
     @property
     def is_sound(self) -> bool:

@@ -68,10 +68,7 @@ class _Attempted:
             (
                 f"{self.campaign} {tried.state} row={delivery.row} key={_quoted(delivery.key)}",
                 f" address={_quoted(delivery.address)}",
-                f" server={_quoted(tried.server)}" if tried.server else "",
-                f" stage={_quoted(tried.stage)}" if tried.stage else "",
-                f" code={tried.code}" if tried.code else "",
-                f" enhanced_code={_quoted(tried.enhanced_code)}" if tried.enhanced_code else "",
+                _answered(tried.server, tried.stage, tried.code, tried.enhanced_code),
                 f" reply={_quoted(tried.reply)}" if tried.reply else "",
                 f" reason={_quoted(tried.reason)}" if tried.reason else "",
                 f" refused={_json(dict(refused))}" if refused else "",
@@ -95,6 +92,15 @@ def _told(facts: Mapping[str, Any]) -> str:
     As JSON, so that nobody's text can forge a line.
     """
     return " ".join([f"{name}={_json(value)}" for name, value in facts.items() if value])
+
+
+@lru_cache(maxsize=64)
+def _answered(
+    server: str | None, stage: str | None, code: int | None, enhanced_code: str | None
+) -> str:
+    """By whom, and how: most tries are answered alike."""
+    facts = {"server": server, "stage": stage, "code": code, "enhanced_code": enhanced_code}
+    return f" {told}" if (told := _told(facts)) else ""
 
 
 #: What all records of ours have in common.

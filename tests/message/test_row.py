@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
 from message.sample_project import delivery
 
-from bulkmail.message.row import Row
+from bulkmail.message.row import ALWAYS, Row
 
 
 def a_row() -> Row:
@@ -13,11 +12,10 @@ def a_row() -> Row:
     return Row(read, "offer", datetime(2026, 3, 2, tzinfo=UTC), UTC, {"mobile": "+86138"})
 
 
-@pytest.mark.parametrize("names", [{"name"}, {"name", "city"}, set()])
-def test_of_columns_alone_nothing_is_gathered(names: set[str]) -> None:
-    row = a_row()
+def test_of_columns_alone_nothing_is_gathered() -> None:
+    read = delivery(name="Ada")
 
-    assert row.values_of(frozenset(names)) is row.delivery.fields
+    assert Row(read, "offer", datetime(2026, 3, 2, tzinfo=UTC), UTC).columns is read.fields
 
 
 def test_each_name_that_is_more_than_a_column_has_its_meaning() -> None:
@@ -25,6 +23,5 @@ def test_each_name_that_is_more_than_a_column_has_its_meaning() -> None:
     more = {name for name, value in row.variables.items() if row.delivery.fields.get(name) != value}
 
     assert more == {"key", "recipient", "campaign", "now", "mobile"}
-    for name in more:
-        seen = row.values_of(frozenset({"name", name}))
-        assert (seen["name"], seen[name]) == ("Ada", row.variables[name])
+    for name in row.variables.keys() - ALWAYS:
+        assert row.columns[name] == row.variables[name]

@@ -16,7 +16,7 @@ from bulkmail.address import control_character
 from bulkmail.campaign.nearest import nearest
 from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.extra import MissingExtra
-from bulkmail.message.row import RESERVED, Row
+from bulkmail.message.row import ALWAYS, RESERVED, Row
 from bulkmail.message.templates.bounds import Budget, TextTooLongError, joined
 from bulkmail.message.templates.plain import PlainTemplate
 from bulkmail.message.templates.undefined import MissingVariable, Use
@@ -47,7 +47,7 @@ class Origin:
 class Renderer:
     """One template. `render` gives its text for a row."""
 
-    __slots__ = ("_origin", "_plain", "_template", "constant", "filename")
+    __slots__ = ("_is_of_columns", "_origin", "_plain", "_template", "constant", "filename")
 
     def __init__(
         self,
@@ -60,6 +60,9 @@ class Renderer:
     ) -> None:
         self._template = _flat(template) if isinstance(template, jinja2.Template) else template
         self._plain = plain
+        #: Whether all that is filled in are columns, or variables of the campaign's own: then
+        #: nothing has to be gathered first.
+        self._is_of_columns = plain is not None and plain.names.isdisjoint(ALWAYS)
         self._origin = origin
         #: As jinja2 knows it; faults without a line of their own are put there.
         self.filename = filename
@@ -81,7 +84,8 @@ class Renderer:
             return self.constant
         try:
             plain = self._plain
-            text = None if plain is None else plain.text(row.values_of(plain.names))
+            values = (self._is_of_columns and row.columns) or row.variables
+            text = None if plain is None else plain.text(values)
             if text is None:
                 template = self.template
                 text = "" if template is None else self._text(template, row)
@@ -95,8 +99,10 @@ class Renderer:
 
     def body(self, row: Row) -> BodyText | None:
         """The text for `row`, to be encoded; None when it cannot be made, and `row` has faults."""
-        if (plain := self._plain) is not None and (made := plain.body(row.values_of(plain.names))):
-            return made
+        if (plain := self._plain) is not None:
+            values = (self._is_of_columns and row.columns) or row.variables
+            if (made := plain.body(values)) is not None:
+                return made
         text = self.render(row)
         return None if text is None else self.made_into(text, row)
 
