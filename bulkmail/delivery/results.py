@@ -54,10 +54,14 @@ class Results:
 
     def done(self, *deliveries: Delivery, due_at: float = 0.0) -> None:
         """They left the worker's hands until then (epoch seconds); infinity: for good."""
-        gates = self._shared.gates
         for delivery in deliveries:
             self._marked.pop(delivery.id, None)
-            if gates.are_there:
+        self._gone(deliveries, due_at)
+
+    def _gone(self, deliveries: Sequence[Delivery], due_at: float) -> None:
+        gates = self._shared.gates
+        if gates.are_there:
+            for delivery in deliveries:
                 gates.leave(delivery.id)
         self._lane.done(len(deliveries))
         self._shared.control.wake(due_at)
@@ -84,7 +88,7 @@ class Results:
                 due_at = _due_at(tried)
                 self._tell(tried, writing.result())
         finally:
-            self.done(*[delivery for delivery, _ in tried], due_at=due_at)
+            self._gone([delivery for delivery, _ in tried], due_at)
 
     def _tell(self, tried: Sequence[tuple[Delivery, Attempt]], are_ours: Sequence[bool]) -> None:
         """Tell who watches what is in the ledger."""

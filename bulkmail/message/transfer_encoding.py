@@ -25,6 +25,8 @@ _BASE64_OCTETS = 57
 _LINES = 256
 #: Octets up to which all of them are.
 _LETTER = _BASE64_OCTETS * _LINES
+#: Octets by which base64 may be longer for want of a whole group or line at its end.
+_BEGUN = 16
 #: Octets that are encoded at a time; whole lines.
 _PIECE = _BASE64_OCTETS * 4096
 _PLAIN = bytes((0x09, 0x0A, *range(0x20, 0x7F)))
@@ -202,15 +204,15 @@ def encode_text(text: BodyText) -> Encoded:
         has_dot_line = end.begins_line_with_dot or _has_dot_line(content)
         return Encoded("7bit", content + end.content, has_dot_line)
     size = len(content) + len(end.content)
-    encoded = (size + 2) // 3 * 4
-    base64_size = encoded + 2 * -(-encoded // _BASE64_LINE)
     # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
-    # each two octets longer when quoted: much of what is written is ruled out by its length.
-    if size + 8 * excess // 3 <= base64_size and (
-        size + 2 * (_escapes(lines) + end.escapes) <= base64_size
-    ):
-        quoted = _quoted(lines) + end.quoted
-        if len(quoted) <= base64_size:
-            return Encoded("quoted-printable", quoted, _has_dot_line(quoted))
+    # each two octets longer when quoted; base64 makes all of it longer by 0.37. So much of what is
+    # written is ruled out by its length.
+    if 7 * excess <= size + _BEGUN:
+        encoded = (size + 2) // 3 * 4
+        base64_size = encoded + 2 * -(-encoded // _BASE64_LINE)
+        if size + 2 * (_escapes(lines) + end.escapes) <= base64_size:
+            quoted = _quoted(lines) + end.quoted
+            if len(quoted) <= base64_size:
+                return Encoded("quoted-printable", quoted, _has_dot_line(quoted))
     begun = -len(content) % _BASE64_OCTETS
     return base64_lines(content + end.content[:begun], end.base64_behind(begun))

@@ -134,10 +134,11 @@ class Dialogue:
                     continue
                 command = outstanding[0]
                 leads = LEADS[self.state].get(command.stage)
-                if leads is None or reply.code == CLOSING or reply.code // 100 not in leads:
+                state = None if leads is None else leads.get(reply.code // 100)
+                if state is None or reply.code == CLOSING:
                     self._take_odd(command, reply)
                 else:
-                    self.state = leads[reply.code // 100]
+                    self.state = state
                     # What says something of the session ends its group.
                     if command.ends_group and reply.is_positive:
                         self._note(command, reply)
