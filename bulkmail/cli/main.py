@@ -41,6 +41,8 @@ def _command(arguments: Sequence[str]) -> int:
     try:
         program(list(arguments), prog_name="bulkmail")
     except SystemExit as leaving:  # how typer ends: a usage error, --help, `typer.Exit`
+        if leaving.__context__ and isinstance(leaving.__context__.__cause__, KeyboardInterrupt):
+            complain("Interrupted.")
         return leaving.code if isinstance(leaving.code, int) else EXIT_OK
     return EXIT_OK
 

@@ -16,14 +16,19 @@ def run(work: Coroutine[Any, Any, Result], *, is_fast: bool = False) -> Result:
 
     `is_fast`: on uvloop, where it is installed; it is worth its import where thousands are sent.
     """
-    import asyncio
+    tidied = _tidied(work)
+    try:
+        import asyncio
 
-    if not is_fast:
-        return asyncio.run(_tidied(work))
-    from bulkmail.app.loop import loop_factory
+        if not is_fast:
+            return asyncio.run(tidied)
+        from bulkmail.app.loop import loop_factory
 
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_tidied(work))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(tidied)
+    finally:  # where a signal came before they had begun, Python would warn of them
+        tidied.close()
+        work.close()
 
 
 async def _tidied(work: Coroutine[Any, Any, Result]) -> Result:

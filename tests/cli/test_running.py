@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -53,3 +54,22 @@ def test_a_command_that_has_ended_has_not_looked_for_any() -> None:
     gc.disable()
 
     assert running.run(work()) is False
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_work_that_a_signal_forestalled_is_let_go_without_a_warning(
+    monkeypatch: pytest.MonkeyPatch, *, is_fast: bool
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    async def work() -> None:
+        raise AssertionError("it must not begin")
+
+    monkeypatch.setattr(asyncio.Runner, "__enter__", interrupted)
+    begun = work()
+
+    with pytest.raises(KeyboardInterrupt):
+        running.run(begun, is_fast=is_fast)
+    assert inspect.getcoroutinestate(begun) == inspect.CORO_CLOSED
