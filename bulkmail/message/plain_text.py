@@ -166,7 +166,7 @@ class _Reader(HTMLParser):
             case "a":
                 self._links.append(((attributes.get("href") or "").strip(), []))
             case "img" if attributes.get("alt"):
-                self.handle_data(attributes["alt"] or "")
+                self.handle_data(f" {attributes['alt']} ")  # what stands beside it is no part of it
             case "ul" | "ol":
                 self._begin_list(tag, attributes.get("start"))
             case "li":

@@ -31,6 +31,11 @@ _NAME_SHARE = 0.3
 _MARGIN = 4
 
 
+def _columns(cells: list[Text]) -> int:
+    """What cells behind others take."""
+    return sum(cell.cell_len + _GAP for cell in cells)
+
+
 class BarDisplay:
     """Watches a run and redraws a few lines on `out`; they are gone when it ends."""
 
@@ -139,7 +144,11 @@ class BarDisplay:
         label = Text(visible(name))
         label.truncate(max(1, int(self._width * _NAME_SHARE)), overflow="ellipsis")
         cells = [Text(figure) for figure in figures if figure]
-        taken = label.cell_len + sum(cell.cell_len + _GAP for cell in cells) + _GAP
+        least = label.cell_len + _GAP + _LEAST_BAR_WIDTH
+        # A figure that is cut off tells nothing: the last ones go whole.
+        while len(cells) > 1 and least + _columns(cells) > self._width:
+            cells.pop()
+        taken = label.cell_len + _columns(cells) + _GAP
         width = max(_LEAST_BAR_WIDTH, min(_BAR_WIDTH, self._width - taken))
         bar = ProgressBar(total=total, completed=done, width=width, pulse=total is None)
         grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)

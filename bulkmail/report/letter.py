@@ -26,6 +26,12 @@ class Attachment:
     #: The Content-ID without angle brackets, where the HTML shows the file.
     content_id: str = ""
 
+    @property
+    def shown_name(self) -> str:
+        """What tells it apart. An invitation for the mail program itself has no file's name."""
+        unnamed = "(for the calendar)" if self.type == "text/calendar" else "(no name)"
+        return self.filename or self.content_id or unnamed
+
 
 @value_class(kw_only=True)
 class Letter:
@@ -95,5 +101,5 @@ def _extras(letter: Letter) -> Iterator[str]:
         yield f"HTML  {size(len(letter.html.encode()))}  (--browser shows it)"
     for attachment in letter.attachments:
         place = "inline image" if attachment.content_id else "attachment"
-        name = attachment.filename or attachment.content_id or "(no name)"
-        yield visible(f"{place}  {name}  {attachment.type}  {size(len(attachment.content))}")
+        facts = f"{attachment.type}  {size(len(attachment.content))}"
+        yield visible(f"{place}  {attachment.shown_name}  {facts}")

@@ -102,7 +102,7 @@ def _files(files: tuple[Attachment, ...]) -> Iterator[str]:
     yield '<ul class="files">'
     for file in files:
         place = "image in the letter" if file.content_id else "attachment"
-        name = _safe(file.filename or file.content_id or "(no name)")
+        name = _safe(file.shown_name)
         facts = _safe(f"{place}, {file.type}, {size(len(file.content))}")
         digest = hashlib.sha256(file.content).hexdigest()
         yield f"<li><b>{name}</b> {_download(file)}<small>{facts}<br>"

@@ -28,6 +28,7 @@ from bulkmail.message.plain_text import plain_text
         ('<a href="https://x.example/">here</a>', "here (https://x.example/)\n"),
         ('<a href="https://x.example/">https://x.example/</a>', "https://x.example/\n"),
         ('<a href="https://x.example/"><img alt=""></a>', "https://x.example/\n"),
+        ('<img alt="Logo"><img alt="Ada">Dear all', "Logo Ada Dear all\n"),
         ('<a href="https://x.example/"><img alt="Shop"></a>', "Shop (https://x.example/)\n"),
         ('<a href="mailto:a@b.example">a@b.example</a>', "a@b.example\n"),
         ('<a href="mailto:a@b.example">write</a>', "write (a@b.example)\n"),

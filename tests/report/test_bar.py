@@ -105,6 +105,24 @@ def test_a_narrow_terminal_shows_all_figures_and_room_for_an_interrupt(
     assert all(cell_len(line.rstrip()) <= columns - 4 for line in lines)
 
 
+@pytest.mark.parametrize("columns", [32, 40, 48, 60])
+def test_figures_in_a_narrow_terminal_are_whole_or_not_there(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    clock = HandClock()
+    with BarDisplay(io.StringIO(), clock) as bar:
+        bar.begin("录用通知书名字很长很长很长", Counts(pending=62), 62)
+        for _ in range(32):
+            clock.now += 0.1
+            bar.attempted(delivery(), attempt())
+        first, *_ = drawn(bar, columns).splitlines()
+
+    assert "32 / 62" in first
+    behind = first.partition("32 / 62")[2].split()
+    assert behind == ["51.6%", "10.0/s"][: len(behind)]
+
+
 def test_a_narrow_terminal_has_room_for_a_long_time_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     clock = HandClock()

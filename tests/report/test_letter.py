@@ -46,6 +46,16 @@ def test_a_letter_is_shown_as_its_reader_sees_it() -> None:
     assert "MIME-Version" not in text
 
 
+def test_an_invitation_among_the_alternatives_is_told_to_be_one() -> None:
+    mail = EmailMessage()
+    mail.set_content("Come")
+    mail.add_alternative("BEGIN:VCALENDAR", subtype="calendar")
+
+    assert "attachment  (for the calendar)  text/calendar" in as_text(
+        Letter.parse(mail.as_bytes()), ENVELOPE
+    )
+
+
 def test_a_letter_cannot_control_the_terminal() -> None:
     text = as_text(Letter.parse(message()), ENVELOPE)
 
