@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from bulkmail.app.processes import child, crew, member
 from bulkmail.app.processes.channel import Channel
 from bulkmail.app.processes.member import Member
 from bulkmail.app.processes.task import Task
-from bulkmail.app.processes.words import Outfit
+from bulkmail.app.processes.words import Begin, Outfit
 from bulkmail.campaign.load import Campaign
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.ending import RunResult, RunSettings
@@ -54,6 +55,8 @@ class Family:
     owners: int = 0
     #: How many of them were killed.
     lost: int = 0
+    #: Of a run with a limit, how many recipients each was given, by its process's name.
+    given: Counter[str] = field(default_factory=Counter)
 
     async def run(self, ledger: Ledger, campaign_id: int, of: int) -> RunResult:
         """Send as the parent of `of` children."""
@@ -146,6 +149,10 @@ class Child:
         task = self.process.context.run(loop.create_task, self._live(to_parent))
         task.add_done_callback(self._over, context=loop.world)
 
+    def given(self, recipients: int) -> None:
+        """It may try so many more."""
+        self._family.given[self.process.name] += recipients
+
     async def wait(self) -> int:
         await self._ended.wait()
         return self.returncode or 0
@@ -170,11 +177,20 @@ class Child:
 class SimMember(Member):
     """A child of the simulation, as its parent has it."""
 
+    _child: Child
+
+    def say(self, *words: Any) -> None:
+        match words:
+            case ("begin", Begin(limit=int(count))) | ("grant", int(count)):
+                self._child.given(count)
+        super().say(*words)
+
     @classmethod
     async def start(cls, outfit: Outfit) -> Member:
         started = Child(FAMILY.get(), outfit.number)
         writer = cast("asyncio.StreamWriter", started.to_child)
         made = cls(cast("asyncio.subprocess.Process", started), Channel(started.stdout, writer))
+        made._child = started
         made.say("outfit", outfit)
         return made
 

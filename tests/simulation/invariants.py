@@ -258,6 +258,10 @@ def _beyond_number(world: World) -> Iterator[Broken]:
             yield Broken(
                 "no more recipients than wanted", f"{name}: {len(tried)} of {sender.plan.limit}"
             )
+        for child, given in (sender.family.given if sender.family else {}).items():
+            if len(world.tried_by[child]) > given:
+                what = f"{child}: {len(world.tried_by[child])} of {given}"
+                yield Broken("no child tries more than its share", what)
 
 
 def _against_their_will(world: World, taken: dict[str, list[Taken]]) -> Iterator[Broken]:

@@ -104,7 +104,8 @@ class SimStream:
     local_address = "192.0.2.7"
     peer_address = "192.0.2.25"
     ssl_object: ssl.SSLObject | None = None
-    sends_files = False
+    #: Until it is under TLS.
+    sends_files = True
 
     def __init__(self, network: Network, books: Books, process: Process) -> None:
         self._network = network
@@ -122,6 +123,8 @@ class SimStream:
         self._is_deaf = False
         self._is_gone = False
         self._under_way = 0
+        #: Whether a file is on its way that the system takes as the network has room.
+        self._is_filing = False
         self._out_at = self._in_at = self._loop.now
         self._news: asyncio.Future[None] | None = None
         #: Wakes who waits, at his deadline or sooner: then he looks at the clock, and waits on.
@@ -137,7 +140,7 @@ class SimStream:
 
     @property
     def is_congested(self) -> bool:
-        return self._under_way > HIGH_WATER
+        return self._is_filing or self._under_way > HIGH_WATER
 
     @property
     def unsent(self) -> int:
@@ -165,7 +168,14 @@ class SimStream:
         return len(octets)
 
     def send_file(self, file: SharedFile) -> None:
-        raise AssertionError("this stream sends no files")
+        assert not self._is_filing, "one file at a time"
+        assert self.sends_files, "in plaintext alone"
+        self._books.note("file sent by the system")
+        self._is_filing = True
+        for start in range(0, len(file), _KERNEL):
+            self.write([file.content[start : start + _KERNEL]])
+            # The next piece is taken when there is room for it.
+            self._out_at += self._network.delay(self._books)
 
     def peek(self) -> bytes:
         octets = bytes(self._arrived)
@@ -189,6 +199,7 @@ class SimStream:
         return self.peek() if self._arrived or self._is_ended else None
 
     async def start_tls(self, context: ssl.SSLContext, deadline: float) -> None:
+        self.sends_files = False
         await asyncio.sleep(2 * self._network.delay(self._books))
         strike = self._books.temper.strike("tls")
         if strike is not None:
@@ -248,6 +259,7 @@ class SimStream:
 
     def _reach_server(self, octets: bytes) -> None:
         self._under_way -= len(octets)
+        self._is_filing &= self.unsent > 0
         if not self._is_deaf and not self._is_gone:
             self._heard_at = self._loop.now
             self._answer(self._server.feed(octets, self._loop.now))

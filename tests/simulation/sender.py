@@ -32,6 +32,8 @@ from bulkmail.errors import CampaignBusy, ProcessDied
 from bulkmail.fate import Delivery
 from bulkmail.ledger import Ledger, NewRow
 from bulkmail.ledger.run import CampaignRun
+from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.message.mail_object import MailObject
 from bulkmail.message.message_id import message_id
 from bulkmail.settings import DomainLimit, ServerSettings
@@ -75,6 +77,14 @@ class Machine:
     network: Network
     settings: tuple[ServerSettings, ...]
     limits: tuple[DomainLimit, ...] = ()
+
+
+class SimFile(SharedFile):
+    """A file that is open from its second message on, as any other, and lies on no disk."""
+
+    def opens(self) -> bool:
+        is_known, self._is_known = self._is_known, True
+        return is_known
 
 
 class SimLedger(Ledger):
@@ -122,6 +132,8 @@ class Sender:
     def __post_init__(self) -> None:
         self._clock = self.machine.clock
         self.control = Control(self._clock)
+        #: What every eighth message carries: one for all of a run's processes.
+        self._files = _files(self.campaign.file)
 
     @property
     def is_over(self) -> bool:
@@ -290,13 +302,25 @@ class Sender:
         body = b".a dot, and a line\r\n" if delivery.row % 5 == 0 else b"hello\r\n"
         if delivery.row % 16 == 0:
             body *= 1 + self.campaign.large_body // len(body)
+        files = self._files if delivery.row % 8 == 0 else ()
         return MailObject(
             envelope=Envelope(
                 "from@x.example", (delivery.address, *copies(self.campaign, delivery.row))
             ),
-            chunks=(head.encode(), body),
+            chunks=(head.encode(), body, *(file.body for file in files)),
             message_id=delivery.message_id,
+            files=files,
         )
+
+
+def _files(octets: int) -> tuple[Enclosure, ...]:
+    if not octets:
+        return ()
+    line = b"QUJD" * 19 + b"\r\n"
+    body = line * (1 + octets // len(line))
+    return (
+        Enclosure(name="offer.pdf", size=octets, sha256="0" * 64, body=body, shared=SimFile(body)),
+    )
 
 
 def _row(campaign: CampaignPlan, number: int) -> NewRow:

@@ -18,9 +18,18 @@ from bulkmail.settings import (
     Security,
     ServerSettings,
 )
+from bulkmail.value_class import value_class
 
 #: Of recipients, by row: most of them at the first.
 DOMAINS = ("x.example", "x.example", "x.example", "big.example", "slow.example")
+
+
+@value_class
+class TwoHours(Rate):
+    """A quota by two hours: one by the day would be a day's waiting, and nothing else."""
+
+    def __str__(self) -> str:
+        return f"{self.count} in two hours"
 
 
 class Whom(Enum):
@@ -92,6 +101,8 @@ class CampaignPlan:
     suppressed: int = 0
     #: Octets of a body; the row's number decides whether it is this one or a small one.
     large_body: int = 0
+    #: Octets of a file that every eighth of its rows carries; the system itself may send it.
+    file: int = 0
     #: Whether some of its rows have cc and bcc.
     has_copies: bool = False
 
@@ -137,6 +148,11 @@ _LISTS_OFTEN = (43, 52, 5)
 _OF_FAMILIES = 0.65
 #: Share of the stories whose campaign is sent by several processes.
 _SIBLINGS = 0.27
+#: Of those with several servers, one of which has two quotas; and of those whose list has a file.
+_TWO_QUOTAS = 0.1
+_FILES = 0.12
+#: More than a block of content: a smaller one is copied like the rest.
+_FILE = 270_000
 
 
 def tell(seed: int) -> Story:
@@ -148,7 +164,7 @@ def tell(seed: int) -> Story:
     ahead = Random(f"ahead {seed}")
     for one in tempers:
         one.chunking = one.pipelining and ahead.random() < 0.4
-        one.drops_behind_dot = one.pipelining and ahead.random() < 0.18
+        one.drops_behind_dot = one.pipelining and ahead.random() < 0.22
     weighted = dice.random() < 0.3
     rows = dice.randint(*dice.choices(_LISTS, _LISTS_OFTEN)[0])
     campaign = CampaignPlan(
@@ -158,6 +174,7 @@ def tell(seed: int) -> Story:
         suppressed=dice.choice((0, 0, 0, 1, 5)),
         large_body=200_000 if dice.random() < 0.06 else 0,
         has_copies=dice.random() < 0.45,
+        file=_FILE if Random(f"file {seed}").random() < _FILES else 0,
     )
     neighbour = CampaignPlan(name="news", rows=dice.randint(5, 25), retry=_retry(dice))
     told = Story(
@@ -175,7 +192,24 @@ def tell(seed: int) -> Story:
         limits=_limits(dice),
         settings_of_clock=_settings_of_clock(dice),
     )
+    told = _with_two_quotas(told, Random(f"quotas {seed}"))
     return _with_siblings(told, Random(f"siblings {seed}"))
+
+
+def _with_two_quotas(story: Story, dice: Random) -> Story:
+    """One server of some has two quotas: by the hour, and by a longer time."""
+    if len(story.settings) == 1 or dice.random() >= _TWO_QUOTAS:
+        return story
+    which = dice.randrange(len(story.settings))
+    rates: tuple[Rate, ...] = (
+        Rate(dice.choice((6, 12, 25)), 3600.0),
+        TwoHours(dice.choice((16, 40)), 7200.0),
+    )
+    if dice.random() < 0.5:
+        rates = (Rate(10, 1.0), *rates)
+    changed = list(story.settings)
+    changed[which] = replace(changed[which], rates=rates)
+    return replace(story, settings=tuple(changed))
 
 
 def _with_siblings(story: Story, dice: Random) -> Story:

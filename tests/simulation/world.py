@@ -19,6 +19,7 @@ from simulation.trace import Trace
 
 from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.ledger import suppression
+from bulkmail.settings import ServerSettings
 
 #: A story is over in these, or does not end.
 MAX_STEPS = 150_000
@@ -44,6 +45,18 @@ class Busy:
     begin: float
     end: float
     line: int
+
+
+@dataclass(slots=True)
+class Due:
+    """When somebody is due, as the engine has said."""
+
+    #: By the clock.
+    at: float
+    #: By time that went by. A clock that was set back by hours does not put it off by hours.
+    after: float
+    #: Whether the clock was set back since: a run may have dated the wait anew.
+    is_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +102,13 @@ class World:
         self.busy: dict[tuple[str, str], list[Busy]] = defaultdict(list)
         #: Of each run, whom it tried, as its own report has it.
         self.tried: dict[str, set[str]] = defaultdict(set)
+        #: The same of each process of it.
+        self.tried_by: dict[str, set[str]] = defaultdict(set)
         self.senders: list[Sender] = []
         #: What broke while the story happened.
         self.broken: list[Broken] = []
-        #: When a delivery is due, by recipient, as the engine has said: by the clock, and by time
-        #: that went by. A clock that was set back by hours does not put it off by hours.
-        self._due: dict[str, tuple[float, float]] = {}
+        #: When a delivery is due, by recipient.
+        self._due: dict[str, Due] = {}
         #: Processes that run.
         self._going: set[str] = set()
         #: Those that were taken over: they may speak to a server, and are stopped by their marks.
@@ -121,6 +135,7 @@ class World:
         for fault, is_there in (
             ("limits by domain", self.story.limits),
             ("cc and bcc", self.story.campaign.has_copies),
+            ("two quotas", any(_quotas(each) > 1 for each in self.story.settings)),
         ):
             self.trace.faults[fault] += bool(is_there)
         try:
@@ -266,9 +281,12 @@ class World:
         self.trace.faults["clock set back" if by < 0 else "clock set forward"] += 1
         self._latest = max(self._latest, self.clock.time())
         self.clock.set_by += by
-        if by > 0:
-            # A wait that a run dated anew, behind a clock set back, is that much shorter.
-            self._due = {who: (at, after - by) for who, (at, after) in self._due.items()}
+        for due in self._due.values():
+            if by < 0:
+                due.is_behind = True
+            elif due.is_behind:
+                # A wait that was dated anew is shorter by that.
+                due.after -= by
         self._note("clock set", by)
         if by > _KEPT:
             # By that clock leases are run out: siblings take one another's claims.
@@ -337,10 +355,11 @@ class World:
         self._note("attempt", delivery.key, attempt.state.value, attempt.reason)
         if (process := PROCESS.get()) is not None and attempt.state is not State.PENDING:
             self.tried[process.run].add(delivery.address)
+            self.tried_by[process.name].add(delivery.address)
         if attempt.due_at is not None:
             # The clock may have been set since its reply came: then the wait is what was written.
             wait = attempt.due_at - max(attempt.at, self.clock.time())
-            self._due[delivery.address] = attempt.due_at, self.loop.now + wait
+            self._due[delivery.address] = Due(attempt.due_at, self.loop.now + wait)
         retry = self.campaign_of(delivery.address).retry
         first = delivery.attempted_since or (attempt.started_at if attempt.is_counted else None)
         due_at = attempt.due_at if attempt.state is State.DEFERRED else None
@@ -367,10 +386,10 @@ class World:
         return self.story.campaign
 
     def _is_due(self, mailbox: str) -> None:
-        due_at, after = self._due.pop(mailbox, (0.0, 0.0))
+        due = self._due.pop(mailbox, None)
         now = max(self._latest, self.clock.time())
-        if now < due_at - 1e-6 and self.loop.now < after - 1e-6:
-            self._break("nobody is tried too soon", f"{mailbox} at {now:.6f}, before {due_at:.6f}")
+        if due is not None and now < due.at - 1e-6 and self.loop.now < due.after - 1e-6:
+            self._break("nobody is tried too soon", f"{mailbox} at {now:.6f}, before {due.at:.6f}")
 
     def _count(self, kind: str) -> None:
         self._note(kind)
@@ -390,3 +409,7 @@ class World:
 
     def _soon(self, call: Callable[[], None]) -> None:
         self.loop.call_soon(call, context=self.loop.world)
+
+
+def _quotas(settings: ServerSettings) -> int:
+    return sum(not rate.is_pace for rate in settings.rates)
