@@ -136,6 +136,8 @@ def _doubled(world: World, fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
     for message in taken:
         if message.message_id != fate.message_id:
             yield Broken("one Message-ID", f"{fate.key}: {message.message_id}")
+        if not message.is_whole:
+            yield Broken("no message is taken in part", f"{fate.key} by {message.server}")
     if retry.attempts is not None and fate.attempts > retry.attempts:
         what = f"{fate.key}: {fate.attempts} of {retry.attempts}"
         yield Broken("no more attempts than wanted", what)

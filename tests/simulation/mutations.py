@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 from unittest.mock import patch
@@ -30,7 +30,7 @@ from bulkmail.delivery.splitting import Splitting
 from bulkmail.delivery.turns import Turns
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
-from bulkmail.ledger import Ledger, groups
+from bulkmail.ledger import Ledger, groups, limits
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.groups import Kind, T, Work
 from bulkmail.ledger.limits import Permit
@@ -44,6 +44,7 @@ from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
+from bulkmail.transport import session
 from bulkmail.transport.password import Password
 from bulkmail.transport.session import Mark, Session
 from bulkmail.transport.transaction import Transaction
@@ -480,7 +481,7 @@ def window_beyond_limits() -> Iterator[None]:
             is_plain = len(flight.mail.envelope.forward_paths) == 1 and not flight.delivery.doubts
             return is_plain and self._may_begin(flight.delivery)
 
-        return sum(1 for _ in takewhile(is_free, flights))
+        return sum(1 for _ in itertools.takewhile(is_free, flights))
 
     with patch.object(Turns, "free_of", free_of), patch.object(Turns, "check_free", lambda _: None):
         yield
@@ -490,6 +491,80 @@ def window_beyond_limits() -> Iterator[None]:
 def followers_take_no_turn() -> Iterator[None]:
     """Who rides behind a final dot goes without a slot."""
     with patch.object(Turns, "take_now", lambda self, delivery, _: self._may_begin(delivery)):
+        yield
+
+
+@contextlib.contextmanager
+def refused_marks_ignored() -> Iterator[None]:
+    """Of a batch all are handed over, whatever the ledger says to their marks."""
+    real = CampaignRun.mark_all
+
+    async def mark_all(self: CampaignRun, asked: Sequence[Any]) -> list[bool]:
+        return [True for _ in await real(self, asked)]
+
+    with patch.object(CampaignRun, "mark_all", mark_all):
+        yield
+
+
+@contextlib.contextmanager
+def batch_marked_by_its_first() -> Iterator[None]:
+    """Of a batch the first alone is marked."""
+    real = CampaignRun.mark_all
+
+    async def mark_all(self: CampaignRun, asked: Sequence[Any]) -> list[bool]:
+        return [*await real(self, asked[:1]), *(True for _ in asked[1:])]
+
+    with patch.object(CampaignRun, "mark_all", mark_all):
+        yield
+
+
+@contextlib.contextmanager
+def batch_judged_by_its_first() -> Iterator[None]:
+    """The first result of a batch stands for all of them."""
+    real = CampaignRun.record_all
+
+    async def record_all(self: CampaignRun, attempts: Sequence[Attempt]) -> list[bool]:
+        first = attempts[0]
+        told = [replace(one, state=first.state, due_at=first.due_at) for one in attempts]
+        return await real(self, told)
+
+    with patch.object(CampaignRun, "record_all", record_all):
+        yield
+
+
+@contextlib.contextmanager
+def longest_limit_alone() -> Iterator[None]:
+    """Of a server's limits the one over the longest time holds, and no other."""
+    real = limits._limits_of
+
+    def limits_of(connection: Any, demand: Demand, *instants: float) -> Any:
+        rates = sorted(demand.rates, key=attrgetter("window"))[-1:]
+        return real(connection, replace(demand, rates=tuple(rates)), *instants)
+
+    with patch.object(limits, "_limits_of", limits_of):
+        yield
+
+
+@contextlib.contextmanager
+def file_left_out() -> Iterator[None]:
+    """Where the system would send a file, nobody does."""
+
+    def with_files(chunks: Iterable[bytes], files: Sequence[Any]) -> Iterable[bytes]:
+        return itertools.islice(chunks, 2) if files else chunks
+
+    with patch.object(session, "with_files", with_files):
+        yield
+
+
+@contextlib.contextmanager
+def tries_of_the_dead_forgotten() -> Iterator[None]:
+    """Who replaces a dead child of a limited run may try as many as that one might."""
+
+    async def may_go_on(self: Crew, seat: Any, task: Any) -> bool:
+        seat.tried.clear()
+        return True
+
+    with patch.object(Crew, "_may_go_on", may_go_on):
         yield
 
 
@@ -531,5 +606,11 @@ MUTATIONS: dict[str, Mutation] = {
         clock_set_back_forgotten,
         window_beyond_limits,
         followers_take_no_turn,
+        refused_marks_ignored,
+        batch_marked_by_its_first,
+        batch_judged_by_its_first,
+        longest_limit_alone,
+        file_left_out,
+        tries_of_the_dead_forgotten,
     )
 }

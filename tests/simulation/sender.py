@@ -15,6 +15,7 @@ from simulation.family import Family
 from simulation.loop import VirtualLoop
 from simulation.network import Network
 from simulation.process import Process
+from simulation.smtp_server import CLOSING
 from simulation.story import CampaignPlan, RunPlan, address, copies
 
 from bulkmail.app.assembly import End, Opening
@@ -307,7 +308,7 @@ class Sender:
             envelope=Envelope(
                 "from@x.example", (delivery.address, *copies(self.campaign, delivery.row))
             ),
-            chunks=(head.encode(), body, *(file.body for file in files)),
+            chunks=(head.encode(), body, *(file.body for file in files), CLOSING),
             message_id=delivery.message_id,
             files=files,
         )

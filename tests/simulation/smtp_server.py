@@ -16,6 +16,8 @@ from simulation.temper import Act, Strike, Temper
 _MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>]+>)", re.MULTILINE)
 _PATH = re.compile(r"<([^>]*)>")
 _END = b"\r\n.\r\n"
+#: The last line of each message.
+CLOSING = b"Yours\r\n"
 
 #: Bytes to be said, or what else it does.
 Deed = bytes | Act
@@ -31,6 +33,8 @@ class Taken:
     recipients: tuple[str, ...]
     #: The run that handed it over.
     by: str
+    #: Whether its content came to its end.
+    is_whole: bool
 
 
 @dataclass
@@ -243,6 +247,8 @@ class ServerSide:
                     message_id=found[1].decode() if found else "",
                     recipients=tuple(self._recipients),
                     by=self._client,
+                    # Of DATA the last line end is the final dot's, too.
+                    is_whole=content.endswith((CLOSING, CLOSING.rstrip())),
                 )
             )
         self._forget()

@@ -218,6 +218,11 @@ def _with_siblings(story: Story, dice: Random) -> Story:
         return story
     of = dice.choice((2, 2, 3))
     runs = story.runs if len(story.runs) > 1 else (_run(dice, story.campaign.rows), *story.runs)
+    if any(run.limit is not None for run in runs) and dice.random() < 0.5:
+        # What a limited run has tried is counted by time: of two clocks' sayings, the earlier.
+        by = dice.choice((-3600.0, -90.0))
+        back = (dice.choice((0.5, 1.0, 2.0)), by)
+        story = replace(story, settings_of_clock=(back, *story.settings_of_clock))
     # Each has to have a connection of its own, or it is not started.
     return replace(
         story,
