@@ -61,7 +61,7 @@ class Census:
         )
         yield f"median {median(self.rows):.0f} rows and {median(self.servers):.0f} servers a seed"
         yield "deliveries: " + ", ".join(f"{n:,} {word}" for word, n in self.states.most_common())
-        yield "faults, and in how many of the seeds each was met:"
+        yield "faults and ways, and in how many of the seeds each was met:"
         for fault, times in self.faults.most_common():
             yield f"  {100 * times / self.seeds:5.1f} %  {fault}"
 

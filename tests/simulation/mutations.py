@@ -519,14 +519,12 @@ def batch_marked_by_its_first() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def batch_judged_by_its_first() -> Iterator[None]:
-    """The first result of a batch stands for all of them."""
+def batch_recorded_by_its_first() -> Iterator[None]:
+    """Of a batch the first result alone is written."""
     real = CampaignRun.record_all
 
     async def record_all(self: CampaignRun, attempts: Sequence[Attempt]) -> list[bool]:
-        first = attempts[0]
-        told = [replace(one, state=first.state, due_at=first.due_at) for one in attempts]
-        return await real(self, told)
+        return [*await real(self, attempts[:1]), *(True for _ in attempts[1:])]
 
     with patch.object(CampaignRun, "record_all", record_all):
         yield
@@ -608,7 +606,7 @@ MUTATIONS: dict[str, Mutation] = {
         followers_take_no_turn,
         refused_marks_ignored,
         batch_marked_by_its_first,
-        batch_judged_by_its_first,
+        batch_recorded_by_its_first,
         longest_limit_alone,
         file_left_out,
         tries_of_the_dead_forgotten,

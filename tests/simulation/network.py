@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -159,8 +159,11 @@ class SimStream:
         if self._is_cut or self._process.is_dead:
             return len(octets)
         self._network.watcher.wrote(self._process, self._books.name, octets)
-        for kind, what in self._tap.hear(octets):
+        heard = [*self._tap.hear(octets)]
+        for kind, what in heard:
             self._network.watcher.said(self._process, self._line, kind, what)
+        if heard and (way := _way([kind for kind, _ in heard])):
+            self._books.note(way)
         for piece in self._pieces(octets):
             self._under_way += len(piece)
             self._out_at = self._behind(self._out_at)
@@ -340,3 +343,14 @@ class SimStream:
 
     def _later(self, at: float, call: Callable[..., None], *arguments: object) -> None:
         self._loop.call_at(at, call, *arguments, context=self._loop.world)
+
+
+def _way(kinds: Sequence[str]) -> str:
+    """How a message is spoken, by what is said in one write; "": not in it."""
+    if "mail" not in kinds:
+        return ""
+    if kinds[0] == "dot":
+        return "spoken glued: MAIL behind a final dot"
+    if "dot" in kinds:
+        return f"spoken ahead of replies: BDAT{', several' if kinds.count('dot') > 1 else ''}"
+    return "spoken in groups" if "rcpt" in kinds else "spoken in lockstep"
