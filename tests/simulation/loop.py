@@ -93,12 +93,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._tasks: list[SimTask[Any]] = []
         #: Made in C, too.
         self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
+        #: It is asked often: in C.
+        self.time = partial(getattr, self, "now")  # type: ignore[method-assign]
         #: The context of the world: of no process.
         self.world = copy_context()
         self.steps = 0
-
-    def time(self) -> float:
-        return self.now
 
     def call_soon(  # type: ignore[override]  # ours are no handles but by their verbs
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -154,10 +153,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run whole instants until `until` holds. Raises `NeverEnds`."""
         events._set_running_loop(self)
         try:
-            self._run_instant()
-            while not until():
-                self._advance()
-                self._run_instant()
+            self._run(until)
         finally:
             events._set_running_loop(None)
 
@@ -188,51 +184,54 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers.clear()
         self._tasks.clear()
 
-    def _advance(self) -> None:
-        """Jump to the next timer; all of that instant are ready then."""
-        timers, ready = self._timers, self._next
-        while timers:
-            first = heappop(timers)
-            if first[2] is not None:
-                break
-        else:
-            raise NeverEnds("everybody waits, and nothing is to come")
-        self.now = now = first[0]
-        if now > self._max_seconds:
-            raise NeverEnds(f"still going on after {self._max_seconds:g} virtual seconds")
-        ready.append(first)
-        while timers and timers[0][0] <= now:
-            ready.append(heappop(timers))
+    def _run(self, until: Callable[[], bool]) -> None:
+        """Run what is ready, and what becomes ready by it, then the next instant's, until it holds.
 
-    def _run_instant(self) -> None:
-        """Run what is ready, and what becomes ready by it: thousands of steps a seed."""
-        ready = self._next
-        take, process_of = ready.popleft, PROCESS
-        steps, most = self.steps, self._max_steps + _A_SECOND * self.now
+        In one frame: it is thousands of steps a seed.
+        """
+        ready, timers, process_of = self._next, self._timers, PROCESS
+        take, steps = ready.popleft, self.steps
         try:
-            while ready:
-                ticket = take()
-                _, _, call, arguments, context = ticket
-                if call is None:
-                    continue
-                process: Process | None = context.get(process_of)
-                if process is not None:
-                    if process.is_dead:
+            while True:
+                most = self._max_steps + _A_SECOND * self.now
+                while ready:
+                    ticket = take()
+                    _, _, call, arguments, context = ticket
+                    if call is None:
                         continue
-                    if process.is_paused:
-                        process.parked.append(ticket)
-                        continue
-                    process.steps += 1
-                    if process.at_step and (happens := process.at_step.pop(process.steps, None)):
-                        happens()
-                        ready.appendleft(ticket)
-                        continue
-                steps += 1
-                if steps > most:
-                    raise NeverEnds(f"still going on after {steps} steps")
-                context.run(call, *arguments)
+                    process: Process | None = context.get(process_of)
+                    if process is not None:
+                        if process.is_dead or process.is_paused:
+                            process.park(ticket)
+                            continue
+                        process.steps += 1
+                        if process.at_step and process.steps in process.at_step:
+                            process.at_step.pop(process.steps)()
+                            ready.appendleft(ticket)
+                            continue
+                    steps += 1
+                    if steps > most:
+                        raise NeverEnds(f"still going on after {steps} steps")
+                    context.run(call, *arguments)
+                if until():
+                    return
+                self.now = now = self._jump()
+                while timers and timers[0][0] <= now:
+                    ready.append(heappop(timers))
         finally:
             self.steps = steps
+
+    def _jump(self) -> float:
+        """The instant of the next timer."""
+        timers = self._timers
+        while timers and timers[0][2] is None:
+            heappop(timers)
+        if not timers:
+            raise NeverEnds("everybody waits, and nothing is to come")
+        now: float = timers[0][0]
+        if now > self._max_seconds:
+            raise NeverEnds(f"still going on after {self._max_seconds:g} virtual seconds")
+        return now
 
 
 def _close(task: SimTask[Any]) -> None:

@@ -164,10 +164,11 @@ class SimStream:
             self._network.watcher.said(self._process, self._line, kind, what)
         if heard and (way := _way([kind for kind, _ in heard])):
             self._books.note(way)
+        loop = self._loop
         for piece in self._pieces(octets):
             self._under_way += len(piece)
-            self._out_at = self._behind(self._out_at)
-            self._later(self._out_at, self._reach_server, piece)
+            self._out_at = at = self._behind(self._out_at)
+            loop.call_at(at, self._reach_server, piece, context=loop.world)
         return len(octets)
 
     def send_file(self, file: SharedFile) -> None:
@@ -188,7 +189,9 @@ class SimStream:
     async def read(self, stage: Stage, deadline: float) -> bytes:
         if not self._arrived:
             await self._wait(stage, deadline)
-        return self.peek()
+        octets = bytes(self._arrived)
+        self._arrived.clear()
+        return octets
 
     async def read_on(
         self, stage: Stage, deadline: float, take: Callable[[bytes], tuple[Stage, float] | None]
@@ -284,9 +287,10 @@ class SimStream:
         self._send(said)
 
     def _send(self, octets: bytes) -> None:
+        loop = self._loop
         for piece in self._pieces(octets) if octets else ():
-            self._in_at = self._behind(self._in_at)
-            self._later(self._in_at, self._reach_client, piece)
+            self._in_at = at = self._behind(self._in_at)
+            loop.call_at(at, self._reach_client, piece, context=loop.world)
 
     def _reach_client(self, octets: bytes) -> None:
         if not self._is_cut:
@@ -338,7 +342,8 @@ class SimStream:
 
     def _behind(self, last: float) -> float:
         """When a piece arrives that is sent now: no sooner than the one before it."""
-        at = self._loop.now + self._network.delay(self._books)
+        least, most = self._books.temper.latency
+        at = self._loop.now + (least + (most - least) * self._network.dice.random())
         return max(last, at)
 
     def _later(self, at: float, call: Callable[..., None], *arguments: object) -> None:

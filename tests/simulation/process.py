@@ -40,6 +40,11 @@ class Process:
     def __repr__(self) -> str:
         return f"<Process {self.name}, {self.steps} steps{', dead' if self.is_dead else ''}>"
 
+    def park(self, ticket: Ticket) -> None:
+        """Keep a step for the end of the pause."""
+        if not self.is_dead:
+            self.parked.append(ticket)
+
     def kill(self) -> None:
         """SIGKILL: nothing after this step runs."""
         if self.is_dead:

@@ -60,7 +60,7 @@ def _play(seed: int, *, is_kept: bool) -> Verdict:
         found = tuple(invariants.broken(world))
         rows = invariants.fates(world)
         for fate in rows:
-            trace.note(0.0, fate)
+            trace.note((0.0, (fate,)))
         faults = trace.faults + sum((books.faults for books in world.books), Counter[str]())
         return Verdict(
             seed=seed,

@@ -57,12 +57,10 @@ class VirtualClock:
         self._loop = loop
         #: Seconds by which it was set, in sum.
         self.set_by = 0.0
+        self.monotonic: Callable[[], float] = loop.time
 
     def time(self) -> float:
         return EPOCH + self._loop.now + self.set_by
-
-    def monotonic(self) -> float:
-        return self._loop.now
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))

@@ -17,10 +17,8 @@ class Trace:
         self.faults: Counter[str] = Counter()
         #: Each event's instant and facts: made words of once, when all is over.
         self._events: list[tuple[float, tuple[Fact, ...]]] = []
-
-    def note(self, at: float, *facts: Fact) -> None:
-        """Something happened."""
-        self._events.append((at, facts))
+        #: Something happened: its instant, and its facts.
+        self.note = self._events.append
 
     def lines(self) -> Iterator[str]:
         """The events, for a person to read."""

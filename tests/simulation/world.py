@@ -399,7 +399,7 @@ class World:
                 happens()
 
     def _note(self, *facts: object) -> None:
-        self.trace.note(self.loop.now, *facts)
+        self.trace.note((self.loop.now, facts))
 
     def _break(self, invariant: str, what: str) -> None:
         self.broken.append(Broken(invariant, what))
