@@ -366,11 +366,6 @@ class World:
         if first is not None and due_at is not None and due_at > first + retry.give_up_after:
             self._break("nobody is tried for ever", f"{delivery.key} is due after its time")
 
-    def all_attempted(self, tried: Sequence[tuple[Delivery, Attempt]]) -> None:
-        """It recorded several."""
-        for delivery, attempt in tried:
-            self.attempted(delivery, attempt)
-
     def waiting(self, sentence: str, until: float | None) -> None:
         """The engine waits."""
 
