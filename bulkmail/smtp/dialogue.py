@@ -103,8 +103,8 @@ class Dialogue:
         """
         if self.violation is not None or self.farewell is not None:
             self._refuse(commands[0])
-        hoped, is_pipelining = self._hoped_state(), self.extensions.pipelining
-        former = self.owed[-1] if self.owed else None
+        owed, is_pipelining = self.owed, self.extensions.pipelining
+        hoped, former = (self._hoped_state(), owed[-1]) if owed else (self.state, None)
         for command in commands:
             stage = command.stage
             if former is not None and (former.ends_group or not is_pipelining):
@@ -113,7 +113,7 @@ class Dialogue:
                 raise DialogueMisuse(f"{stage} has no place in {hoped.value}")
             if (object_to := self._objections.get(stage)) is not None:
                 object_to(self, command, hoped)
-            self.owed.append(command)
+            owed.append(command)
             former, hoped = command, following
 
     def receive(self, data: bytes) -> list[Exchange]:
@@ -235,10 +235,8 @@ class Dialogue:
         self.state = _CLOSED
 
     def _hoped_state(self) -> State:
-        """The state once all that is outstanding has been answered well."""
+        """The state once all that is outstanding, which is something, has been answered well."""
         outstanding = self.owed
-        if not outstanding:
-            return self.state
         if outstanding[-1].stage is _END_OF_DATA:
             # It ends the transaction, whatever becomes of what is before it.
             return _READY

@@ -16,6 +16,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import field
+from typing import cast
 
 from bulkmail.errors import ProtocolViolation
 from bulkmail.smtp.readable import readable
@@ -144,10 +145,10 @@ class ReplyParser:
         then of no further use. What is not iterated over is given behind the next call.
         """
         if not (self._rest or self._unread or self._lines) and data.endswith(b"\n"):
-            # Where each command waits for the former's reply, nearly all is one that is known.
-            reply = self._known.get(data[:-1])
-            if reply is not None:
-                return (reply,)
+            # Nearly all that comes is known, and whole.
+            replies = list(map(self._known.get, data[:-1].split(b"\n")))
+            if all(replies):
+                return cast("list[Reply]", replies)
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._unread += lines
         return self._replies()

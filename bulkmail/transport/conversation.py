@@ -33,6 +33,7 @@ from bulkmail.transport.transcript import Scribe
 _DATA = Stage.DATA
 _MAIL = Stage.MAIL
 _QUIT = Quit()
+_DOT = (EndOfData(),)
 #: What may be said at any time of it, where nobody says which step it is.
 _IDLE = Stage.QUIT
 
@@ -170,7 +171,9 @@ class Conversation:
         """
         while not self.heard:
             stage, deadline = self._wait()
-            self.insist(stage)
+            dialogue = self.dialogue
+            if self._end or dialogue.violation is not None or dialogue.farewell is not None:
+                self.insist(stage)
             try:
                 self._take(await self.stream.read(stage, deadline))
             except BaseException as error:
@@ -217,11 +220,12 @@ class Conversation:
     def open_content(self) -> None:
         """Begin the content, after 354. What comes from here on answers the end of data."""
         try:
-            self._dot = self.dialogue.send(EndOfData())
+            self.dialogue.expect(_DOT)
         except BaseException as error:
             # A 421, or what nobody asked for, came in one read with the 354.
             self._fall(error, _DATA)
             raise
+        self._dot = _DOT[0].encode()
 
     def close_content(self, size_bytes: int) -> bytes:
         """The final dot, which is to be written now, behind so much content."""
@@ -229,7 +233,7 @@ class Conversation:
         if self._scribe is not None:
             if size_bytes:
                 self._scribe.poured(size_bytes)
-            self._scribe.sent([EndOfData()])
+            self._scribe.sent(_DOT)
         return dot
 
     async def let_pass(self, work: Awaitable[None]) -> None:

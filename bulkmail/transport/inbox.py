@@ -28,6 +28,8 @@ class Inbox(asyncio.StreamReader):
         self._time = loop
         #: Octets that lie here.
         self.unread = 0
+        #: All of them, where they came at once: asyncio's buffer is for what comes behind.
+        self._only = b""
         #: Takes what comes, in place of who waits: see `read_on`.
         self._listener: Callable[[bytes], None] | None = None
         self._told: asyncio.Future[bool] | None = None
@@ -42,6 +44,9 @@ class Inbox(asyncio.StreamReader):
 
     def take(self) -> bytes:
         """What lies here, up to `READ_SIZE` octets; b"" where nothing does."""
+        if self._only:
+            only, self._only, self.unread = self._only, b"", 0
+            return only
         if not self.unread:
             return b""
         # Where something lies here read() returns without a pause, in its first step.
@@ -120,9 +125,19 @@ class Inbox(asyncio.StreamReader):
             # Nothing lies here then, or it would have been taken.
             self._listener(octets)
             return
-        super().feed_data(octets)
+        if not self.unread:
+            self._only = octets
+        else:
+            self._settle()
+            super().feed_data(octets)
         self.unread += len(octets)
         self.wake()
+
+    def _settle(self) -> None:
+        """Put what came into asyncio's buffer, behind which it reads on only as there is room."""
+        if self._only:
+            only, self._only = self._only, b""
+            super().feed_data(only)
 
     def feed_eof(self) -> None:
         """No more will come."""

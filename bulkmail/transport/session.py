@@ -375,6 +375,10 @@ class Session:
     async def _hear(self, transaction: Transaction, group: Sequence[Command]) -> None:
         """The replies to what was said at once."""
         heard = self._conversation.heard
+        if not heard:
+            heard.appendleft(await self._conversation.hear())
+        if transaction.take_well(heard):
+            return
         for _ in group:
             exchange = heard.popleft() if heard else await self._conversation.hear()
             if transaction.take(exchange):
@@ -402,7 +406,7 @@ class Session:
         if mail.has_dot_line is not False:
             chunks = stuff(chunks)
         pieces: Iterable[Piece] = chunks
-        if self._conversation.stream.sends_files:
+        if mail.files and self._conversation.stream.sends_files:
             pieces = with_files(chunks, mail.files)
         transaction.is_open = True
         return await pour(self._conversation, pieces, mail.size, behind, meanwhile)

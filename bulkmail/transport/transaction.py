@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable
 
 from bulkmail.errors import SessionError
@@ -18,6 +19,8 @@ from bulkmail.transport.trust import Level, is_out_of_step
 
 _MAIL_AND_ONE_RCPT = 2
 _DATA = Data()
+#: The least code of a refusal.
+_REFUSED = 400
 
 
 def transaction_for(
@@ -75,16 +78,34 @@ class Transaction:
         """
         command, reply = exchange.command, exchange.reply
         is_good = reply.is_positive
-        if not is_good and is_telling(reply) and self._was_in_order(command):
+        if reply.code >= _REFUSED and is_telling(reply) and self._was_in_order(command):
             self.lost_at = exchange
             return True
         self.replies.take(command, reply, is_good=is_good)
         return False
 
+    def take_well(self, heard: deque[Exchange]) -> bool:
+        """Put all replies to a group for one recipient in their places at once; whether it was so.
+
+        Where they are there and well; else they are left, to be taken one by one.
+        """
+        if len(heard) < len(self.group) or self.group[-1] is not _DATA:
+            return False
+        mail, recipient, data = heard[0].reply, heard[1].reply, heard[2].reply
+        if not (mail.is_positive and recipient.is_positive and data.is_intermediate):
+            return False
+        for _ in self.group:
+            heard.popleft()
+        path = self.mail.envelope.forward_paths[0]
+        self.replies.take_well(path, mail, recipient, data)
+        return True
+
     def goes_on(self, exchange: Exchange) -> bool:
         """Put a reply in its place; whether the next command, in lockstep, is to be said."""
         self.take(exchange)
         replies = self.replies
+        if exchange.reply.is_positive and replies.data is None:
+            return True
         if replies.is_decided:
             return False
         # Of who is DATA for, all have been asked for then.

@@ -47,6 +47,13 @@ class TransactionReplies:
             case _:
                 pass
 
+    def take_well(self, path: str, mail: Reply, recipient: Reply, data: Reply) -> None:
+        """All replies to a message for one recipient, up to the 354; all are good."""
+        self.mail = mail
+        self.recipients[path] = recipient
+        self.data = data
+        self.is_well = self.is_anybody_taken = True
+
     def _take_recipient(self, path: str, reply: Reply, *, is_good: bool) -> None:
         if is_good:
             self.is_anybody_taken = True

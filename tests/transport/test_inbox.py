@@ -272,3 +272,21 @@ async def test_the_end_ends_what_is_taken_as_it_comes(inbox: Inbox) -> None:
     await reading
 
     assert inbox.has_ended
+
+
+async def test_what_comes_at_once_is_given_as_it_came_and_what_comes_behind_in_order() -> None:
+    inbox = Inbox(asyncio.get_running_loop())
+    inbox.feed_data(b"250 one\r\n")
+
+    assert inbox.unread == 9
+    assert inbox.take() == b"250 one\r\n"
+    assert inbox.take() == b""
+    for part in (b"250 two\r\n", b"250 ", b"three\r\n"):
+        inbox.feed_data(part)
+    assert inbox.unread == 20
+    assert inbox.take() == b"250 two\r\n250 three\r\n"
+    assert inbox.unread == 0
+    inbox.feed_data(b"last")
+    inbox.feed_eof()
+    assert inbox.take() == b"last"
+    assert inbox.has_ended
