@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -41,6 +42,8 @@ def summary(
     halt: Halt | None = None,
 ) -> Summary:
     """The run's summary."""
+    if halt is None and _is_done_after_all(run):
+        run = replace(run, result=RunResult(ending=Ending.DONE))
     return Summary(
         campaign=run.campaign,
         counts=run.counts,
@@ -59,6 +62,13 @@ def summary(
         test_to=test_to,
         halt=halt,
     )
+
+
+def _is_done_after_all(run: Run) -> bool:
+    """Whether nobody is left of those one process of several had to leave: another had them."""
+    counts = run.counts
+    is_anybody_left = counts.pending or counts.deferred or counts.sending or counts.in_doubt
+    return run.result.ending in {Ending.WAITING, Ending.NO_SERVER} and not is_anybody_left
 
 
 def _exit_code(run: Run) -> int:

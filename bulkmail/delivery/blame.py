@@ -101,13 +101,19 @@ _LOAD = (
     r"\brate[- ]?limit|\brate control|throttl",
     r"frequency limited|too frequent",
     r"too (fast|quickly)|too much mail|slow(er| down)\b",
-    r"too many (\w+ ){0,2}(messages|mails|e-mails|emails|connections|sessions|conn\b)",
+    r"too many (\w+ ){0,2}(connections|sessions|conn\b)",
+    # Not those that lie in a mailbox.
+    _unless(
+        r"box (is )?(full|has|holds|contains)|mails? in (\S+ ){0,2}\w*box"
+        r"|messages in (\S+ ){0,2}\w*box|(user|recipient|folder) (has|holds|contains) too many",
+        r"too many (\w+ ){0,2}(messages|mails|e-mails|emails)",
+    ),
     r"too many recipients (received|from|in the last)",
     r"(concurrent|simultaneous) (\w+ )?connections",
     r"unusual (rate|volume)|unexpected volume|temporarily deferred",
     rf"{_ALLOWANCE} ?(quota|limits?|threshold) ?{_PASSED}|rate ?{_PASSED}",
     r"exceeded (the |your |its )?(\w+ )?(rate|sending|hourly|daily|messaging|message|submission)",
-    r"exceeded the max emails|quota exceeded for (the )?sender",
+    r"exceeded the max emails|over your relay quota",
     r"(quota|limit)s? (for|of) (outgoing|sending|messages)|limits for how many messages",
     r"daily (\w+ ){0,3}(sending )?(quota|limit)",
     r"server (is )?(too )?busy|resources temporarily unavailable|(system )?load",
@@ -135,6 +141,13 @@ _RCPT = frozenset({Stage.RCPT})
 _CONTENT = frozenset({Stage.DATA, Stage.END_OF_DATA})
 
 RULES: tuple[Rule, ...] = (
+    # Ours by name, whatever the code says.
+    Rule(
+        blame=Blame.SERVER,
+        is_transient=True,
+        overload=Overload.SERVER,
+        words=_words(r"quota exceeded for (the )?sender"),
+    ),
     # Sizes and mailboxes, before their quotas are taken for ours.
     Rule(blame=Blame.MESSAGE, stages=_MAIL | _CONTENT, enhanced=("3.4", "2.3")),
     Rule(blame=Blame.MESSAGE, stages=_MAIL, codes=frozenset({552})),
@@ -262,6 +275,7 @@ RULES: tuple[Rule, ...] = (
         words=_words(
             r"user doesn't have|mailbox not found|no such (user|mailbox)|user unknown",
             r"is no longer valid|mailbox (is )?(disabled|full)|over quota",
+            r"too many (\w+ ){0,2}(messages|mails|e-?mails) in (the |this |their |user's )?\w*box",
             r"rejected by recipients?",
         ),
     ),

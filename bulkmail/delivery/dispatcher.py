@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
+from bulkmail.delivery.elsewhere import ASIDE
 from bulkmail.delivery.ending import CANCELLED, PAUSED, Ending, RunResult, RunSettings
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
@@ -36,6 +37,8 @@ class Dispatcher:
         self._outlook = Outlook(shared.ledger)
         #: Whether something was in hand when the present look began.
         self._had_in_hand = False
+        #: Whether somebody was put aside whom this run, with a limit, had tried.
+        self._has_tried_aside = False
         if self._limit is not None:
             shared.tally.tried = {}
 
@@ -54,7 +57,7 @@ class Dispatcher:
             result = await self._step()
         self._shared.observer.waiting("", None)
         await self._finish()
-        return await self._without_those_aside(result)
+        return self._without_those_aside(result)
 
     def grant(self, recipients: int) -> None:
         """Let a run with a limit take so many more."""
@@ -82,15 +85,13 @@ class Dispatcher:
         for lane in self._lanes:
             await lane.limiter.close()
 
-    async def _without_those_aside(self, result: RunResult) -> RunResult:
+    def _without_those_aside(self, result: RunResult) -> RunResult:
         """The run's result, where some were left because no server that works could take them."""
-        if not (aside := self._shared.elsewhere.aside):
+        if not self._shared.elsewhere.has_aside:
             return result
-        await self._shared.ledger.release(aside)
-        tried = self._shared.tally.tried or ()
         is_short = result.ending is Ending.DONE or (
             # Who was not tried yet is of those that a limited run leaves to the next one.
-            result.ending is Ending.LIMIT and any(delivery.id in tried for delivery in aside)
+            result.ending is Ending.LIMIT and self._has_tried_aside
         )
         return self._out_of_servers() if is_short else result
 
@@ -106,7 +107,7 @@ class Dispatcher:
         shut = self._shared.shut_at(now)
         if shut is not None:
             return await self._over() or await self._wait("the sending window is shut", shut)
-        lane = None if self._shared.elsewhere.is_full else choose(self._lanes, now)
+        lane = choose(self._lanes, now)
         if lane is None:
             return await self._no_lane(now)
         want = min(lane.room(now), share(self._lanes, lane, now), self._left())
@@ -188,11 +189,14 @@ class Dispatcher:
                 elif place is not None:
                     await self._put_off(theirs, place)
                 else:
-                    self._put_aside(theirs)
+                    await self._put_aside(theirs)
 
-    def _put_aside(self, deliveries: Sequence[Delivery]) -> None:
+    async def _put_aside(self, deliveries: Sequence[Delivery]) -> None:
         """Not in this run: who may take them is out of use."""
+        await self._shared.ledger.put_under(ASIDE, deliveries)
         self._shared.elsewhere.put_aside(deliveries)
+        tried = self._shared.tally.tried or ()
+        self._has_tried_aside |= any(delivery.id in tried for delivery in deliveries)
         for delivery in deliveries:
             self._shared.gates.leave(delivery.id)
 
@@ -296,9 +300,8 @@ class Dispatcher:
         )
 
     async def _no_lane(self, now: float) -> RunResult | None:
-        """Every lane is full, rests, or is out of use; or too many are kept aside."""
-        is_over = self._shared.elsewhere.is_full
-        alive = [lane for lane in self._lanes if not (is_over or lane.health.is_stopped)]
+        """Every lane is full, rests, or is out of use."""
+        alive = [lane for lane in self._lanes if not lane.health.is_stopped]
         if not alive and not self.in_hand:
             return await self._no_server(now)
         resting = [lane for lane in alive if lane.health.rests_until > now]

@@ -10,15 +10,15 @@ from bulkmail.fate import Delivery
 from bulkmail.outcome import Blame, Outcome, PermanentFailure
 from bulkmail.smtp.stage import Stage
 
-#: So many are kept aside at most, for want of the server that could take them: then a run is over.
-MOST_ASIDE = 1000
+#: The group they are put under, in the ledger: it is no domain's, and nobody claims from it.
+ASIDE = "(no server)"
 
 
 class Elsewhere:
     """What one server cannot take another may: no row fails before each of them was thought of.
 
-    Nor because the one that could take it is out of use: it is kept aside then, claimed, until the
-    run is over.
+    Nor because the one that could take it is out of use: it is put aside then, under a group that
+    this run does not claim from, however many they are. The next run has them as all others.
     """
 
     def __init__(self) -> None:
@@ -27,8 +27,8 @@ class Elsewhere:
         self._unfit: dict[int, set[str]] = {}
         #: Why each server could not take the last one that it could not.
         self._reasons: dict[str, str] = {}
-        #: Kept aside, by id.
-        self._aside: dict[int, Delivery] = {}
+        #: Whether somebody was put aside.
+        self.has_aside = False
 
     def among(self, lanes: Sequence[Lane]) -> None:
         """The servers of the run, in order of preference."""
@@ -66,18 +66,9 @@ class Elsewhere:
                 self._unfit.pop(delivery.id, None)
 
     def put_aside(self, deliveries: Sequence[Delivery]) -> None:
-        """Keep their claims until the run is over."""
-        self._aside.update((delivery.id, delivery) for delivery in deliveries)
-
-    @property
-    def aside(self) -> Sequence[Delivery]:
-        """Who is kept aside."""
-        return [*self._aside.values()]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no more should be kept aside than there are."""
-        return len(self._aside) >= MOST_ASIDE
+        """They are for no server of this run: no more is known of them."""
+        self.has_aside = True
+        self.settled(deliveries)
 
     def sentences(self) -> Iterable[str]:
         """Why they are, a line for each server."""

@@ -69,7 +69,7 @@ class Engine:
     async def _renew(self) -> None:
         while True:
             await self._shared.clock.sleep(RENEWAL)
-            if not (self._dispatcher.in_hand or self._shared.elsewhere.aside):
+            if not self._dispatcher.in_hand:
                 # There is no claim, and who waits for hours is no trouble to others meanwhile.
                 continue
             await self._shared.ledger.renew()

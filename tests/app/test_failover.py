@@ -396,8 +396,8 @@ async def test_what_is_too_large_for_the_first_server_does_not_pile_up_before_a_
         summary = await project.send()
 
     assert (summary.exit_code, summary.sent) == (0, 200)
-    # Two dozen for a connection, and as many claimed for the first one by then.
-    assert max(in_hand) <= 48
+    # 32 for a connection, and as many claimed for the first one by then.
+    assert max(in_hand) <= 64
 
 
 async def test_what_the_first_server_says_is_too_large_goes_by_the_next_one(
@@ -463,20 +463,28 @@ async def test_what_is_too_large_stays_pending_where_the_server_that_may_take_it
     assert second.got == {large: 1}
 
 
-async def test_a_list_too_large_for_the_server_that_is_left_ends_the_run(
-    project: MailProject, closed_port: int, monkeypatch: pytest.MonkeyPatch
+async def test_many_who_fit_no_server_that_is_left_hide_nobody_behind_them(
+    project: MailProject, closed_port: int
 ) -> None:
-    monkeypatch.setattr("bulkmail.delivery.elsewhere.MOST_ASIDE", 20)
+    """They were kept claimed, a thousand at most, and then the run was over for all."""
+    large = [f"large{number}@example.com" for number in range(1200)]
+    small = [f"small{number}@example.com" for number in range(5)]
     dead = {"host": "127.0.0.1", "port": closed_port, "security": "none"}
-    async with scripted() as first, asyncio.timeout(60):
-        first.extensions = ["SIZE 100"]
-        project.many(200)
+    async with scripted() as first, scripted() as second, asyncio.timeout(120):
+        first.extensions = ["SIZE 1000"]
+        project.people([*large, *small])
+        project.write("templates/letter.txt.j2", "{{ 'x ' * 600 if 'large' in email else 'x' }}\n")
         project.servers(first.url(connections=1), dead)
 
-        summary = await project.send()
+        stopped = await project.send()
+        project.servers(first.url(), second.url())
+        mended = await project.send()
 
-    assert (summary.exit_code, summary.pending) == (3, 200)
-    assert "the server takes 100 at most" in summary.stopped
+    assert (stopped.exit_code, stopped.sent, stopped.pending) == (3, 5, 1200)
+    assert "the server takes 1000 at most" in stopped.stopped
+    assert (mended.exit_code, mended.sent) == (0, 1205)
+    assert first.got == dict.fromkeys(small, 1)
+    assert second.got == dict.fromkeys(large, 1)
 
 
 @pytest.mark.parametrize("reply", ["452 4.3.1 come back later", "503 5.5.1 no more of that"])

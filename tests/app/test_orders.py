@@ -224,6 +224,20 @@ def test_a_run_that_leaves_somebody_put_back_waiting_says_so(ending: Ending) -> 
     assert told.next_commands()[0] == ("Go on with", f"bulkmail send {LETTER}")
 
 
+@pytest.mark.parametrize("ending", [Ending.WAITING, Ending.NO_SERVER])
+def test_whom_one_process_left_and_another_sent_to_keeps_no_run_from_being_done(
+    ending: Ending,
+) -> None:
+    result = RunResult(ending=ending, sentence="deferred recipients wait", until=1.0)
+    tally, done, left = Tally(), Counts(sent=2), Counts(sent=1, deferred=1)
+    over = Run(campaign=LETTER, result=result, counts=done, tally=tally, elapsed_seconds=1.0)
+    short = Run(campaign=LETTER, result=result, counts=left, tally=tally, elapsed_seconds=1.0)
+
+    assert (summary(over).exit_code, summary(over).stopped) == (0, "")
+    assert summary(over).waiting_until is None
+    assert summary(short).exit_code in {3, 75}
+
+
 @pytest.mark.parametrize("resend", [False, True], ids=["sent", "resend"])
 async def test_a_person_decides_on_a_doubt_that_is_held(project: MailProject, resend: bool) -> None:
     async with scripted(on("dot", CUT, times=1)) as server:

@@ -127,6 +127,29 @@ def test_what_other_languages_say_of_a_mailbox_is_the_recipients(text: str) -> N
 @pytest.mark.parametrize(
     "text",
     [
+        "552 too many messages in the mailbox",
+        "552 Mailbox full: too many messages",
+        "450 too many mails in user's inbox",
+    ],
+)
+def test_what_is_said_of_messages_in_a_mailbox_is_no_pace(text: str) -> None:
+    judgements = [judge(stage, parsed(text)) for stage in (Stage.RCPT, Stage.END_OF_DATA)]
+
+    assert {judgement.blame for judgement in judgements} == {Blame.RECIPIENT}
+    assert {judgement.overload for judgement in judgements} == {None}
+
+
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.END_OF_DATA])
+@pytest.mark.parametrize("code", ["552 5.2.2", "452 4.2.2", "550", "554 5.7.1"])
+def test_a_senders_quota_is_the_accounts_whatever_the_code(stage: Stage, code: str) -> None:
+    judgement = judge(stage, parsed(f"{code} Quota exceeded for sender"))
+
+    assert judgement == Judgement(Blame.SERVER, is_transient=True, overload=Overload.SERVER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "552 邮件大小超过发送限制",
         "554 发送附件大小超过上限",
         "552 La taille dépasse la limite d'envoi",
