@@ -164,7 +164,7 @@ def tell(seed: int) -> Story:
     ahead = Random(f"ahead {seed}")
     for one in tempers:
         one.chunking = one.pipelining and ahead.random() < 0.4
-        one.drops_behind_dot = one.pipelining and ahead.random() < 0.22
+        one.drops_behind_dot = one.pipelining and ahead.random() < 0.27
     weighted = dice.random() < 0.3
     rows = dice.randint(*dice.choices(_LISTS, _LISTS_OFTEN)[0])
     campaign = CampaignPlan(
