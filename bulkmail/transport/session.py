@@ -8,7 +8,7 @@ would mail the others. Where CHUNKING is offered as well, whole messages may go 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from bulkmail.clock import Clock
@@ -16,32 +16,24 @@ from bulkmail.errors import AuthenticationFailed, MessageRefusedLocally, Session
 from bulkmail.message.mail_object import MailObject
 from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings
-from bulkmail.smtp.commands import Command, Data, Noop, Rset, Vrfy
+from bulkmail.smtp.commands import Noop, Rset, Vrfy
 from bulkmail.smtp.extensions import Extensions
-from bulkmail.smtp.reply import CLOSING, Reply
-from bulkmail.smtp.states import State
+from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
-from bulkmail.smtp.transparency import stuff
-from bulkmail.transport.blocks import Piece, with_files
-from bulkmail.transport.content import Group, pour
+from bulkmail.transport.content import Group
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.opening import Connect, Facts, Opening
 from bulkmail.transport.password import Password
 from bulkmail.transport.stream import SmtpStream
 from bulkmail.transport.tls import TlsFacts
+from bulkmail.transport.transacting import Mark, Meanwhile, ask_for_content, give, take_back
 from bulkmail.transport.transaction import Transaction, transaction_for
 from bulkmail.transport.transcript import Transcript
 from bulkmail.transport.trust import Level, Trust
 from bulkmail.transport.window import Window
 
 # Members by these names: through their class, each look takes as long as a call.
-_LOCKSTEP, _GROUP, _GLUE, _ = Level
-_ASK_FOR_CONTENT = Data()
-
-#: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
-Mark = Callable[[], Awaitable[None]]
-#: Awaited while the server answers the end of data: what the caller can do meanwhile.
-Meanwhile = Callable[[], Awaitable[None]]
+_, _GROUP, _GLUE, _ = Level
 
 
 def _always() -> bool:
@@ -213,12 +205,14 @@ class Session:
             self.transactions += 1
         replies = transaction.replies
         try:
-            await self._ask_for_content(transaction)
+            await ask_for_content(self._conversation, transaction)
             if replies.is_awaited:
                 behind = partial(self._glue, transaction, follower, may_follow)
-                replies.end_of_data = await self._give(transaction, mark, behind, meanwhile)
+                replies.end_of_data = await give(
+                    self._conversation, transaction, mark, behind, meanwhile
+                )
             else:
-                await self._take_back(transaction)
+                await take_back(self._conversation, transaction)
         except SessionError as error:
             level = self._level_of(transaction)
             self._ahead = None
@@ -357,73 +351,6 @@ class Session:
         self._ahead = transaction
         self.transactions += 1
         return transaction.group, lines
-
-    async def _ask_for_content(self, transaction: Transaction) -> None:
-        """From MAIL to the reply to DATA, in as few round trips as is safe."""
-        if transaction.level is _LOCKSTEP:
-            commands = (*transaction.envelope, _ASK_FOR_CONTENT)
-            await self._conversation.converse(commands, transaction.goes_on)
-            return
-        if not transaction.is_said:
-            self._conversation.say(*transaction.group)
-            transaction.is_said = True
-        await self._hear(transaction, transaction.group)
-        if transaction.replies.data is None and transaction.replies.has_takers:
-            self._conversation.say(_ASK_FOR_CONTENT)
-            await self._hear(transaction, (_ASK_FOR_CONTENT,))
-
-    async def _hear(self, transaction: Transaction, group: Sequence[Command]) -> None:
-        """The replies to what was said at once."""
-        heard = self._conversation.heard
-        if not heard:
-            heard.appendleft(await self._conversation.hear())
-        if transaction.take_well(heard):
-            return
-        for _ in group:
-            exchange = heard.popleft() if heard else await self._conversation.hear()
-            if transaction.take(exchange):
-                self._conversation.out_of_step(exchange)
-            if exchange.reply.code == CLOSING:
-                return
-
-    async def _give(
-        self,
-        transaction: Transaction,
-        mark: Mark,
-        behind: Callable[[], Group | None],
-        meanwhile: Meanwhile | None,
-    ) -> Reply:
-        """Mark, then content and final dot; the reply to it."""
-        self._conversation.open_content()
-        try:
-            await mark()
-        except BaseException:
-            # The server waits for content: whatever we said now would be some.
-            self._conversation.abort("a message was held back after DATA")
-            raise
-        mail = transaction.mail
-        chunks: Iterable[bytes] = mail.chunks
-        if mail.has_dot_line is not False:
-            chunks = stuff(chunks)
-        pieces: Iterable[Piece] = chunks
-        if mail.files and self._conversation.stream.sends_files:
-            pieces = with_files(chunks, mail.files)
-        transaction.is_open = True
-        return await pour(self._conversation, pieces, mail.size, behind, meanwhile)
-
-    async def _take_back(self, transaction: Transaction) -> None:
-        """Leave a transaction that is not to be completed, so that the next one may begin."""
-        state = self._conversation.dialogue.state
-        if state is State.EXPECT_CONTENT and transaction.replies.is_anybody_taken:
-            # MAIL was refused, RCPT taken and 354 given: a lone dot would mail an empty message.
-            self._conversation.abort("the server took DATA behind a refused MAIL")
-        elif state is State.EXPECT_CONTENT:
-            # RFC 2920, 3.1: DATA may be accepted though every RCPT was refused. A lone dot, and
-            # whatever is said to it, the result is the refusal.
-            self._conversation.open_content()
-            await pour(self._conversation, (), 0)
-        elif state in (State.MAIL_GIVEN, State.RCPT_GIVEN):
-            await self.reset()
 
 
 async def _is_worth_another(

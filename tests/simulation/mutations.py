@@ -44,9 +44,11 @@ from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport import session
+from bulkmail.transport import session, transacting
+from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.password import Password
-from bulkmail.transport.session import Mark, Session
+from bulkmail.transport.session import Session
+from bulkmail.transport.transacting import Mark
 from bulkmail.transport.transaction import Transaction
 
 Mutation = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -70,18 +72,18 @@ def _sql(former: str, new: str, *statements: str) -> Iterator[None]:
 @contextlib.contextmanager
 def mark_after_the_dot() -> Iterator[None]:
     """The row is marked when the content is out."""
-    real = Session._give
+    real = transacting.give
 
-    async def give(self: Session, transaction: Transaction, mark: Mark, *rest: Any) -> Reply:
+    async def give(to: Conversation, transaction: Transaction, mark: Mark, *rest: Any) -> Reply:
         async def nothing() -> None:
             """Nothing is marked yet."""
 
-        reply = await real(self, transaction, nothing, *rest)
+        reply = await real(to, transaction, nothing, *rest)
         await mark()
         return reply
 
     # The worker asks for the mark ahead of that: it does not here.
-    with patch.object(Session, "_give", give), _lazy_mark():
+    with patch.object(session, "give", give), _lazy_mark():
         yield
 
 
@@ -101,15 +103,15 @@ def _lazy_mark() -> Iterator[None]:
 @contextlib.contextmanager
 def mark_not_awaited() -> Iterator[None]:
     """The content goes out while the mark is on its way to the disk."""
-    real = Session._give
+    real = transacting.give
 
-    async def give(self: Session, transaction: Transaction, mark: Mark, *rest: Any) -> Reply:
+    async def give(to: Conversation, transaction: Transaction, mark: Mark, *rest: Any) -> Reply:
         async def nothing() -> None:
             """It will be there in time."""
 
-        return await real(self, transaction, nothing, *rest)
+        return await real(to, transaction, nothing, *rest)
 
-    with patch.object(Session, "_give", give):
+    with patch.object(session, "give", give):
         yield
 
 
@@ -550,7 +552,7 @@ def file_left_out() -> Iterator[None]:
     def with_files(chunks: Iterable[bytes], files: Sequence[Any]) -> Iterable[bytes]:
         return itertools.islice(chunks, 2) if files else chunks
 
-    with patch.object(session, "with_files", with_files):
+    with patch.object(transacting, "with_files", with_files):
         yield
 
 
