@@ -8,7 +8,6 @@ says 421 takes nothing of what stands behind (RFC 5321, 3.8).
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections import deque
 from collections.abc import Sequence
@@ -111,8 +110,11 @@ class Window:
 
     def prepare(self, mail: MailObject) -> None:
         """Encode what is to be posted behind those prepared before; else `post` does it."""
-        with contextlib.suppress(MessageRefusedLocally):
-            self._prepared.append(self._parcel(mail, is_8bit=False))
+        try:
+            parcel = self._parcel(mail, is_8bit=False)
+        except MessageRefusedLocally:
+            return
+        self._prepared.append(parcel)
 
     def post(self, mail: MailObject, *, is_8bit: bool) -> None:
         """Have a whole message handed over, by the next `flush`.
