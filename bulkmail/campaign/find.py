@@ -34,10 +34,17 @@ def find_campaign(text: str, cwd: Path) -> Path:
 
 
 def campaigns_around(cwd: Path) -> dict[str, Path]:
-    """The campaign files of the project around `cwd`, by name, in order."""
+    """The campaign files of the project around `cwd`, by name, in order.
+
+    Raises `ConfigurationError` where their folder may not be read.
+    """
     root = nearest_project(cwd.absolute()) or nearest_with_campaigns(cwd.absolute())
     folder = (root or cwd) / CAMPAIGNS_FOLDER
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    try:
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        message = f"this folder cannot be read: {error.strerror or error}"
+        raise ConfigurationError(Fault(path=CAMPAIGNS_FOLDER, message=message)) from error
     # .yaml comes after .yml here and wins, as the contract names it.
     return {
         file.stem: file for suffix in _SUFFIXES[::-1] for file in files if file.suffix == suffix

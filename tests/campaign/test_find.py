@@ -1,5 +1,6 @@
 """Campaigns by path and by name."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,3 +63,17 @@ def test_a_folder_of_campaigns_without_a_project_file_will_do(tmp_path: Path) ->
     (bare / "campaigns" / "x.yaml").write_text("")
 
     assert find_campaign("x", bare) == bare / "campaigns" / "x.yaml"
+
+
+def test_a_folder_that_may_not_be_read_is_told(
+    project: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("campaigns/offer.yaml", "")
+
+    def refuse(_: Path) -> None:  # root may read all there is
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+
+    with pytest.raises(ConfigurationError, match="campaigns  this folder cannot be read: Perm"):
+        find_campaign("offer", project)

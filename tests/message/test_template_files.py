@@ -1,9 +1,12 @@
 """Where templates come from, and which are HTML."""
 
+import os
 from pathlib import Path
 
 import pytest
 from message.sample_project import Project
+
+from bulkmail.errors import ConfigurationError
 
 ROW = {"name": "Li & <b>"}
 
@@ -85,3 +88,19 @@ async def test_an_optional_include_may_be_missing(project: Project) -> None:
     project.template("b.j2", "b")
 
     assert project.text(await project.compose(text="a.txt.j2")) == "ab\n"
+
+
+def test_a_folder_that_may_not_be_read_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.template("offer.txt.j2", "x")
+    folder = project.root / "templates"
+    may = os.access
+
+    def access(path: Path, mode: int) -> bool:  # root may read all there is
+        return path != folder and may(path, mode)
+
+    monkeypatch.setattr(os, "access", access)
+
+    with pytest.raises(ConfigurationError, match="templates  this folder cannot be read: Perm"):
+        project.composer(text="offer.txt.j2")

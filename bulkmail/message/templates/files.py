@@ -6,6 +6,7 @@ refused. Files are UTF-8.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ import jinja2
 
 from bulkmail.campaign.nearest import nearest
 from bulkmail.campaign.text_file import displayed, text_chunks
+from bulkmail.errors import ConfigurationError, Fault
 
 #: A language's tag as far as it is used for templates: zh, zh-CN, zh-Hans-CN (RFC 5646, 2.1).
 _TAG = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*"
@@ -25,9 +27,16 @@ class TemplateFiles(jinja2.BaseLoader):
     """A jinja2 loader that knows why a name is not found, and keeps what it has read."""
 
     def __init__(self, root: Path, folders: Sequence[Path]) -> None:
-        """`folders` in order of preference; what they hold may not lead out of `root`."""
+        """`folders` in order of preference; what they hold may not lead out of `root`.
+
+        Raises `ConfigurationError` where one of them may not be read.
+        """
         self._root = root.resolve()
         self.folders = tuple(folder for folder in folders if folder.is_dir())
+        for folder in self.folders:
+            if not os.access(folder, os.R_OK | os.X_OK):
+                message = "this folder cannot be read: Permission denied"
+                raise ConfigurationError(Fault(path=displayed(folder), message=message))
         #: Each source that was read, by its file.
         self.sources: dict[Path, str] = {}
 
