@@ -14,6 +14,9 @@ from bulkmail.fate import Counts, Halt, State
 from bulkmail.ledger import CampaignRecord, Ledger
 from bulkmail.value_class import value_class
 
+#: Why rows stand where they do of which nothing happened that the ledger had to keep.
+_UNTOLD = {State.PENDING: "waits to be sent", State.SENDING: "on its way"}
+
 
 @value_class(kw_only=True)
 class Reason:
@@ -112,6 +115,7 @@ async def report(
         async for row in opened.report(record.id, state):
             values = dataclasses.asdict(row)
             values["updated_at"] = rfc3339(row.updated_at)
+            values["reason"] = row.reason or _UNTOLD.get(row.state, "")
             yield values
 
 

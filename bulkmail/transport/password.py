@@ -89,7 +89,8 @@ class Password:
                 stderr=asyncio.subprocess.DEVNULL,
             )
         except (OSError, ValueError) as error:
-            raise self._failed(f"{name} cannot be run: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise self._failed(f"{name} cannot be run: {reason}") from error
         try:
             async with asyncio.timeout(self._timeout):
                 output, _ = await process.communicate()

@@ -27,6 +27,15 @@ async def test_everybody_is_sent_to_once_and_a_second_run_has_nothing_to_do(
     assert set((await project.states()).values()) == {"sent"}
 
 
+async def test_every_row_has_a_reason_also_one_that_waits(project: MailProject) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send(limit=1)
+
+    rows = sorted((row["state"], row["reason"]) for row in (await project.report()).values())
+    assert rows == [("pending", "waits to be sent")] * 2 + [("sent", "accepted")]
+
+
 async def test_a_recipient_refused_for_good_fails_and_the_rest_is_sent(
     project: MailProject,
 ) -> None:

@@ -56,7 +56,10 @@ async def test_a_command_s_output_is_the_password_and_it_runs_once(tmp_path: Pat
         (None, "but no password"),
         (PasswordSource(file=Path("/nowhere/password")), "/nowhere/password cannot be read: No"),
         (PasswordSource(file=Path("/dev/null")), "/dev/null gave no password"),
-        (PasswordSource(command=("/nowhere/command",)), "`/nowhere/command` cannot be run"),
+        (
+            PasswordSource(command=("/nowhere/command",)),
+            "command` cannot be run: No such",
+        ),
         (PasswordSource(command=("sh", "-c", "echo s3cret; exit 3")), "`sh` ended with status 3"),
         (PasswordSource(command=("true",)), "`true` gave no password"),
         (PasswordSource(command=("printf", r"\377\n")), "`printf` gave no password"),
