@@ -251,6 +251,35 @@ def test_a_missing_list_and_a_folder_are_faults_of_the_campaign(project: Path, l
         open_recipients(load("recipients: {path: folder.csv}\n"))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "email,name,\na@b,x,\nc@d,y,\n",  # columns without a name, nothing in them
+        "email,name,,,\na@b,x,,,\nc@d,y\n",
+        "email,name\na@b,x\nc@d,y\n,\n,\n",  # lines of empty cells at the end
+        "email,name,\na@b,x,\n\nc@d,y,\n,,\n\n,,,,,\n",
+    ],
+)
+def test_what_a_spreadsheet_leaves_at_the_end_is_nothing(
+    recipients: Recipients, content: str
+) -> None:
+    rows = list(recipients("x.csv", content).rows())
+
+    assert [(row.number, dict(row.fields), row.faults) for row in rows] == [
+        (1, {"email": "a@b", "name": "x"}, ()),
+        (2, {"email": "c@d", "name": "y"}, ()),
+    ]
+
+
+def test_a_cell_in_a_column_without_a_name_is_told(recipients: Recipients) -> None:
+    first, second = recipients("x.csv", "email,name,\na@b,x,lost\nc@d,y,\n").rows()
+
+    assert [str(fault) for fault in first.faults] == [
+        f"{first.faults[0].path}:2  a cell beyond the last column that has a name (row 1, a@b)"
+    ]
+    assert not second.faults
+
+
 @pytest.mark.parametrize("encoding", ["gb18030", "big5", "shift_jis", "utf-16", "utf-8"])
 def test_a_list_is_read_in_the_encoding_it_is_said_to_be_in(
     recipients: Recipients, encoding: str

@@ -2,7 +2,8 @@
 
 Quoting is strict: a quote that is never closed would swallow the rest of the list, so it ends the
 reading with a fault instead. A cell of more than 4 million characters is taken for the same. Blank
-lines are no rows.
+lines are no rows. What spreadsheets leave at the end is nothing: lines of empty cells behind the
+last row, columns without a name and with nothing in them behind the last one that has a name.
 """
 
 from __future__ import annotations
@@ -33,26 +34,41 @@ class DelimitedReader:
 
     def records(self) -> Iterator[Record]:
         """The data rows. Raises `ConfigurationError` where the file cannot be read on."""
-        columns = self.columns
-        width = len(columns)
+        columns, width = self.columns, self._width
+        named = None if width == len(columns) else len(columns)
+        hollow: list[int] = []
         while True:
             line = self._records.line_num + 1
             cells, problem = self._next(line)
             if cells is None:
                 return
-            if not problem and len(cells) == width and not self._bad_lines:
-                yield Record(line, dict(zip(columns, cells, strict=True)))
+            is_sound = not problem and not self._bad_lines
+            if is_sound and not any(cells):
+                hollow += [line] if len(cells) > 1 else []
+            elif is_sound and len(cells) == width and (named is None or not any(cells[named:])):
+                if hollow:
+                    yield from self._rows_of_nothing(hollow)
+                yield Record(line, dict(zip(columns, cells, strict=False)))
             elif problem or not _is_blank(cells):
+                yield from self._rows_of_nothing(hollow)
                 yield self._doubtful(line, cells, problem)
+
+    def _rows_of_nothing(self, lines: list[int]) -> Iterator[Record]:
+        """Lines of empty cells that another row stands behind: somebody may be missing there."""
+        for line in lines:
+            yield Record(line, dict.fromkeys(self.columns, ""))
+        lines.clear()
 
     def _doubtful(self, line: int, cells: list[str], problem: str) -> Record:
         problems = [problem] if problem else []
         problems += [text for at, text in self._bad_lines.items() if at >= line]
         self._bad_lines.clear()
-        width = len(self.columns)
-        if not problem and len(cells) != width:
+        named = len(self.columns)
+        if not problem and len(cells) not in {named, self._width}:
             count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-            problems.append(f"{count} where the header has {width} columns")
+            problems.append(f"{count} where the header has {named} columns")
+        elif any(cells[named:]):
+            problems.append("a cell beyond the last column that has a name")
         return Record(line, dict(zip(self.columns, cells, strict=False)), tuple(problems))
 
     def _header(self) -> tuple[tuple[str, ...], int]:
@@ -64,7 +80,8 @@ class DelimitedReader:
             problems = [problem] if problem else list(self._bad_lines.values())
             if problems or not _is_blank(cells):
                 break
-        columns = tuple(map(column_name, cells))
+        self._width = len(cells)
+        columns = _without_nameless_end(tuple(map(column_name, cells)))
         problems = problems or header_problems(columns)
         if problems:
             raise ConfigurationError(*(self._fault(line, f"header: {text}") for text in problems))
@@ -102,3 +119,10 @@ class DelimitedReader:
 def _is_blank(cells: list[str]) -> bool:
     """Whether the record is a line with nothing on it (not one of empty cells)."""
     return not cells or (len(cells) == 1 and not cells[0].strip())
+
+
+def _without_nameless_end(columns: tuple[str, ...]) -> tuple[str, ...]:
+    named = len(columns)
+    while named and not columns[named - 1]:
+        named -= 1
+    return columns[:named]
