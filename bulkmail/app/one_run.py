@@ -111,6 +111,7 @@ class OneRun:
             record.id,
             resend=retry.resend_on_doubt,
             due_at=self._clock.time() + retry.backoff[0],
+            give_up_after=retry.give_up_after,
         )
         if doubts:
             self._watch.announce(f"{counted(doubts, 'recipient')} in doubt by a run that was cut")

@@ -6,6 +6,7 @@ of the library and for tests. One object serves one event loop.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from functools import partial
@@ -252,13 +253,20 @@ class Ledger:
         )
 
     async def recover(
-        self, campaign_id: int, *, resend: bool, due_at: float, owner: str | None = None
+        self,
+        campaign_id: int,
+        *,
+        resend: bool,
+        due_at: float,
+        give_up_after: float = math.inf,
+        owner: str | None = None,
     ) -> int:
         """Take over what a dead run left; how many deliveries came in doubt by it.
 
         For who holds the campaign's lock, before anything is claimed: rows in `sending` become
         `in_doubt`, claims are free. Then all doubts follow `on_doubt`: with `resend` first ones
-        are due at `due_at`, without it none is. With `owner`, only that owner is taken for dead.
+        are due at `due_at`, without it none is. Who waits, and was tried first more than
+        `give_up_after` seconds ago, is due. With `owner`, only that owner is taken for dead.
         """
         now = self._clock.time()
         return await self._driver.submit(
@@ -267,6 +275,7 @@ class Ledger:
                 campaign_id=campaign_id,
                 resend=resend,
                 due_at=due_at,
+                give_up_after=give_up_after,
                 owner=owner,
                 now=now,
                 keeps_fields=self._keeps_fields,

@@ -32,6 +32,7 @@ def recover(
     *,
     resend: bool,
     due_at: float,
+    give_up_after: float,
     owner: str | None,
     now: float,
     keeps_fields: bool,
@@ -41,12 +42,14 @@ def recover(
     parameters = {
         "campaign_id": campaign_id,
         "due_at": due_at,
+        "give_up_after": give_up_after,
         "keep_fields": keeps_fields,
         "now": now,
     }
     connection.execute(load("run")["look again"], parameters)
     if owner is None:
         connection.execute(load("run")["clock set back"], parameters | {"farthest": _FARTHEST})
+    connection.execute(load("run")["give up"], parameters)
     connection.execute(load("run")["resend doubts" if resend else "hold doubts"], parameters)
     orders.cancel(connection, parameters)
     return doubts

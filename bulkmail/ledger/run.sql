@@ -218,6 +218,12 @@ WHERE id IN (
     WHERE campaign_id = :campaign_id AND state = 'pending' AND scope > '' AND due_at > :now
 );
 
+-- give up --
+-- Who waits for another try, and has no time left for it by now, is looked at at once.
+UPDATE delivery SET due_at = :now
+WHERE campaign_id = :campaign_id AND state = 'deferred' AND due_at > :now AND owner IS NULL
+    AND first_attempt_at + :give_up_after < :now;
+
 -- clock set back --
 -- Who waits by a clock that was ahead, by a year perhaps, waits as long from now as he was to then.
 UPDATE delivery SET

@@ -124,3 +124,20 @@ async def test_who_is_deferred_does_not_hold_up_the_others(project: MailProject)
     first_tries, second_tries = server.mails_at[:30], server.mails_at[30:]
     assert summary.exit_code == 0
     assert max(first_tries) < min(second_tries)
+
+
+async def test_who_waits_is_given_up_by_the_patience_of_the_next_run(project: MailProject) -> None:
+    """It was lowered since: an hour's wait for nothing but to be given up."""
+    async with scripted(greylist(99)) as server:
+        project.people([ADA])
+        project.servers(server.url())
+        project.save(retry={"backoff": "1h", "give_up_after": "2h"})
+        first = await project.send(no_wait=True)
+        project.save(retry={"backoff": "1h", "give_up_after": "1ms"})
+
+        summary = await project.send(no_wait=True)
+
+    row = (await project.report())[ADA]
+    assert (first.exit_code, summary.exit_code) == (75, 1)
+    assert (row["state"], row["reason"]) == ("failed", "given up while it waited")
+    assert server.count("RCPT") == 1

@@ -31,3 +31,15 @@ async def test_who_was_postponed_untried_is_due_at_once_for_the_next_run(book: B
 
     assert before == []
     assert names(await book.run().claim(1)) == ["ann"]
+
+
+async def test_who_waits_and_has_time_left_waits_on(book: Book) -> None:
+    await book.enrol("ann", "bob")
+    due_at = book.clock.now + 7200
+    await book.end("ann", State.DEFERRED, due_at=due_at)
+    book.clock.now += 60
+    await book.end("bob", State.DEFERRED, due_at=due_at)
+
+    await book.ledger.recover(book.id, resend=True, due_at=book.clock.now, give_up_after=30)
+
+    assert names(await book.run().claim(9)) == ["ann"]
