@@ -17,7 +17,7 @@ from typing import Any
 from bulkmail.clock import Clock
 from bulkmail.fate import Delivery, FileNote
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 from bulkmail.ledger.statements import load
 from bulkmail.value_class import value_class
 

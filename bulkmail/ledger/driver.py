@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bulkmail.ledger.connection import Durability, open_file, open_memory, open_read_only
-from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
+from bulkmail.ledger.groups import Conductor
+from bulkmail.ledger.jobs import Job, Kind, T, Work
 from bulkmail.ledger.trouble import ledger_error
 
 #: With so many work functions a commit waits for no more: a bound on how long the first one waits.

@@ -20,7 +20,7 @@ from bulkmail.fate import Counts, Delivery
 from bulkmail.ledger import campaigns, causes, newcomers, reading
 from bulkmail.ledger.causes import Listed
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.statements import bindable, execute_for, load
 

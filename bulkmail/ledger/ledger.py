@@ -30,7 +30,7 @@ from bulkmail.ledger.checked import Checks
 from bulkmail.ledger.connection import Durability
 from bulkmail.ledger.driver import Driver, InlineDriver, ScratchDriver, ThreadDriver
 from bulkmail.ledger.enrolment import Enrolment
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.newcomers import Series
 from bulkmail.ledger.orders import CampaignOrders

@@ -16,7 +16,7 @@ from bulkmail.clock import Clock
 from bulkmail.fate import Halt, Orders, State
 from bulkmail.ledger.connection import FOLD_LOG
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 from bulkmail.ledger.statements import load
 from bulkmail.value_class import value_class
 

@@ -20,7 +20,7 @@ from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders, State
 from bulkmail.ledger import causes, checked, limits, orders, slowdown, tries
 from bulkmail.ledger.causes import Listed
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Folded, FoldedRow, Kind
+from bulkmail.ledger.jobs import Folded, FoldedRow, Kind
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.reading import read_delivery
 from bulkmail.ledger.slowdown import Slowdown

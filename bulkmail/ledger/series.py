@@ -14,7 +14,7 @@ from typing import Any, Literal
 from bulkmail.clock import Clock
 from bulkmail.ledger import newcomers
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 from bulkmail.ledger.statements import load
 from bulkmail.value_class import value_class
 

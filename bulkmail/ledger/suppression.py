@@ -13,7 +13,7 @@ from itertools import islice
 
 from bulkmail.clock import Clock
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 from bulkmail.ledger.statements import load
 from bulkmail.value_class import value_class
 

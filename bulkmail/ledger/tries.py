@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from bulkmail.fate import State
-from bulkmail.ledger.groups import Uneven
+from bulkmail.ledger.jobs import Uneven
 from bulkmail.ledger.statements import execute_for, load
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bulkmail.errors import LedgerError
 from bulkmail.ledger.driver import Driver, InlineDriver, ScratchDriver, ThreadDriver
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 
 ADD = "INSERT INTO suppression (mailbox, reason, added_at) VALUES (?, '', 0)"
 

@@ -14,7 +14,7 @@ import pytest
 from bulkmail.errors import LedgerError
 from bulkmail.ledger.connection import Durability
 from bulkmail.ledger.driver import ThreadDriver
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 
 ADD = "INSERT INTO suppression (mailbox, reason, added_at) VALUES (?, '', 0)"
 

@@ -14,7 +14,7 @@ from bulkmail.errors import EXIT_STOPPED, LedgerError
 from bulkmail.fate import State
 from bulkmail.ledger import Ledger, log_sync
 from bulkmail.ledger.connection import FOLD_LOG, Durability
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 
 
 async def made(path: Path, clock: StoppedClock) -> None:

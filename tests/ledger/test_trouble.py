@@ -16,7 +16,7 @@ from support.ledger_book import Book, StoppedClock, new_row
 from bulkmail.errors import EXIT_STOPPED, LedgerError
 from bulkmail.fate import State
 from bulkmail.ledger import Ledger, connection
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 
 NOBODY = 65534
 

@@ -24,7 +24,8 @@ from simulation.process import Process
 
 from bulkmail.ledger.connection import open_memory
 from bulkmail.ledger.driver import GROUP
-from bulkmail.ledger.groups import Conductor, Job, Kind, T, Work
+from bulkmail.ledger.groups import Conductor
+from bulkmail.ledger.jobs import Job, Kind, T, Work
 from bulkmail.ledger.log_sync import LogSync
 
 #: Octets. A statement touches a few pages, and each is copied before it is written to.

@@ -32,7 +32,7 @@ from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import Ledger, groups, limits
 from bulkmail.ledger.driver import Driver
-from bulkmail.ledger.groups import Kind, T, Work
+from bulkmail.ledger.jobs import Kind, T, Work
 from bulkmail.ledger.limits import Permit
 from bulkmail.ledger.lock import CampaignLock
 from bulkmail.ledger.quota import Quota, bucket_of

@@ -13,7 +13,7 @@ from simulation.loop import VirtualLoop
 from simulation.process import Process
 from simulation.seed import play
 
-from bulkmail.ledger.groups import Kind
+from bulkmail.ledger.jobs import Kind
 
 
 def _insert(number: int) -> object:
