@@ -21,7 +21,6 @@ from bulkmail.errors import (
     StageTimeout,
     TlsFailed,
 )
-from bulkmail.secret import Secret
 from bulkmail.settings import Security, ServerSettings
 from bulkmail.smtp.commands import Ehlo, Helo, StartTls
 from bulkmail.smtp.extensions import Extensions
@@ -72,13 +71,16 @@ class Opening:
         transcript: Transcript | None = None,
         connect: Connect = SmtpStream.connect,
         describe: Callable[[TlsFacts], str] | None = None,
+        is_last_login: bool = False,
     ) -> None:
+        """`is_last_login`: where it is refused, that is final whatever the password is by then."""
         self.facts = Facts()
-        #: The password that a login was tried with.
-        self.tried: Secret | None = None
+        #: Whether its login was refused, and there is another password by now.
+        self.may_log_in_again = False
         self._settings = settings
         self._clock = clock
         self._password = password
+        self._is_last_login = is_last_login
         self._transcript = transcript
         self._connect = connect
         self._describe = describe or _brief
@@ -232,8 +234,17 @@ class Opening:
                 host=self._host,
                 stage=Stage.AUTH,
             )
-        self.tried = await self._password.current()
-        self.facts.mechanism = await Login(conversation, self._settings, self.tried).run()
+        password, clock = self._password, self._clock
+        async with password.turn():
+            tried = await password.current()
+            began = clock.monotonic()
+            try:
+                self.facts.mechanism = await Login(conversation, self._settings, tried).run()
+            except AuthenticationFailed as refusal:
+                is_last = self._is_last_login
+                self.may_log_in_again = await password.refuse(tried, refusal, is_last=is_last)
+                raise
+            password.accepted(clock.monotonic() - began)
 
     def _refused(self, what: str, reply: Reply, stage: Stage) -> ServerRefused:
         return ServerRefused(

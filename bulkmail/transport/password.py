@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bulkmail.errors import AuthenticationFailed
@@ -18,6 +19,10 @@ from bulkmail.smtp.stage import Stage
 
 #: More than any token has; a bound for a file or command that is not what was meant.
 MAX_OUTPUT_BYTES = 65536
+#: Seconds a login takes up to which the next one waits for it.
+QUICK_LOGIN = 0.1
+#: Seconds for which one that hangs is waited for: servers are slow to refuse (Dovecot: two).
+PATIENCE = 5.0
 
 
 class Password:
@@ -32,6 +37,30 @@ class Password:
         self._refused: tuple[Secret, AuthenticationFailed] | None = None
         #: Sessions that are opened at once run the command once.
         self._lock = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        #: How long the last login took that was accepted.
+        self._login_seconds = 0.0
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """For one login after the other: where one is refused, the next is not even tried.
+
+        But where they take their time, at once: they would add up.
+        """
+        is_taken = False
+        if self._login_seconds <= QUICK_LOGIN:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    is_taken = await self._turn.acquire()
+        try:
+            yield
+        finally:
+            if is_taken:
+                self._turn.release()
+
+    def accepted(self, seconds: float) -> None:
+        """A login with it was accepted, and took so long."""
+        self._login_seconds = seconds
 
     async def current(self) -> Secret:
         """The password. Raises `AuthenticationFailed` where it cannot be had, or was refused."""
@@ -42,10 +71,21 @@ class Password:
                 raise copy.copy(self._refused[1])
             return self._known
 
-    def refuse(self, tried: Secret | None, refusal: AuthenticationFailed) -> None:
-        """A login failed with it: where that was for good, who is about to log in does not."""
-        if tried is not None and refusal.code is not None and not refusal.is_transient:
-            self._refused = (tried, refusal)
+    async def refuse(
+        self, tried: Secret, refusal: AuthenticationFailed, *, is_last: bool = False
+    ) -> bool:
+        """A login failed with it; whether there is another password by now, unless `is_last`.
+
+        Where there is not, and that was for good, who is about to log in does not. Raises as
+        `renew` does.
+        """
+        if refusal.code is None or refusal.is_transient:
+            return False
+        if not is_last and await self.renew(tried):
+            return True
+        # Only now: meanwhile there may have been another one.
+        self._refused = (tried, refusal)
+        return False
 
     async def renew(self, refused: Secret) -> bool:
         """Whether there is another password now than the one that was `refused`.

@@ -14,7 +14,6 @@ from functools import partial
 from bulkmail.clock import Clock
 from bulkmail.errors import AuthenticationFailed, MessageRefusedLocally, SessionError
 from bulkmail.message.mail_object import MailObject
-from bulkmail.secret import Secret
 from bulkmail.settings import ServerSettings
 from bulkmail.smtp.commands import Noop, Rset, Vrfy
 from bulkmail.smtp.extensions import Extensions
@@ -96,15 +95,11 @@ class Session:
         way = make()
         try:
             conversation = await way.run()
-        except AuthenticationFailed as refusal:
-            if not await _is_worth_another(refusal, password, way.tried):
+        except AuthenticationFailed:
+            if not way.may_log_in_again:
                 raise
-            way = make()
-            try:
-                conversation = await way.run()
-            except AuthenticationFailed as second:
-                password.refuse(way.tried, second)
-                raise
+            way = make(is_last_login=True)
+            conversation = await way.run()
         return cls(
             conversation,
             way.facts,
@@ -351,14 +346,3 @@ class Session:
         self._ahead = transaction
         self.transactions += 1
         return transaction.group, lines
-
-
-async def _is_worth_another(
-    refusal: AuthenticationFailed, password: Password, tried: Secret | None
-) -> bool:
-    is_refused = refusal.code is not None and not refusal.is_transient
-    if is_refused and tried is not None and await password.renew(tried):
-        return True
-    # Only now: meanwhile there may have been another one.
-    password.refuse(tried, refusal)
-    return False

@@ -407,6 +407,25 @@ async def test_who_comes_to_its_login_behind_another_s_refusal_does_not_try_it(
     assert not connections.left, "the second one connected"
 
 
+async def test_of_logins_at_the_same_time_one_is_tried_where_it_is_refused() -> None:
+    """A password that was changed under way: each of the connections opened then tried it."""
+    settings = with_command("echo", "token1")
+    greeted = ScriptedStream().plays(offers("XOAUTH2") + "C: QUIT\nS: 221 bye\n")
+    connections = Connections(login_script("token1", "535 revoked"), greeted)
+    password = Password(settings)
+
+    outcomes = await asyncio.gather(
+        *(
+            Session.open(settings, clock=SystemClock(), connect=connections, password=password)
+            for _ in range(2)
+        ),
+        return_exceptions=True,
+    )
+
+    assert [str(outcome).count("535 revoked") for outcome in outcomes] == [1, 1]
+    assert all(isinstance(outcome, AuthenticationFailed) for outcome in outcomes)
+
+
 async def test_a_login_is_refused_where_the_command_gives_the_same_again() -> None:
     connections = Connections(login_script("token", "535 expired"), ScriptedStream())
 
