@@ -36,6 +36,8 @@ _NO_TEXT = {
 _QUOTED = re.compile("'([^']*)'")
 #: Words of other programs for what is called otherwise here, where it is called so at all.
 _OTHER_WORDS = {"ssl": "tls", "smtps": "tls", "ssl/tls": "tls", "plaintext": "none"}
+#: What others call a key, where that is one of ours in another place.
+_OTHER_KEYS = {"name": "server"}
 
 _NOTHING = object()
 #: Of so many places a key is said to belong to; of more, what may stand here is said instead.
@@ -88,6 +90,8 @@ def _explained(
 
 def _where_it_belongs(key: str, known: list[str], model: type[StrictModel]) -> str:
     """The few places in the same file where the key is known; else the one that was meant."""
+    if (meant := _OTHER_KEYS.get(key)) in known:
+        return f"Did you mean `{meant}`?"
     places = model.places_of(key)
     if not 1 <= len(places) <= _FEW:
         return did_you_mean(key, known)
