@@ -32,6 +32,8 @@ CLOSING = 421
 _REMEMBERED = 64
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])([ -]?)(.*)", re.DOTALL)
+#: A second reply in one line, behind a lone CR: which command it answers, nobody could tell.
+_SECOND = re.compile(rb"\r[2-5][0-9][0-9](?:[ \r-]|$)")
 _ENHANCED = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?:\s|$)")
 
 
@@ -171,6 +173,8 @@ class ReplyParser:
         match = _LINE.fullmatch(line)
         if match is None or (not match[2] and match[3]):
             raise ProtocolViolation(f'not an SMTP reply: "{readable(line[:200])}"')
+        if _SECOND.search(line):
+            raise ProtocolViolation(f'two replies in one line: "{readable(line[:200])}"')
         code = int(match[1])
         if self._lines and code != self._code:
             raise ProtocolViolation(f"a reply that begins with {self._code} goes on with {code}")

@@ -97,6 +97,8 @@ def test_what_servers_say_is_read(raw: bytes, expected: Reply) -> None:
         pytest.param(b" 250 ok\r\n", id="leading space"),
         pytest.param(b"250-a\r\n251 b\r\n", id="another code in the last line"),
         pytest.param(b"250-a\r\n550-b\r\n", id="another code in between"),
+        pytest.param(b"250 ok\r550 no\r\n", id="a second reply behind a lone CR"),
+        pytest.param(b"250 ok\r550\r\n", id="a second reply without text"),
         pytest.param("٢٥٠ ok\r\n".encode(), id="digits of another script"),
         pytest.param(b"HTTP/1.1 400 Bad Request\r\n", id="http"),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\n", id="TLS"),
