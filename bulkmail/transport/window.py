@@ -289,10 +289,12 @@ class Window:
 
     def _lost(self, exchange: Exchange) -> ProtocolViolation:
         host, reply = self._conversation.host, exchange.reply
+        # From who takes messages by BDAT it is no answer to one: a reply too many came before.
+        is_doubtful = self._trust.knows_bdat and isinstance(exchange.command, Bdat)
         return ProtocolViolation(
             f"{host}: lost the thread of what was sent ahead (BDAT): {reply}",
             host=host,
-            stage=Stage.MAIL,
+            stage=Stage.END_OF_DATA if is_doubtful else Stage.MAIL,
             code=reply.code,
             reply=reply.text,
         )
