@@ -6,8 +6,8 @@ only while the 242 buckets up to its own, and all later ones, hold fewer than N.
 small (N/400) that who uses them too slowly would not have reached the quota anyway.
 
 A clock that is set takes nothing of it: what it left further ahead than any slot of today's counts
-as used now, and of buckets behind the window as many are kept as a window has, for whoever comes
-back from a clock that was ahead of them.
+as used now, and where it was as well, once the clock comes there again; and of buckets behind the
+window as many are kept as a window has, for whoever comes back from a clock that was ahead of them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Quota:
         self._begins = limit.begins
         self._first_slot = math.inf
         self._key = {"server": demand.scope, "seconds": rate.window}
+        #: What counts as used at another time, too, is under no window that there is.
+        self._moved = {"server": demand.scope, "seconds": -rate.window}
         self._weight = min(demand.weight, rate.count)
         self.rate = rate
         self.chunk = max(1, rate.count // _QUOTA_CHUNK)
@@ -51,6 +53,10 @@ class Quota:
         found = connection.execute(load("limits")["quota"], self._key | {"first": self._first})
         self._used: dict[int, int] = dict(found.fetchall())
         self._taken: dict[int, int] = {}
+        moved = connection.execute(load("limits")["quota"], self._moved | {"first": self._first})
+        for bucket, used in moved:
+            if bucket <= last:
+                self._used[bucket] = self._used.get(bucket, 0) + used
         if ahead := [bucket for bucket in self._used if bucket > last]:
             self._bring_back(connection, ahead, here)
 
@@ -85,7 +91,11 @@ class Quota:
         That is written down, or whoever is turned away would be told the same each time.
         """
         sql = load("limits")
-        count = sum(self._used.pop(bucket) for bucket in ahead)
+        count = 0
+        for bucket in ahead:
+            used = self._used.pop(bucket)
+            count += used
+            connection.execute(sql["use"], self._moved | {"bucket": bucket, "used": used})
         connection.execute(sql["forget ahead"], self._key | {"first": min(ahead)})
         connection.execute(sql["use"], self._key | {"bucket": here, "used": count})
         self._used[here] = self._used.get(here, 0) + count
@@ -93,7 +103,8 @@ class Quota:
     def write(self, connection: sqlite3.Connection) -> None:
         """Remember what was taken; forget what no window will reach."""
         sql = load("limits")
-        connection.execute(sql["prune"], self._key | {"kept": _KEPT})
+        for key in (self._key, self._moved):
+            connection.execute(sql["prune"], key | {"kept": _KEPT})
         for bucket, used in self._taken.items():
             connection.execute(sql["use"], self._key | {"bucket": bucket, "used": used})
         if self._begins is not None:

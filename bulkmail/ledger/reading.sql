@@ -100,8 +100,8 @@ WHERE place <= 3
 ORDER BY total DESC, state, code, enhanced_code, word, place;
 
 -- quotas --
--- What was used of all quotas, by bucket.
-SELECT server, seconds, bucket, used FROM quota WHERE used > 0 ORDER BY bucket;
+-- What was used of all quotas, by bucket; not what is there for another clock (`quota.py`).
+SELECT server, seconds, bucket, used FROM quota WHERE used > 0 AND seconds > 0 ORDER BY bucket;
 
 -- waiting by domain --
 -- Who is still to be sent to, by recipient domain.

@@ -229,6 +229,23 @@ def test_a_clock_that_was_ahead_and_is_set_back_gives_nothing_twice(
         permit = take(book, now, quota)
 
 
+def test_a_clock_that_is_set_back_and_forward_again_finds_what_it_had_used(
+    book: sqlite3.Connection,
+) -> None:
+    """It counted as used by the clock that was behind, and no more by the one it was used by."""
+    quota = Rate(5, HOUR)
+    for _ in range(5):
+        take(book, NOW, quota)
+    behind = take(book, NOW - 3 * HOUR, quota)
+
+    again = take(book, NOW + 60, quota)
+    later = take(book, NOW + 1.1 * HOUR, quota)
+
+    assert not behind.slots
+    assert not again.slots
+    assert len(later.slots) == 1
+
+
 def test_a_clock_set_back_behind_a_message_keeps_the_next_apart_from_it(
     book: sqlite3.Connection,
 ) -> None:

@@ -297,6 +297,23 @@ async def test_a_server_that_loses_the_thread_is_heard_to_the_end_and_not_truste
     assert script.is_aborted
 
 
+async def test_whom_a_reply_too_many_meets_is_in_doubt_where_the_server_takes_bdat(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust
+) -> None:
+    """What is read as the answer to the content stands before it: that one was taken."""
+    session = await windowed()
+    script.plays(ONE + OK + TWO + THREE + "S: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 500 what" + OK)
+
+    await session.post(mails[0])
+    outcomes = [await outcome(session)]
+    for mail in mails[1:]:
+        await session.post(mail)
+    outcomes.append(await outcome(session))
+
+    assert outcomes == ["250 2.0.0 queued", Stage.END_OF_DATA]
+    assert trust.level is Level.GLUE
+
+
 async def test_a_server_that_refuses_its_first_bdat_may_know_none_and_gets_data_from_then_on(
     script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
 ) -> None:
