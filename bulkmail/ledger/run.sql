@@ -219,10 +219,11 @@ WHERE id IN (
 );
 
 -- give up --
--- Who waits for another try, and has no time left for it by now, is looked at at once.
+-- Who waits for another try, and has no time left for it by now, is looked at at once; not whom no
+-- try was counted of: he would not be given up, and tried sooner than he is to be.
 UPDATE delivery SET due_at = :now
 WHERE campaign_id = :campaign_id AND state = 'deferred' AND due_at > :now AND owner IS NULL
-    AND first_attempt_at + :give_up_after < :now;
+    AND attempts > 0 AND first_attempt_at + :give_up_after < :now;
 
 -- clock set back --
 -- Who waits by a clock that was ahead, by a year perhaps, waits as long from now as he was to then.

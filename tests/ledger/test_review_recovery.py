@@ -43,3 +43,14 @@ async def test_who_waits_and_has_time_left_waits_on(book: Book) -> None:
     await book.ledger.recover(book.id, resend=True, due_at=book.clock.now, give_up_after=30)
 
     assert names(await book.run().claim(9)) == ["ann"]
+
+
+async def test_who_was_never_counted_as_tried_waits_as_long_as_he_was_to(book: Book) -> None:
+    """He would not be given up: a server that had no time would be asked sooner than it said."""
+    await book.enrol("ann")
+    await book.end("ann", State.DEFERRED, due_at=book.clock.now + 7200, is_counted=False)
+    book.clock.now += 60
+
+    await book.ledger.recover(book.id, resend=True, due_at=book.clock.now, give_up_after=30)
+
+    assert await book.run().claim(9) == []
