@@ -18,7 +18,7 @@ from bulkmail.errors import MessageRefusedLocally, ProtocolViolation, SessionErr
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.commands import Bdat, Mail, Rcpt
 from bulkmail.smtp.dialogue import Exchange
-from bulkmail.smtp.reply import Reply
+from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult, opening
 from bulkmail.transport.blocks import BLOCK_SIZE, Piece, with_files
@@ -72,6 +72,8 @@ class Window:
         self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
         self._is_lost = False
+        #: The reply from which on nobody can tell which message one answers.
+        self._astray: Exchange | None = None
         #: Whether QUIT was said behind them.
         self._is_leaving = False
         #: Whether the last result of `settle` is a refusal that may be of BDAT, not the message.
@@ -186,11 +188,11 @@ class Window:
 
         That is ``end of data`` where it may have been taken, else ``mail``: it was not begun. All
         that a server says is heard, also where it has lost the thread: it may have taken the
-        content all the same.
+        content all the same. But where replies are too many by then, they are no word on anybody.
         """
         await self.flush()
         self.is_in_question = False
-        posted, heard = self._posted.popleft(), self._conversation.heard
+        posted, heard, astray = self._posted.popleft(), self._conversation.heard, self._astray
         transaction: Transaction | None = None
         try:
             if not heard:
@@ -211,6 +213,9 @@ class Window:
             if transaction is None or not _is_refused(transaction):
                 raise self._own(error, posted, transaction) from error
         replies = transaction.replies
+        is_begun = posted.is_open and not (replies.mail and replies.mail.code == CLOSING)
+        if astray is not None and is_begun:
+            raise self._lost(astray)
         is_accepted = replies.end_of_data is not None and replies.end_of_data.is_positive
         if transaction.lost_at is not None and not is_accepted:
             # The message is not to blame.
@@ -257,7 +262,10 @@ class Window:
             if transaction.take(exchange, may_know_no_bdat if is_first else is_out_of_step):
                 self._is_lost = True
                 transaction.replies.take(exchange.command, reply, is_good=reply.is_positive)
-                self._trust.broke(_WINDOW, self._lost(exchange))
+                lost = self._lost(exchange)
+                self._trust.broke(_WINDOW, lost)
+                if lost.stage == Stage.END_OF_DATA:
+                    self._astray = self._astray or exchange
         if self._is_lost and not self._posted:
             self._conversation.abort("the server lost the thread of what was sent ahead")
 

@@ -639,3 +639,45 @@ async def test_an_acceptance_of_what_has_not_left_is_not_told_as_a_plain_one(
     assert await outcome(session) == "250 2.0.0 queued"
     assert not session.accepted()
     assert await outcome(session) == Stage.END_OF_DATA
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        # The content was read as commands, and the message behind it was taken.
+        "S: 500 what\nS: 500 what\nS: 500 what",
+        # One reply too many: what seems to answer the last content answers its RCPT.
+        OK,
+        "S: 250 2.0.0 queued\nS: 550 5.1.1 no such user\nS: 503 5.5.1 RCPT first",
+    ],
+)
+async def test_behind_a_reply_too_many_no_reply_is_a_word_on_anybody(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], behind: str
+) -> None:
+    session = await windowed()
+    two = "\nS: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 503 5.5.1 what\n"
+    script.plays(ONE + OK + TWO + THREE + two + behind)
+
+    await session.post(mails[0])
+    outcomes = [await outcome(session)]
+    for mail in mails[1:]:
+        await session.post(mail)
+    outcomes += [await outcome(session) for _ in range(2)]
+
+    assert outcomes == ["250 2.0.0 queued", Stage.END_OF_DATA, Stage.END_OF_DATA]
+
+
+async def test_behind_a_reply_too_many_and_a_421_nothing_was_begun(
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
+) -> None:
+    session = await windowed()
+    two = "\nS: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 503 5.5.1 what\nS: 421 4.7.0 bye"
+    script.plays(ONE + OK + TWO + THREE + two)
+
+    await session.post(mails[0])
+    outcomes = [await outcome(session)]
+    for mail in mails[1:]:
+        await session.post(mail)
+    outcomes += [await outcome(session) for _ in range(2)]
+
+    assert outcomes == ["250 2.0.0 queued", Stage.END_OF_DATA, "mail: 421 4.7.0 bye"]
