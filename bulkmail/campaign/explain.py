@@ -70,7 +70,7 @@ def _explained(
     if kind == "extra_forbidden":
         known = {key for found in model.models_at(loc[:-1]) for key in found.key_names()}
         place = _as_written(loc, written, keeps_last=True)
-        return place, f"unknown key. {_where_it_belongs(str(loc[-1]), sorted(known), model)}", True
+        return place, f"unknown key. {_where_it_belongs(loc, sorted(known), model)}", True
     if kind == "value_error":
         sentence = str(context["error"])
     elif kind == "literal_error":
@@ -88,15 +88,22 @@ def _explained(
     return _as_written(loc, written, keeps_last=kind == "missing"), sentence, is_key
 
 
-def _where_it_belongs(key: str, known: list[str], model: type[StrictModel]) -> str:
-    """The few places in the same file where the key is known; else the one that was meant."""
+def _where_it_belongs(loc: Loc, known: list[str], model: type[StrictModel]) -> str:
+    """The few places where the key is known, nearest first; else the one that was meant."""
+    key = str(loc[-1])
     if (meant := _OTHER_KEYS.get(key)) in known:
         return f"Did you mean `{meant}`?"
-    places = model.places_of(key)
-    if not 1 <= len(places) <= _FEW:
-        return did_you_mean(key, known)
-    named = " or ".join(f"under `{key}`" if key else "at the top of the file" for key in places)
-    return f"It belongs {named}."
+    for depth in range(len(loc) - 1, -1, -1):
+        around = [part for part in loc[:depth] if isinstance(part, str)]
+        at = f"under `{around[-1]}`" if around else "at the top of the file"
+        models = sorted(model.models_at(loc[:depth]), key=lambda found: found.__name__)
+        places = list(dict.fromkeys(place for found in models for place in found.places_of(key)))
+        if depth == len(loc) - 1 and "" in places:
+            break
+        if 1 <= len(places) <= _FEW:
+            named = " or ".join(f"under `{outer}`" if outer else at for outer in places)
+            return f"It belongs {named}."
+    return did_you_mean(key, known)
 
 
 def _hint(value: Any, expected: str) -> str:

@@ -66,6 +66,11 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("backoff: 1m\n", ":5:1  backoff: unknown key. It belongs under `retry`."),
         ("retry: {from: x}\n", "retry.from: unknown key. It belongs at the top of the file."),
         ("host: mx\nretry: {zzz: 1}\n", "host: unknown key. It belongs under `servers`."),
+        ("servers: [{host: h, factor: 2}]\n", ".factor: unknown key. It belongs under `warm_up`."),
+        (
+            "servers: [{host: h, start: 9/day}]\n",
+            "start: unknown key. It belongs under `warm_up`.",
+        ),
         ("servers: [{name: one}]\n", "servers[0].name: unknown key. Did you mean `server`?"),
         ("secret: x\n", "under `on_finish` or under `on_failure` or under `unsubscribe`."),
         ("retry: {zzz: 1}\n", "retry.zzz: unknown key. Known here: attempts, backoff, give_up_aft"),
