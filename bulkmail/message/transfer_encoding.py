@@ -18,7 +18,7 @@ from typing import NamedTuple
 #: included) breaks a longer one with an exclamation mark in the middle of an HTML tag.
 MAX_PLAIN_LINE = 988
 
-_BASE64_LINE = 76
+_BASE64_LINE = _QUOTED_LINE = 76
 #: What a line of it holds.
 _BASE64_OCTETS = 57
 #: Base64 lines that are cut at a time.
@@ -131,7 +131,17 @@ def _escapes(lines: bytes) -> int:
 
 
 def _quoted(lines: bytes) -> bytes:
-    return binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
+    """In quoted-printable (RFC 2045, 6.7)."""
+    quoted = binascii.b2a_qp(lines, istext=True)
+    if b"=20\n" in quoted or b"=09\n" in quoted:
+        # A blank at a line's end becomes three octets once the line was measured.
+        quoted = b"\n".join(map(_folded, quoted.split(b"\n")))
+    return quoted.replace(b"\n", b"\r\n")
+
+
+def _folded(line: bytes) -> bytes:
+    """A quoted line that the escape at its end makes too long, with a soft break before that."""
+    return line if len(line) <= _QUOTED_LINE else line[:-3] + b"=\n" + line[-3:]
 
 
 class TextEnd:

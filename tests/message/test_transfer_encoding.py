@@ -96,6 +96,20 @@ def test_a_text_whose_end_is_encoded_before_is_encoded_as_any_other(start: str, 
     assert encode_text(text) == encode_text(BodyText.of(start + end))
 
 
+@given(st.lists(st.integers(70, 80), max_size=5), st.sampled_from([" ", "\t", "é ", ". ", " \t"]))
+@example([75], " ")
+@example([74], "\t")
+@example([74, 75, 73], "é ")
+def test_no_quoted_line_is_longer_than_76(lengths: list[int], blanks: str) -> None:
+    """RFC 2045, 6.7 (5): nor where a blank at a line's end is escaped."""
+    text = "é" + "".join("a" * length + blanks + "\n" for length in lengths)
+    body = encode_text(BodyText.of(text + "a" * 400))
+
+    assert body.encoding == "quoted-printable"
+    assert all(len(line) <= 76 for line in body.content.split(b"\r\n"))
+    assert decoded(body) == canonical(text + "a" * 400)
+
+
 @given(st.text(st.sampled_from("aé=\n "), max_size=500))
 def test_quoted_printable_is_never_longer_than_base64(text: str) -> None:
     body = encode_text(BodyText.of(text))
