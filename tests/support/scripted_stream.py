@@ -34,6 +34,19 @@ PIPELINING_GREETING = """
 
 
 #: At the end of a `C:` line: whatever else the client writes.
+CHUNKING_GREETING = """
+    S: 220 mx.example ESMTP
+    C: EHLO me.example
+    S: 250-mx.example
+    S: 250-PIPELINING
+    S: 250 CHUNKING
+"""
+#: The replies to a message by BDAT.
+TAKEN = """
+    S: 250 2.1.0 ok
+    S: 250 2.1.5 ok
+    S: 250 2.0.0 queued
+"""
 ANYTHING = "…\r\n".encode()
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from support.scripted_stream import (
+    CHUNKING_GREETING,
     GREETING,
     HOST,
     PIPELINING_GREETING,
@@ -21,7 +22,7 @@ from bulkmail.settings import Security, ServerSettings
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.transport.session import Session
 from bulkmail.transport.transcript import Transcript
-from bulkmail.transport.trust import Trust
+from bulkmail.transport.trust import Level, Trust
 
 
 @pytest.fixture
@@ -102,5 +103,26 @@ def lockstep(script: ScriptedStream, open_session: OpenSession) -> Callable[[], 
     async def open_one() -> Session:
         script.plays(GREETING)
         return await open_session()
+
+    return open_one
+
+
+@pytest.fixture
+def trust() -> Trust:
+    """Of a server that has taken messages ahead of their replies."""
+    known = Trust()
+    known.kept(Level.WINDOW)
+    return known
+
+
+@pytest.fixture
+def windowed(
+    script: ScriptedStream, open_session: OpenSession, trust: Trust
+) -> Callable[[], Awaitable[Session]]:
+    """Opens a session with a server that offers CHUNKING and is known to do it well."""
+
+    async def open_one() -> Session:
+        script.plays(CHUNKING_GREETING)
+        return await open_session(trust=trust)
 
     return open_one

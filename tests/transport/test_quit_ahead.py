@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.scripted_stream import OpenSession, ScriptedStream
+from support.scripted_stream import CHUNKING_GREETING, TAKEN, OpenSession, ScriptedStream
 
 from bulkmail.errors import SessionError
 from bulkmail.message.mail_object import MailObject
@@ -16,13 +16,6 @@ from bulkmail.transport.trust import Level, Trust
 Opened = Callable[[], Awaitable[Session]]
 Make = Callable[..., MailObject]
 
-GREETING = """
-    S: 220 mx.example ESMTP
-    C: EHLO me.example
-    S: 250-mx.example
-    S: 250-PIPELINING
-    S: 250 CHUNKING
-"""
 ONE = """
     C: MAIL FROM:<a@x.example>
     C: RCPT TO:<b@y.example>
@@ -32,29 +25,8 @@ ONE = """
     C: hello
 """
 TWO = ONE.replace("<b@", "<c@")
-OK = """
-    S: 250 2.1.0 ok
-    S: 250 2.1.5 ok
-    S: 250 2.0.0 queued
-"""
 QUIT = "C: QUIT\n"
 BYE = "S: 221 2.0.0 bye\n"
-
-
-@pytest.fixture
-def trust() -> Trust:
-    known = Trust()
-    known.kept(Level.WINDOW)
-    return known
-
-
-@pytest.fixture
-def opened(script: ScriptedStream, open_session: OpenSession, trust: Trust) -> Opened:
-    async def open_one() -> Session:
-        script.plays(GREETING)
-        return await open_session(trust=trust)
-
-    return open_one
 
 
 @pytest.fixture
@@ -82,10 +54,10 @@ async def outcomes(session: Session, count: int) -> list[str]:
 
 
 async def test_it_rides_behind_the_last_message_and_costs_no_round_trip(
-    script: ScriptedStream, opened: Opened, mails: tuple[MailObject, ...]
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
-    session = await opened()
-    script.plays(ONE + TWO + QUIT + OK + OK + BYE)
+    session = await windowed()
+    script.plays(ONE + TWO + QUIT + TAKEN + TAKEN + BYE)
 
     await leave(session, *mails)
     await session.leave()
@@ -102,9 +74,9 @@ async def test_it_rides_behind_the_last_message_and_costs_no_round_trip(
 
 
 async def test_its_reply_is_waited_for_where_it_comes_late(
-    script: ScriptedStream, opened: Opened, mails: tuple[MailObject, ...]
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
-    session = await opened()
+    session = await windowed()
     script.plays(ONE + QUIT)
     script.says(b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.0.0 queued\r\n")
     script.says(b"221 2.0.0 bye\r\n")
@@ -118,10 +90,10 @@ async def test_its_reply_is_waited_for_where_it_comes_late(
 
 @pytest.mark.parametrize("end", ["S: (close)", "S: (reset)"])
 async def test_replies_that_are_dropped_at_the_sight_of_it_are_in_doubt_and_it_is_not_said_again(
-    script: ScriptedStream, opened: Opened, mails: tuple[MailObject, ...], trust: Trust, end: str
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust, end: str
 ) -> None:
-    session = await opened()
-    script.plays(ONE + TWO + QUIT + OK + end)
+    session = await windowed()
+    script.plays(ONE + TWO + QUIT + TAKEN + end)
 
     await leave(session, *mails)
 
@@ -131,11 +103,11 @@ async def test_replies_that_are_dropped_at_the_sight_of_it_are_in_doubt_and_it_i
 
 
 async def test_a_refusal_before_it_is_heard_as_ever(
-    script: ScriptedStream, opened: Opened, mails: tuple[MailObject, ...]
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
-    session = await opened()
+    session = await windowed()
     refused = "S: 250 ok\nS: 250 ok\nS: 452 4.2.2 full\n"
-    script.plays(ONE + TWO + QUIT + refused + OK + BYE)
+    script.plays(ONE + TWO + QUIT + refused + TAKEN + BYE)
 
     await leave(session, *mails)
 
@@ -144,14 +116,14 @@ async def test_a_refusal_before_it_is_heard_as_ever(
 
 
 async def test_it_is_tried_by_one_session_alone_until_it_went_well(
-    script: ScriptedStream, opened: Opened, mails: tuple[MailObject, ...], trust: Trust
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust
 ) -> None:
-    first = await opened()
+    first = await windowed()
     script.plays(ONE + QUIT)
     await leave(first, mails[0])
 
     assert not trust.may_quit_ahead()
-    script.plays(OK + BYE)
+    script.plays(TAKEN + BYE)
     assert await outcomes(first, 1) == ["250 2.0.0 queued"]
     assert trust.may_quit_ahead()
     await first.quit()
@@ -160,7 +132,7 @@ async def test_it_is_tried_by_one_session_alone_until_it_went_well(
 async def test_it_is_not_said_to_a_server_that_has_not_taken_whole_messages_ahead(
     script: ScriptedStream, open_session: OpenSession, mails: tuple[MailObject, ...]
 ) -> None:
-    script.plays(GREETING + ONE + OK)
+    script.plays(CHUNKING_GREETING + ONE + TAKEN)
     session = await open_session(trust=Trust())
 
     await leave(session, mails[0])
@@ -170,9 +142,9 @@ async def test_it_is_not_said_to_a_server_that_has_not_taken_whole_messages_ahea
 
 
 async def test_it_is_not_said_where_something_has_come_that_was_not_heard(
-    script: ScriptedStream, opened: Opened, mails: tuple[MailObject, ...], trust: Trust
+    script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust
 ) -> None:
-    session = await opened()
+    session = await windowed()
     script.plays(ONE)
     await session.post(mails[0])
     await session.flush()
@@ -187,9 +159,9 @@ async def test_it_is_not_said_where_something_has_come_that_was_not_heard(
 
 
 async def test_nothing_is_said_where_nothing_is_on_its_way(
-    script: ScriptedStream, opened: Opened
+    script: ScriptedStream, windowed: Opened
 ) -> None:
-    session = await opened()
+    session = await windowed()
 
     await session.leave()
 

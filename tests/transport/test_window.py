@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.scripted_stream import OpenSession, ScriptedStream
+from support.scripted_stream import CHUNKING_GREETING, TAKEN, OpenSession, ScriptedStream
 
 from bulkmail.errors import (
     ConnectionLost,
@@ -24,13 +24,6 @@ from bulkmail.transport.trust import Level, Trust
 Opened = Callable[[], Awaitable[Session]]
 Make = Callable[..., MailObject]
 
-CHUNKING_GREETING = """
-    S: 220 mx.example ESMTP
-    C: EHLO me.example
-    S: 250-mx.example
-    S: 250-PIPELINING
-    S: 250 CHUNKING
-"""
 ONE = """
     C: MAIL FROM:<a@x.example>
     C: RCPT TO:<b@y.example>
@@ -56,31 +49,6 @@ S: 554 transaction failed
 """
 CONTENT_ONE = b"Subject: hi\r\n\r\n.dot one\r\n.\r\n"
 CONTENT = b"Subject: hi\r\n\r\ntwo\r\n"
-OK = """
-    S: 250 2.1.0 ok
-    S: 250 2.1.5 ok
-    S: 250 2.0.0 queued
-"""
-
-
-@pytest.fixture
-def trust() -> Trust:
-    known = Trust()
-    known.kept(Level.WINDOW)
-    return known
-
-
-@pytest.fixture
-def windowed(
-    script: ScriptedStream, open_session: OpenSession, trust: Trust
-) -> Callable[[], Awaitable[Session]]:
-    """Opens a session with a server that offers CHUNKING and is known to do it well."""
-
-    async def open_one() -> Session:
-        script.plays(CHUNKING_GREETING)
-        return await open_session(trust=trust)
-
-    return open_one
 
 
 @pytest.fixture
@@ -109,7 +77,7 @@ async def test_messages_go_ahead_of_their_replies_and_are_not_dot_stuffed(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + TWO + OK + OK)
+    script.plays(ONE + TWO + TAKEN + TAKEN)
 
     for mail in mails[:2]:
         await session.post(mail)
@@ -126,7 +94,7 @@ async def test_what_is_prepared_goes_as_it_is_and_only_where_it_is_posted(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + THREE + TWO + OK * 3)
+    script.plays(ONE + THREE + TWO + TAKEN * 3)
 
     for mail in mails:
         session.prepare(mail)
@@ -142,7 +110,7 @@ async def test_what_cannot_be_prepared_is_refused_when_it_is_posted(
     script: ScriptedStream, windowed: Opened, mail_object: Make, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(TWO + OK)
+    script.plays(TWO + TAKEN)
     bad = mail_object("b\r\nRCPT TO:<x@y.example>@y.example")
 
     session.prepare(bad)
@@ -167,7 +135,7 @@ async def test_a_refused_recipient_s_content_goes_to_nobody_and_stops_nobody(
         S: 550 5.1.1 no such user
         S: 554 5.5.1 no valid recipients
         """
-        + OK
+        + TAKEN
     )
 
     for mail in mails[:2]:
@@ -201,7 +169,7 @@ async def test_what_is_in_doubt_after_a_loss_is_the_window_without_who_was_answe
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + TWO + THREE + OK + "S: 250 2.1.0 ok")
+    script.plays(ONE + TWO + THREE + TAKEN + "S: 250 2.1.0 ok")
     script.plays("S: (reset)")
 
     for mail in mails:
@@ -237,7 +205,7 @@ async def test_behind_a_421_nothing_was_begun(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + TWO + THREE + OK + "S: 421 4.7.0 enough for one connection")
+    script.plays(ONE + TWO + THREE + TAKEN + "S: 421 4.7.0 enough for one connection")
 
     for mail in mails:
         await session.post(mail)
@@ -302,7 +270,9 @@ async def test_whom_a_reply_too_many_meets_is_in_doubt_where_the_server_takes_bd
 ) -> None:
     """What is read as the answer to the content stands before it: that one was taken."""
     session = await windowed()
-    script.plays(ONE + OK + TWO + THREE + "S: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 500 what" + OK)
+    script.plays(
+        ONE + TAKEN + TWO + THREE + "S: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 500 what" + TAKEN
+    )
 
     await session.post(mails[0])
     outcomes = [await outcome(session)]
@@ -403,7 +373,7 @@ async def test_a_reply_nobody_asked_for_ends_the_window(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...], trust: Trust
 ) -> None:
     session = await windowed()
-    script.plays(ONE + OK + "S: 250 and once more")
+    script.plays(ONE + TAKEN + "S: 250 and once more")
 
     await session.post(mails[0])
     first = await outcome(session)
@@ -418,7 +388,7 @@ async def test_an_acceptance_of_what_has_not_left_is_none(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + OK)
+    script.plays(ONE + TAKEN)
     await session.post(mails[0])
     script.unsent = 1
 
@@ -432,7 +402,7 @@ async def test_what_is_behind_may_wait_while_the_first_is_accepted(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + TWO + OK + OK)
+    script.plays(ONE + TWO + TAKEN + TAKEN)
     await session.post(mails[0])
     await session.post(mails[1])
     script.unsent = 60
@@ -526,11 +496,11 @@ async def test_the_window_is_as_wide_as_it_is_set_once_one_was_taken_with_anothe
 ) -> None:
     script.plays(CHUNKING_GREETING)
     session = await open_session(window=16)
-    script.plays(ONE + OK)
+    script.plays(ONE + TAKEN)
     await session.post(mails[0])
     await session.settle()
     assert session.window == 2, "alone it shows nothing"
-    script.plays(ONE + TWO + OK + OK)
+    script.plays(ONE + TWO + TAKEN + TAKEN)
 
     await session.post(mails[0])
     await session.post(mails[1])
@@ -573,7 +543,7 @@ async def test_what_was_said_before_a_loss_is_heard_though_more_was_to_be_handed
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + OK)
+    script.plays(ONE + TAKEN)
     script.plays("S: (close)")
     await session.post(mails[0])
     await session.flush()
@@ -615,7 +585,7 @@ async def test_what_is_plainly_accepted_by_now_is_told_at_once(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + TWO + THREE + TWO + OK + OK + OK + REFUSED)
+    script.plays(ONE + TWO + THREE + TWO + TAKEN + TAKEN + TAKEN + REFUSED)
     for mail in (*mails, mails[1]):
         await session.post(mail)
 
@@ -631,7 +601,7 @@ async def test_an_acceptance_of_what_has_not_left_is_not_told_as_a_plain_one(
     script: ScriptedStream, windowed: Opened, mails: tuple[MailObject, ...]
 ) -> None:
     session = await windowed()
-    script.plays(ONE + TWO + OK + OK)
+    script.plays(ONE + TWO + TAKEN + TAKEN)
     await session.post(mails[0])
     await session.post(mails[1])
     script.unsent = 1
@@ -647,7 +617,7 @@ async def test_an_acceptance_of_what_has_not_left_is_not_told_as_a_plain_one(
         # The content was read as commands, and the message behind it was taken.
         "S: 500 what\nS: 500 what\nS: 500 what",
         # One reply too many: what seems to answer the last content answers its RCPT.
-        OK,
+        TAKEN,
         "S: 250 2.0.0 queued\nS: 550 5.1.1 no such user\nS: 503 5.5.1 RCPT first",
     ],
 )
@@ -656,7 +626,7 @@ async def test_behind_a_reply_too_many_no_reply_is_a_word_on_anybody(
 ) -> None:
     session = await windowed()
     two = "\nS: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 503 5.5.1 what\n"
-    script.plays(ONE + OK + TWO + THREE + two + behind)
+    script.plays(ONE + TAKEN + TWO + THREE + two + behind)
 
     await session.post(mails[0])
     outcomes = [await outcome(session)]
@@ -672,7 +642,7 @@ async def test_behind_a_reply_too_many_and_a_421_nothing_was_begun(
 ) -> None:
     session = await windowed()
     two = "\nS: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 503 5.5.1 what\nS: 421 4.7.0 bye"
-    script.plays(ONE + OK + TWO + THREE + two)
+    script.plays(ONE + TAKEN + TWO + THREE + two)
 
     await session.post(mails[0])
     outcomes = [await outcome(session)]
