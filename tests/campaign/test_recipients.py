@@ -182,6 +182,7 @@ def test_a_quote_that_is_never_closed_swallows_nobody(recipients: Recipients, co
         ("x.csv", "\n\n", "the file is empty: a header row"),
         ("x.csv", "email\n", "is empty: there is nobody to send to"),
         ("x.csv", "email,,x\na,b,c\n", "x.csv:1  header: column 2 has no name"),
+        ("x.csv", ",,\na@b,x,\n", "x.csv:1  header: column 1 has no name"),
         ("x.csv", "email,n\0\na@b,c\n", "x.csv:1  header: column 2's name holds a NUL"),
         ("x.csv", "email,x, x\na,b,c\n", "x.csv:1  header: two columns are called `x`"),
         ("x.csv", "\nname,tel\na,b\n", "x.csv:2  no column is called email, e-mail, mail"),
@@ -255,6 +256,7 @@ def test_a_missing_list_and_a_folder_are_faults_of_the_campaign(project: Path, l
     "content",
     [
         "email,name,\na@b,x,\nc@d,y,\n",  # columns without a name, nothing in them
+        "email,name,\na@b,x, \nc@d,y,\t\n",
         "email,name,,,\na@b,x,,,\nc@d,y\n",
         "email,name\na@b,x\nc@d,y\n,\n,\n",  # lines of empty cells at the end
         "email,name,\na@b,x,\n\nc@d,y,\n,,\n\n,,,,,\n",

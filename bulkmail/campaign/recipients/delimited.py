@@ -45,7 +45,7 @@ class DelimitedReader:
             is_sound = not problem and not self._bad_lines
             if is_sound and not any(cells):
                 hollow += [line] if len(cells) > 1 else []
-            elif is_sound and len(cells) == width and (named is None or not any(cells[named:])):
+            elif is_sound and len(cells) == width and (named is None or _are_blank(cells[named:])):
                 if hollow:
                     yield from self._rows_of_nothing(hollow)
                 yield Record(line, dict(zip(columns, cells, strict=False)))
@@ -67,7 +67,7 @@ class DelimitedReader:
         if not problem and len(cells) not in {named, self._width}:
             count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
             problems.append(f"{count} where the header has {named} columns")
-        elif any(cells[named:]):
+        elif not _are_blank(cells[named:]):
             problems.append("a cell beyond the last column that has a name")
         return Record(line, dict(zip(self.columns, cells, strict=False)), tuple(problems))
 
@@ -121,8 +121,13 @@ def _is_blank(cells: list[str]) -> bool:
     return not cells or (len(cells) == 1 and not cells[0].strip())
 
 
+def _are_blank(cells: list[str]) -> bool:
+    return not any(map(str.strip, cells))
+
+
 def _without_nameless_end(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns to the last one that has a name; all, where none has."""
     named = len(columns)
     while named and not columns[named - 1]:
         named -= 1
-    return columns[:named]
+    return columns[:named] or columns
