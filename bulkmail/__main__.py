@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from bulkmail.child_environment import OURS
 from bulkmail.process_end import leave
 
 
@@ -21,6 +22,19 @@ def enter() -> None:
 
 def main() -> int:
     """Run the command line with the process's arguments; the exit code."""
+    try:
+        code = _run()
+    except KeyboardInterrupt:  # while it was loaded
+        code = 130
+    # Nor is all that there is gone through once more, only to be let go.
+    gc.freeze()
+    # What is left is to leave: a signal would only hide how it ended.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    return code
+
+
+def _run() -> int:
     # Asked by scripts, often: no need to load all commands. None: it is closed (`>&-`).
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         from bulkmail.cli.version import print_version  # noqa: PLC0415
@@ -34,18 +48,9 @@ def main() -> int:
             return 0
     _fill_standard_streams()
     _hurry()
-    try:
-        from bulkmail.cli.main import main as run  # noqa: PLC0415  # the same
+    from bulkmail.cli.main import main as run  # noqa: PLC0415  # the same
 
-        code = run(sys.argv[1:])
-    except KeyboardInterrupt:  # while it was loaded
-        code = 130
-    # Nor is all that there is gone through once more, only to be let go.
-    gc.freeze()
-    # What is left is to leave: a signal would only hide how it ended.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    return code
+    return run(sys.argv[1:])
 
 
 def _fill_standard_streams() -> None:
@@ -60,7 +65,7 @@ def _hurry() -> None:
     # Modules make many objects and no garbage to speak of; `running` looks for it once it pays.
     gc.disable()
     # Ours has none; to look for them in all that is installed takes a tenth of a second.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    os.environ.setdefault(*OURS)
     # What it would look for them with takes as much as a twentieth of a letter, `email` included.
     from bulkmail.import_later import import_later  # noqa: PLC0415  # not for the version
 

@@ -11,7 +11,7 @@ import bulkmail
 PACKAGE = Path(bulkmail.__file__).parent
 
 FLOORS = [
-    {"value_class", "import_later", "process_end"},
+    {"value_class", "import_later", "process_end", "child_environment"},
     {"errors", "clock", "address", "secret", "fate", "version"},
     {"smtp", "campaign"},
     {"message", "outcome", "settings"},

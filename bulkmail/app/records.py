@@ -84,6 +84,8 @@ class CampaignStatus:
     servers: tuple[ServerTally, ...]
     #: What a person ordered; None: nothing.
     halt: Halt | None = None
+    #: Whether a run of it is under way, as far as that is to be seen.
+    is_running: bool = False
     #: Servers, and groups of recipient domains, that get less for now: of the whole ledger.
     slowed: tuple[Slowed, ...] = ()
     #: Servers that are warming up, of the whole ledger.
@@ -189,6 +191,7 @@ async def _status(ledger: Ledger, record: CampaignRecord) -> CampaignStatus:
         reasons=reasons,
         servers=servers,
         halt=record.halt,
+        is_running=ledger.lock(record.name).is_held(),
         slowed=slowed,
         warming=tuple(
             WarmingUp(

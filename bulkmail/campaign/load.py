@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -265,7 +266,7 @@ def project_document(root: Path) -> Document | None:
     Raises `ConfigurationError` where it holds something else than keys.
     """
     path = root / PROJECT_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     document = read_document(path)
     if document.value is None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from bulkmail.campaign.text_file import is_special
 from bulkmail.campaign.values import ENVIRONMENT_REFERENCE
 from bulkmail.secret import Secret
 from bulkmail.value_class import value_class
@@ -45,15 +46,19 @@ def _content(name: str, folders: Iterable[Path]) -> str:
     path = Path(name).expanduser()
     candidates = [folder / path for folder in folders]
     found = next(filter(Path.exists, candidates), candidates[0])
+    if is_special(found):
+        raise ValueError(f"{name} is a pipe or a device, where a file belongs")
     try:
         with found.open("rb") as file:
-            text = file.read(_MAX_SIZE).decode("utf-8-sig")
+            text = file.read(_MAX_SIZE + 1).decode("utf-8-sig")
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not text") from error
     if not text.strip():
         raise ValueError(f"{name} is empty")
+    if len(text) > _MAX_SIZE:
+        raise ValueError(f"{name} is longer than any key or secret")
     return text
 
 

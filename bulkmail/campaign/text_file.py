@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -46,8 +47,22 @@ def displayed(path: Path) -> str:
     return absolute if relative.startswith(os.pardir) else relative
 
 
+def is_special(path: Path) -> bool:
+    """Whether that is a pipe, a device or a socket: to open or to read one may never end.
+
+    What a shell hands over (`/dev/stdin`, `<(…)`) is open already, and none: it has no name.
+    """
+    try:
+        mode = os.stat(os.path.realpath(path)).st_mode  # noqa: PTH116  # resolve() raises
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def open_binary(path: Path) -> io.BufferedReader:
-    """The file, opened. Raises `ConfigurationError` when it is missing, a folder, or not ours."""
+    """The file, opened. Raises `ConfigurationError` when it is missing, none, or not ours."""
+    if is_special(path):
+        raise ConfigurationError(_fault(path, "this is a pipe or a device, where a file belongs"))
     try:
         return io.BufferedReader(path.open("rb", buffering=0), CHUNK_SIZE)
     except FileNotFoundError as error:

@@ -101,6 +101,8 @@ class _Option(TyperOption):
     def process_value(self, ctx: Any, value: Any) -> Any:
         is_given = value is not None or self.required or self.multiple or self.nargs != 1
         if is_given or self.callback is not None:
+            if value == "" and self.type_descriptor.annotation is Path:
+                raise typer.BadParameter("it is empty, where a path belongs", ctx, self)
             with in_plain_words():
                 return super().process_value(ctx, value)
         return None

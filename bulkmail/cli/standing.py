@@ -27,6 +27,7 @@ def standing_json(status: CampaignStatus) -> dict[str, Any]:
         "duplicates": counts.duplicates,
         "updated_at": None if status.updated_at is None else rfc3339(status.updated_at),
         "halt": status.halt,
+        "is_running": status.is_running,
         "reasons": [_reason_json(reason) for reason in status.reasons],
         "servers": [
             {"server": tally.server, "sent": tally.sent, "other": tally.other}
@@ -129,6 +130,8 @@ def next_commands(status: CampaignStatus, who: str) -> list[tuple[str, str]]:
     report = f"bulkmail report {who}"
     if status.halt is Halt.PAUSED:
         return [("Lift the pause", f"bulkmail resume {who}")]
+    if status.is_running:
+        return [("A run is under way. To hold it up", f"bulkmail pause {who}")]
     if counts.pending or counts.deferred or counts.sending:
         return [("Go on with", f"bulkmail send {who}")]
     if counts.failed:

@@ -17,6 +17,7 @@ from typing import Self
 
 from bulkmail.errors import CampaignBusy, Fault
 from bulkmail.ledger.connection import lock_folder
+from bulkmail.ledger.lost import folder_beside
 from bulkmail.ledger.trouble import ledger_error
 
 
@@ -51,6 +52,23 @@ class CampaignLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def is_held(self) -> bool:
+        """Whether a run has it, as far as that is to be seen: Linux lists its locks.
+
+        Who took it to find out would turn away a run that begins at that instant.
+        """
+        if self._path is None:
+            return self._campaign in self._held
+        try:
+            number = (folder_beside(self._path) / self._file_name()).stat().st_ino
+            locks = Path("/proc/locks").read_text("ascii")
+        except OSError:
+            return False
+        # 1: FLOCK  ADVISORY  WRITE 23245 fe:00:2147214 0 EOF. Not every file system calls its
+        # device here as `stat` does.
+        words = [line.split() for line in locks.splitlines()]
+        return any("FLOCK" in line and f":{number}" in line[5][5:] for line in words)
 
     def __enter__(self) -> Self:
         self.acquire()

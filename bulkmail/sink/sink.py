@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
-import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +20,7 @@ from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.sink.certificate import make_identity
 from bulkmail.sink.handler import Handler
 from bulkmail.sink.kept import Kept, KeptFolder
+from bulkmail.sink.listening import cannot_listen
 from bulkmail.sink.protocol import SinkProtocol
 from bulkmail.sink.settings import SinkSettings
 
@@ -127,8 +125,7 @@ class Sink:
                 connection, host, port, ssl=context if self.settings.tls == "tls" else None
             )
         except (OSError, OverflowError) as error:
-            message = f"cannot listen on {self.settings.host}:{port}: {_reason(error)}"
-            raise ConfigurationError(Fault(key="--host, --port", message=message)) from error
+            raise cannot_listen(host, port, error) from error
         self.port = server.sockets[0].getsockname()[1]
         return server
 
@@ -140,12 +137,3 @@ class Sink:
         for connection in connections:
             await connection.ended.wait()
         await server.wait_closed()
-
-
-def _reason(error: OSError | OverflowError) -> str:
-    """As the system words it: asyncio's own words name the address once more."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None or isinstance(error, socket.gaierror):
-        return str(error)
-    free = "; --port 0 takes a free one" if number == errno.EADDRINUSE else ""
-    return f"{os.strerror(number)}{free}"

@@ -26,6 +26,7 @@ from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.message.eml_name import eml_name, is_eml_name
 from bulkmail.secret import Secret
 from bulkmail.sink.ihuyi_password import fits
+from bulkmail.sink.listening import cannot_listen
 from bulkmail.value_class import value_class
 
 LINES = "texts.jsonl"
@@ -121,8 +122,7 @@ class TextSink:
                 self._serve, self.host, self.settings.port, limit=_MAX_HEAD
             )
         except (OSError, OverflowError) as error:
-            message = f"cannot listen on {self.host}:{self.settings.port}: {error}"
-            raise ConfigurationError(Fault(key="--host, --port", message=message)) from error
+            raise cannot_listen(self.host, self.settings.port, error) from error
         self.port = server.sockets[0].getsockname()[1]
         self._resources.push_async_callback(self._hang_up, server)
         return self

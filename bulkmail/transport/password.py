@@ -12,6 +12,8 @@ import copy
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from bulkmail.campaign.text_file import is_special
+from bulkmail.child_environment import child_environment
 from bulkmail.errors import AuthenticationFailed
 from bulkmail.secret import Secret
 from bulkmail.settings import PasswordSource, ServerSettings
@@ -110,6 +112,8 @@ class Password:
     async def _file(self, path: Path) -> bytes:
         import aiofiles  # noqa: PLC0415  # for a password in a file
 
+        if is_special(path):
+            raise self._failed(f"the password file {path} is a pipe or a device")
         try:
             async with aiofiles.open(path, "rb") as file:
                 return bytes(await file.read(MAX_OUTPUT_BYTES))
@@ -123,6 +127,7 @@ class Password:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=self._source.folder,
+                env=child_environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 # What it complains of may hold what it handles.

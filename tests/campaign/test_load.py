@@ -1,5 +1,6 @@
 """A campaign's file: everything that is wrong is said at once, with line, column and key."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -287,6 +288,16 @@ def test_a_fault_is_placed_in_the_file_that_holds_the_key(write: Write, load: Lo
     assert str(campaign.fault(("subject",), "m", row=3)).startswith("campaigns/offer.yaml:2:10")
     assert str(campaign.fault(("cc", 0), "m")) == "bulkmail.yaml:5:8  defaults.cc[0]: m"
     assert str(campaign.fault(("servers", "main", "host"), "m")).startswith("bulkmail.yaml:3:11")
+
+
+def test_a_pipe_that_is_called_bulkmail_yaml_is_not_taken_for_none(
+    project: Path, faults: Faults
+) -> None:
+    os.mkfifo(project / "bulkmail.yaml")
+
+    (fault,) = faults()
+
+    assert fault == "bulkmail.yaml  this is a pipe or a device, where a file belongs"
 
 
 def test_a_project_without_bulkmail_yaml_is_an_empty_one(project: Path, write: Write) -> None:

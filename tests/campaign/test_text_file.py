@@ -1,5 +1,6 @@
 """Encodings and line ends."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from bulkmail.campaign.text_file import (
     CHUNK_SIZE,
     displayed,
+    open_binary,
     text_chunks,
     text_encoding,
     text_lines,
@@ -91,6 +93,26 @@ def test_an_unknown_encoding_is_refused(name: str) -> None:
 )
 def test_a_known_encoding_is_the_codec_of_that_name(name: str, codec: str) -> None:
     assert text_encoding(name) == codec
+
+
+def test_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(ConfigurationError, match="pipe  this is a pipe or a device"):
+        open_binary(tmp_path / "pipe")
+
+
+def test_what_a_shell_hands_over_is_read(tmp_path: Path) -> None:
+    heard, said = os.pipe()
+    os.write(said, b"a@example.com\n")
+    os.close(said)
+    (tmp_path / "stdin").symlink_to(f"/dev/fd/{heard}")
+
+    with open_binary(tmp_path / "stdin") as file:
+        content = file.read()
+    os.close(heard)
+
+    assert content == b"a@example.com\n"
 
 
 def test_a_path_is_shown_as_its_user_would_name_it(project: Path) -> None:

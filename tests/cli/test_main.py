@@ -336,6 +336,8 @@ def test_a_group_of_commands_offers_help_and_nothing_of_the_shell(cli: Cli, grou
         (("send", "c", "--limit", "x"), "'--limit': `x` is not a whole number"),
         (("preview", "c", "--row", "0"), "'--row': 0 is too small: 1 is the least"),
         (("report", "c", "--state", "wird"), "'--state': 'wird' is not one of 'pending',"),
+        (("send", "c", "--dry-run", "--out", ""), "'--out': it is empty, where a path belongs"),
+        (("sink", "--dir", ""), "'--dir': it is empty, where a path belongs"),
         (("schema", "x"), "'kind': 'x' is not one of 'campaign', 'project'."),
     ],
 )

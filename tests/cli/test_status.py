@@ -66,6 +66,16 @@ def test_one_campaign_is_shown_with_why_and_by_whom(cli: Cli, status: Recorder) 
     assert status.calls[0][0] == (Path.cwd(), "offer-letter", None)
 
 
+def test_of_a_run_under_way_the_way_to_pause_it_is_shown(cli: Cli, status: Recorder) -> None:
+    status.result = [standing(counts=Counts(pending=3), is_running=True)]
+
+    result = cli("status", "offer-letter")
+
+    assert result.out.splitlines()[-1] == (
+        "A run is under way. To hold it up:  bulkmail pause offer-letter"
+    )
+
+
 def test_one_campaigns_json_is_an_object_with_a_key_a_state(cli: Cli, status: Recorder) -> None:
     told = json.loads(cli("status", "offer-letter", "--json").out)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,19 @@ def test_lock_is_free_after_release_and_other_campaigns_never_taken(tmp_path: Pa
     with lock:
         pass
     lock.release()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="locks are listed by Linux alone")
+def test_whether_it_is_held_is_seen_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    lock, looker = CampaignLock(path, "offer"), CampaignLock(path, "offer")
+    seen = [looker.is_held()]
+
+    with lock, CampaignLock(path, "other"):
+        seen.append(looker.is_held())
+    seen.append(looker.is_held())
+
+    assert seen == [False, True, False]
 
 
 def test_folder_and_files_are_the_owners_alone(tmp_path: Path) -> None:

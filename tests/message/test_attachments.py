@@ -13,6 +13,7 @@ from message.sample_project import INSTANT, Project, delivery
 from bulkmail.message.composer import Composer
 from bulkmail.message.faults import RowFaults
 from bulkmail.message.files import reader as file_reader
+from bulkmail.message.files.reader import MAX_SIZE
 from bulkmail.message.transfer_encoding import Encoded, base64_lines
 
 
@@ -98,6 +99,7 @@ async def test_an_inline_image_is_what_the_html_shows(project: Project) -> None:
     [
         ("letters/{{ id }}.pdf", "letters/7.pdf does not exist"),
         ("empty{{ id }}.pdf", "empty7.pdf is empty"),
+        ("huge{{ id }}.pdf", "huge7.pdf is larger than 1 GiB"),
         ("../../out{{ id }}.pdf", "../../out7.pdf lies outside of the project"),
         ("/etc/host{{ x }}", "/etc/hostname lies outside of the project"),
         ("link{{ id }}", "link7 "),
@@ -109,6 +111,8 @@ async def test_a_personal_file_that_is_not_there_is_the_rows_fault(
     project: Project, path: str, message: str
 ) -> None:
     project.file("empty7.pdf", b"")
+    project.file("huge7.pdf", b"")
+    os.truncate(project.root / "huge7.pdf", MAX_SIZE + 1)
     (project.root / "link7").symlink_to("/etc/hostname")
     (project.root / "folder7").mkdir()
     composer = project.composer(attachments=[{"path": path}])

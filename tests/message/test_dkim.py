@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -225,6 +226,8 @@ class TestKeyring:
             ({"file": "empty.pem"}, "empty.pem is empty"),
             ({"file": "public.pem"}, "holds no private key that can be read"),
             ({"file": "binary"}, "binary is not text"),
+            ({"file": "pipe"}, "pipe is a pipe or a device, where a file belongs"),
+            ({"file": "long"}, "long is longer than any key or secret"),
             ("k.pem", "holds no key in PEM"),
         ],
         ids=str,
@@ -234,6 +237,8 @@ class TestKeyring:
     ) -> None:
         project.file("empty.pem", "\n")
         project.file("binary", b"\xff\xfe\xfd")
+        project.file("long", "x" * 65537)
+        os.mkfifo(project.root / "pipe")
         project.file(
             "public.pem", "-----BEGIN PRIVATE KEY-----\nSECRETTEXT\n-----END PRIVATE KEY-----\n"
         )

@@ -7,6 +7,7 @@ import pytest
 from message.sample_project import Project
 
 from bulkmail.errors import ConfigurationError
+from bulkmail.message.templates.files import MAX_SIZE
 
 ROW = {"name": "Li & <b>"}
 
@@ -60,6 +61,26 @@ async def test_a_folder_that_is_called_as_a_template_is_said_to_be_one(project: 
     (fault,) = await project.faults(text="offer.txt.j2")
 
     assert fault.message == "the template `offer.txt.j2` is a folder"
+
+
+async def test_a_pipe_that_is_called_as_a_template_is_none(project: Project) -> None:
+    project.template("other.txt.j2", "x")
+    os.mkfifo(project.root / "templates/offer.txt.j2")
+
+    (fault,) = await project.faults(text="offer.txt.j2")
+
+    assert fault.message == (
+        "the template `offer.txt.j2` is no file: a pipe, a device, or a link to nothing"
+    )
+
+
+async def test_what_is_far_too_large_for_a_template_is_not_read(project: Project) -> None:
+    project.template("offer.txt.j2", "x")
+    os.truncate(project.root / "templates/offer.txt.j2", MAX_SIZE + 1)
+
+    (fault,) = await project.faults(text="offer.txt.j2")
+
+    assert fault.message == "larger than 64 MiB: this is no template"
 
 
 @pytest.mark.parametrize("name", ["a.html", "a.htm.j2", "a.HTML.jinja", "a.j2", "a.txt"])

@@ -34,6 +34,7 @@ SLOW = frozenset(
 VERSION = frozenset(
     {
         *("bulkmail", "bulkmail.__main__", "bulkmail.process_end", "bulkmail.cli"),
+        "bulkmail.child_environment",
         *("bulkmail.cli.version", "bulkmail.version"),
     }
 )

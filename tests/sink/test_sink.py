@@ -253,8 +253,12 @@ async def test_a_port_in_use_is_a_fault_of_the_option(tmp_path: Path) -> None:
         (lambda path: {"directory": path, "ca_path": path / "file" / "ca.pem"}, "--ca: "),
         (lambda path: {"directory": path, "host": "192.0.2.1"}, "cannot listen on 192.0.2.1"),
         (lambda path: {"directory": path, "port": 70_000}, "cannot listen on 127.0.0.1:70000"),
+        (
+            lambda path: {"directory": path, "host": "no such host.invalid"},
+            r"cannot listen on no such host.invalid:\d+: [A-Z]",
+        ),
     ],
-    ids=["directory", "ca", "host", "port"],
+    ids=["directory", "ca", "host", "port", "name"],
 )
 async def test_what_cannot_be_is_said_in_a_sentence(
     tmp_path: Path, change: Callable[[Path], dict[str, object]], sentence: str

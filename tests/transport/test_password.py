@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bulkmail.child_environment import OURS
 from bulkmail.errors import AuthenticationFailed
 from bulkmail.secret import Secret
 from bulkmail.settings import PasswordSource, Security, ServerSettings
@@ -50,12 +51,23 @@ async def test_a_command_s_output_is_the_password_and_it_runs_once(tmp_path: Pat
     assert (tmp_path / "ran").read_text() == "x\n"
 
 
+async def test_a_command_finds_nothing_in_its_environment_that_we_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(*OURS)
+    monkeypatch.setenv("THEIRS", "kept")
+    script = f"echo ${{{OURS[0]}-absent}} $THEIRS"
+    password = from_source(PasswordSource(command=("sh", "-c", script)))
+
+    assert (await password.current()).reveal() == "absent kept"
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
         (None, "but no password"),
         (PasswordSource(file=Path("/nowhere/password")), "/nowhere/password cannot be read: No"),
-        (PasswordSource(file=Path("/dev/null")), "/dev/null gave no password"),
+        (PasswordSource(file=Path("/dev/null")), "/dev/null is a pipe or a device"),
         (
             PasswordSource(command=("/nowhere/command",)),
             "command` cannot be run: No such",

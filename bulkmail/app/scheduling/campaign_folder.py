@@ -13,6 +13,7 @@ from pathlib import Path
 from bulkmail.campaign.find import campaigns_around
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.project import PROJECT_FILE
+from bulkmail.campaign.text_file import is_special
 from bulkmail.errors import ConfigurationError
 from bulkmail.schedule.timetable import Timetable, timetable
 from bulkmail.value_class import value_class
@@ -47,13 +48,28 @@ class CampaignFolder:
     def __init__(self, where: Path) -> None:
         self._where = where
         self._files: dict[Path, _Read] = {}
+        self._has_looked = False
+        #: Why the folder itself cannot be read by now.
+        self._obstacle = ""
 
     def look(self) -> list[ConfigurationError]:
-        """Read what is new or changed; what is wrong with that."""
+        """Read what is new or changed; what is wrong with that.
+
+        Raises `ConfigurationError` where the folder may not be read at first; later on, what was
+        read holds until it may.
+        """
+        try:
+            paths = campaigns_around(self._where).values()
+        except ConfigurationError as error:
+            if not self._has_looked:
+                raise
+            is_told, self._obstacle = str(error) == self._obstacle, str(error)
+            return [] if is_told else [error]
+        self._has_looked, self._obstacle = True, ""
         found: dict[Path, _Read] = {}
         errors = []
         names: dict[str, Path] = {}
-        for path in campaigns_around(self._where).values():
+        for path in paths:
             before = self._files.get(path)
             look = _look(path), _look(path.parent.parent / PROJECT_FILE)
             read = before if before is not None and before.look == look else _read(path, look)
@@ -106,6 +122,8 @@ def _holds_a_list(path: Path) -> bool:
 
     Only its beginning is read: it may be long.
     """
+    if is_special(path):
+        return False
     try:
         with path.open("rb") as file:
             lines = (file.readline(_LONGEST_LINE) for _ in range(_MOST_LINES))

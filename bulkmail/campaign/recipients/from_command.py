@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkmail.campaign.recipients.origin import NoList, Unusable, first_line
+from bulkmail.child_environment import child_environment
 
 _CHUNK = 1 << 16
 #: What is kept of what it says on stderr, to show its first line.
@@ -27,6 +28,7 @@ async def run_command(words: Sequence[str], folder: Path, target: Path, *, max_b
             asyncio.create_subprocess_exec(
                 *words,
                 cwd=folder,
+                env=child_environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

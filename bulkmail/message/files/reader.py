@@ -18,6 +18,8 @@ from bulkmail.value_class import value_class
 
 #: Most encoded octets that are kept for the next row that has the same file.
 KEPT_SIZE = 16 << 20
+#: Octets of a file at most: no server takes a message that large, and memory may not.
+MAX_SIZE = 1 << 30
 #: Octets asked for at first: most rows' own files come in one go. More costs a mapping of memory.
 _READ = 1 << 16
 #: Octets asked for at a time of a larger one.
@@ -57,12 +59,14 @@ class FileReader:
         """The file's body; `kind` is what stands before the slash of its media type.
 
         `at_once`: here and now, where a thread's hop would cost more than it is good for.
-        Raises `OSError` when it cannot be read, `ValueError` when it is empty.
+        Raises `OSError` when it cannot be read, `ValueError` when it is empty, or far too large.
         """
         key = _key(path, kind)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return kept
+        if key[2] > MAX_SIZE:
+            raise ValueError(f"is larger than {MAX_SIZE >> 30} GiB")
         encoded: FileBody = _loaded(path, kind) if at_once else await _loaded_aside(path, kind)
         self._keep(key, encoded)
         return encoded

@@ -19,6 +19,8 @@ from bulkmail.errors import ConfigurationError, Fault
 
 #: A language's tag as far as it is used for templates: zh, zh-CN, zh-Hans-CN (RFC 5646, 2.1).
 _TAG = r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*"
+#: Octets: more than a text may have in the end. A bound for a file that is not what was meant.
+MAX_SIZE = 64 << 20
 #: What a template's name may end with, behind the suffix of what it makes.
 TEMPLATE_SUFFIXES = (".j2", ".jinja", ".jinja2", ".jj2")
 
@@ -54,6 +56,9 @@ class TemplateFiles(jinja2.BaseLoader):
     def read(self, path: Path) -> str:
         """A file's text. Raises `ConfigurationError` when it is not UTF-8, or cannot be read."""
         if path not in self.sources:
+            if path.stat().st_size > MAX_SIZE:
+                message = f"larger than {MAX_SIZE >> 20} MiB: this is no template"
+                raise ConfigurationError(Fault(path=displayed(path), message=message))
             self.sources[path] = "".join(text_chunks(path, advice="save it as UTF-8"))
         return self.sources[path]
 
@@ -88,6 +93,8 @@ class TemplateFiles(jinja2.BaseLoader):
             return f"the template `{name}` leads out of the project's folders"
         if any((folder / name).is_dir() for folder in self.folders):
             return f"the template `{name}` is a folder"
+        if any(os.path.lexists(folder / name) for folder in self.folders):
+            return f"the template `{name}` is no file: a pipe, a device, or a link to nothing"
         places = " or ".join(f"{displayed(folder)}/" for folder in self.folders)
         near = nearest(name, self._names())
         hint = f". Did you mean `{near}`?" if near else ""
