@@ -9,7 +9,7 @@ from __future__ import annotations
 from bulkmail.campaign.load import Campaign
 from bulkmail.errors import ConfigurationError
 from bulkmail.message.extra import MissingExtra
-from bulkmail.message.files.shown_images import ShownImages, may_show_images
+from bulkmail.message.files.shown_images import ShownImages
 from bulkmail.message.frame import Part
 from bulkmail.message.markup import Convert, css_inlined, markdown
 from bulkmail.message.row import Row
@@ -57,27 +57,27 @@ class Bodies:
         except ConfigurationError as error:
             templates.faults += error.faults
 
-    async def parts(self, row: Row) -> tuple[list[Part], list[Part]]:
-        """The parts for `row`, and those of the images shown; fewer when `row` holds a fault."""
-        parts: list[Part] = []
-        images: list[Part] = []
-        page = None
+    def texts(self, row: Row) -> tuple[BodyText | None, BodyText | None]:
+        """Plain text and HTML for `row`: both, or one; fewer when `row` holds a fault."""
+        text = page = None
         if self._html is not None:
             from_html = self._html.only or self._html.for_row(row)
             page = self._page(from_html, row) if self._steps else from_html.body(row)
         if self._text is not None:
-            renderer = self._text.only or self._text.for_row(row)
-            _add_part(parts, _PLAIN, renderer.body(row))
+            text = (self._text.only or self._text.for_row(row)).body(row)
         elif page is not None:
             from bulkmail.message.plain_text import plain_text  # noqa: PLC0415  # an HTML parser
 
-            _add_part(parts, _PLAIN, from_html.made_into(plain_text(page.decode()), row))
-        if page is not None:
-            if may_show_images(page):
-                shown, images = await self._images.extracted(page.decode(), from_html, row)
-                page = from_html.made_into(shown, row)
-            _add_part(parts, _HTML, page)
-        return parts, images
+            text = from_html.made_into(plain_text(page.decode()), row)
+        return text, page
+
+    async def with_images(self, page: BodyText, row: Row) -> tuple[BodyText | None, list[Part]]:
+        """The HTML for `row` with the images it shows, and their parts."""
+        if self._html is None:
+            return page, []
+        renderer = self._html.only or self._html.for_row(row)
+        shown, images = await self._images.extracted(page.decode(), renderer, row)
+        return renderer.made_into(shown, row), images
 
     def _page(self, renderer: Renderer, row: Row) -> BodyText | None:
         html = renderer.render(row)
@@ -98,8 +98,13 @@ def _style_sheet(css: str, templates: Templates) -> str | None:
     return templates.files.read(path)
 
 
-def _add_part(parts: list[Part], fields: dict[str, bytes], text: BodyText | None) -> None:
-    """Encode a text, if there is one."""
+def alternatives(text: BodyText | None, page: BodyText | None) -> list[Part]:
+    """Plain text and HTML as parts, of whichever there is."""
+    parts: list[Part] = []
     if text is not None:
         body = encode_text(text)
-        parts.append((fields[body.encoding], body, None))
+        parts.append((_PLAIN[body.encoding], body, None))
+    if page is not None:
+        body = encode_text(page)
+        parts.append((_HTML[body.encoding], body, None))
+    return parts

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from bulkmail.campaign.load import Campaign
 from bulkmail.fate import FileNote
-from bulkmail.message.bodies import Bodies
+from bulkmail.message.bodies import Bodies, alternatives
 from bulkmail.message.files.attachments import Attachment, attachments, inline_images
 from bulkmail.message.files.reader import FileReader
-from bulkmail.message.files.shown_images import ShownImages
+from bulkmail.message.files.shown_images import ShownImages, may_show_images
 from bulkmail.message.frame import Frame, Part
 from bulkmail.message.row import Row
 from bulkmail.message.templates.templates import Templates
@@ -31,6 +31,7 @@ class Contents:
         self._inline = inline_images(campaign, templates)
         self._files = attachments(campaign, templates)
         self._invitation = _invitation(campaign, templates)
+        self._has_files = bool(self._inline or self._files or self._invitation)
 
     @property
     def shared_paths(self) -> list[Path]:
@@ -55,9 +56,13 @@ class Contents:
 
     async def of(self, row: Row) -> tuple[Frame, list[Part]]:
         """The parts for `row` in the frame that holds them; fewer when `row` holds a fault."""
-        bodies, images = await self._bodies.parts(row)
-        if not (self._inline or self._files or self._invitation):
-            return _frame(len(bodies), len(images), 0), bodies + images
+        text, page = self._bodies.texts(row)
+        images: list[Part] = []
+        if page is not None and may_show_images(page):
+            page, images = await self._bodies.with_images(page, row)
+        bodies = alternatives(text, page)
+        if not self._has_files:
+            return _frame(len(bodies), len(images), 0), [*bodies, *images]
         images += [part for file in self._inline if (part := await self._part(file, row))]
         files = [part for file in self._files if (part := await self._part(file, row))]
         if self._invitation is not None and (invited := self._invitation.parts(row)):

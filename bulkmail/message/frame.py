@@ -9,6 +9,7 @@ same message again gives the same bytes; no part can hold one (see `transfer_enc
 from __future__ import annotations
 
 import hashlib
+from binascii import b2a_hex
 from collections.abc import Sequence
 
 from bulkmail.message.files.enclosure import Enclosure
@@ -16,6 +17,8 @@ from bulkmail.message.transfer_encoding import BOUNDARY_MARK, Encoded
 
 _SLOT = b"\0"
 _ID = b"\1"
+#: Octets of what tells a message's boundaries from all others'.
+_KEY_SIZE = 12
 
 
 #: One entity of a message: its fields, each with its CRLF, and the blank line behind them; its
@@ -36,7 +39,6 @@ class Frame:
         entity = _multipart(b"mixed", b"a", b"", [entity] + [_SLOT] * attachments)
         #: What lies around and between the slots, with a mark where a message's own identity goes.
         self._glue = entity
-        self.slots = entity.count(_SLOT)
 
     def content(
         self, header: bytes, parts: Sequence[Part], identity: str
@@ -47,24 +49,22 @@ class Frame:
         `parts` fill the slots: bodies, then inline images, then attachments. Files are chunks of
         their own, the very same object each time; what lies between them is joined.
         """
-        key = hashlib.sha256(identity.encode()).hexdigest()[:24].encode("ascii")
-        glue = iter(self._glue.replace(_ID, key).split(_SLOT))
+        key = b2a_hex(hashlib.sha256(identity.encode()).digest()[:_KEY_SIZE])
+        before, *behind = self._glue.replace(_ID, key).split(_SLOT)
         # A header's name may begin with a dot (RFC 5322, 3.6.8), which nobody expects of one.
-        has_dot_line = b"\n." in header
+        has_dot_line = header.find(b"\n.") >= 0
         chunks: list[bytes] = []
         files: list[Enclosure] = []
-        small = [header]
-        for fields, (_, content, begins_with_dot), file in parts:
+        small = [header, before]
+        for (fields, (_, content, begins_with_dot), file), glue in zip(parts, behind, strict=True):
             has_dot_line |= begins_with_dot
-            small += (next(glue), fields, content)
-            if file is not None:
-                small.pop()
-                chunks += (b"".join(small), content)
+            if file is None:
+                small += (fields, content, glue)
+            else:
+                chunks += (b"".join((*small, fields)), content)
                 files.append(file)
-                small = []
-        small += glue
-        chunks.append(b"".join(small))
-        return tuple(chunks), has_dot_line, tuple(files)
+                small = [glue]
+        return (*chunks, b"".join(small)), has_dot_line, tuple(files)
 
 
 def _multipart(subtype: bytes, letter: bytes, parameters: bytes, children: list[bytes]) -> bytes:

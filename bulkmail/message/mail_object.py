@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from bulkmail.fate import Digests
 from bulkmail.message.files.enclosure import Enclosure
@@ -59,24 +59,23 @@ class MailObject:
         which the body of each file stands as the hex digits of that file's own SHA-256: a large
         file that many share is hashed once.
         """
-        digest = hashlib.sha256()
         if not self.files:
             # As nearly all are: nothing stands for anything.
-            for chunk in self.chunks:
-                _feed(digest.update, chunk)
-            return Digests(message_sha256=digest.hexdigest(), attachments=[])
+            return Digests(message_sha256=_sha256(self.chunks), attachments=[])
         files = {id(file.body): file.sha256.encode("ascii") for file in self.files}
-        for chunk in self.chunks:
-            _feed(digest.update, files.get(id(chunk), chunk))
         return Digests(
-            message_sha256=digest.hexdigest(),
+            message_sha256=_sha256(files.get(id(chunk), chunk) for chunk in self.chunks),
             attachments=[
                 {"name": file.name, "size": file.size, "sha256": file.sha256} for file in self.files
             ],
         )
 
 
-def _feed(update: Callable[[bytes], None], octets: bytes) -> None:
-    step = _AT_ONCE if len(octets) <= _LETTER else len(octets)
-    for start in range(0, len(octets), step):
-        update(octets[start : start + step])
+def _sha256(chunks: Iterable[bytes]) -> str:
+    """Of all of them, in hex."""
+    digest = hashlib.sha256()
+    for octets in chunks:
+        step = _AT_ONCE if len(octets) <= _LETTER else len(octets)
+        for start in range(0, len(octets), step):
+            digest.update(octets[start : start + step])
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import struct
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import NamedTuple
 
 #: Longest line that goes out as it is. RFC 5322 allows 998; sendmail's default (`L=990`, line end
@@ -34,6 +34,8 @@ _QP_PLAIN = bytes(octet for octet in _PLAIN if octet != ord("="))
 #: What every boundary of ours begins with: a plain part holds no line like it (message/frame.py),
 #: quoted-printable escapes the sign, base64 does not know it.
 BOUNDARY_MARK = b"=_"
+#: As a number: to look for octets in octets, Python makes an error first.
+_CR = ord("\r")
 
 
 class Encoded(NamedTuple):
@@ -107,7 +109,7 @@ def _cut(lines: int) -> struct.Struct:
 
 
 def _has_dot_line(content: bytes) -> bool:
-    return content.startswith(b".") or b"\n." in content
+    return content.startswith(b".") or content.find(b"\n.") >= 0
 
 
 def _is_plain(lines: bytes) -> bool:
@@ -121,7 +123,7 @@ def _is_plain(lines: bytes) -> bool:
 
 def _ended(octets: bytes) -> bytes:
     """Lines that each end with LF."""
-    if b"\r" in octets:
+    if _CR in octets:
         octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return octets if octets.endswith(b"\n") else octets + b"\n"
 
@@ -147,7 +149,8 @@ def _folded(line: bytes) -> bytes:
 class TextEnd:
     """How many texts end, from the beginning of a line on: encoded once for all of them.
 
-    In base64 that is once for each place of a line at which it can begin.
+    In base64 that is once for each place of a line at which it can begin: `parted` gives what
+    fills the line up, of so many octets, and the rest encoded.
     """
 
     def __init__(self, text: str = "") -> None:
@@ -161,7 +164,8 @@ class TextEnd:
         self.excess = len(octets) - len(text)
         self.is_plain = _is_plain(self.lines)
         self.begins_line_with_dot = _has_dot_line(self.content)
-        self._base64: dict[int, bytes] = {}
+        self.size = len(self.content)
+        self.parted = cache(partial(_parted, self.content))
 
     @cached_property
     def escapes(self) -> int:
@@ -173,11 +177,9 @@ class TextEnd:
         """In quoted-printable, in which each line is encoded by itself."""
         return _quoted(self.lines)
 
-    def base64_behind(self, octets: int) -> bytes:
-        """In base64, but for so many of the first ones, which fill a line that was begun."""
-        if octets not in self._base64:
-            self._base64[octets] = base64_lines(self.content[octets:]).content
-        return self._base64[octets]
+
+def _parted(content: bytes, octets: int) -> tuple[bytes, bytes]:
+    return content[:octets], base64_lines(content[octets:]).content
 
 
 _NO_END = TextEnd()
@@ -206,14 +208,15 @@ class BodyText(NamedTuple):
 
 def encode_text(text: BodyText) -> Encoded:
     """A text body: every line end (CRLF, a lone CR or LF) as CRLF, one at its end."""
-    octets, excess, end = text
-    lines = _ended(octets)
+    lines, excess, end = text
+    if _CR in lines or not lines.endswith(b"\n"):
+        lines = _ended(lines)
     content = lines.replace(b"\n", b"\r\n")
     excess += end.excess
     if not excess and end.is_plain and _is_plain(lines):
         has_dot_line = end.begins_line_with_dot or _has_dot_line(content)
         return Encoded("7bit", content + end.content, has_dot_line)
-    size = len(content) + len(end.content)
+    size = len(content) + end.size
     # Octets beyond ASCII are at least 4/3 of those that UTF-8 takes more than there are characters,
     # each two octets longer when quoted; base64 makes all of it longer by 0.37. So much of what is
     # written is ruled out by its length.
@@ -224,5 +227,5 @@ def encode_text(text: BodyText) -> Encoded:
             quoted = _quoted(lines) + end.quoted
             if len(quoted) <= base64_size:
                 return Encoded("quoted-printable", quoted, _has_dot_line(quoted))
-    begun = -len(content) % _BASE64_OCTETS
-    return base64_lines(content + end.content[:begun], end.base64_behind(begun))
+    first, rest = end.parted(-len(content) % _BASE64_OCTETS)
+    return base64_lines(content + first, rest)

@@ -20,7 +20,17 @@ VALUES = st.text() | st.integers() | st.booleans() | st.none() | st.floats(allow
 @given(
     st.lists(
         st.sampled_from(
-            ["{{ name }}", "{{city}}", "{{ name | safe }}", "{{- name -}}", " <", "a\n", "{# x #}"]
+            [
+                "{{ name }}",
+                "{{city}}",
+                "{{ name | safe }}",
+                "{{- name -}}",
+                " <",
+                "a\n",
+                "{# x #}",
+                "%",
+                "s",
+            ]
         )
     ),
     st.dictionaries(st.sampled_from(["name", "city", "range"]), VALUES),

@@ -20,45 +20,42 @@ _MARKS = {
     "name": "a name",
 }
 #: Of jinja2's sentence; ours. `due` and `found` in them are marks.
-_PLAINLY = tuple(
-    (re.compile(theirs, re.DOTALL), ours)
-    for theirs, ours in (
-        (
-            r"expected token '(?P<due>.+)', got '='",
-            "`=` stands where {due} belongs: two values are compared by `==`",
-        ),
-        (
-            r"expected token '(?P<due>.+)', got '(?P<found>.+)'",
-            "{found} stands where {due} belongs",
-        ),
-        (
-            r"unexpected '(?P<found>.+)', expected '(?P<due>.+)'",
-            "{found} stands where {due} belongs",
-        ),
-        (r"unexpected end of template, expected '(?P<due>.+)'\.", "{due} is missing"),
-        (
-            r"(?:Expected an expression, got|unexpected) '(?P<found>.+)'",
-            "{found} stands where a value belongs",
-        ),
-        (
-            r"unexpected char ['\"](?P<found>.)['\"] at \d+",
-            "{found} means nothing in a template, or a quote is never closed",
-        ),
-        (
-            r"Unexpected end of template\..*'(?P<block>\w+)'\.",
-            "`{{% {block} %}}` is never closed: `{{% end{block} %}}` is missing",
-        ),
-        (
-            r"Encountered unknown tag '(?P<tag>end\w+|else|elif)'\..* closed is '(?P<block>\w+)'\.",
-            "`{{% {tag} %}}` stands within `{{% {block} %}}`, which `{{% end{block} %}}` closes",
-        ),
-        (
-            r"Encountered unknown tag '(?P<tag>end\w+|else|elif)'\.",
-            "`{{% {tag} %}}` stands where nothing is open that it belongs to",
-        ),
-        (r"Encountered unknown tag '(?P<tag>\w+)'\..*", "there is no tag `{{% {tag} %}}`"),
-        (r"No (?P<kind>filter|test) named '(?P<name>.+)'\.", "there is no {kind} `{name}`"),
-    )
+_PLAINLY = (
+    (
+        r"expected token '(?P<due>.+)', got '='",
+        "`=` stands where {due} belongs: two values are compared by `==`",
+    ),
+    (
+        r"expected token '(?P<due>.+)', got '(?P<found>.+)'",
+        "{found} stands where {due} belongs",
+    ),
+    (
+        r"unexpected '(?P<found>.+)', expected '(?P<due>.+)'",
+        "{found} stands where {due} belongs",
+    ),
+    (r"unexpected end of template, expected '(?P<due>.+)'\.", "{due} is missing"),
+    (
+        r"(?:Expected an expression, got|unexpected) '(?P<found>.+)'",
+        "{found} stands where a value belongs",
+    ),
+    (
+        r"unexpected char ['\"](?P<found>.)['\"] at \d+",
+        "{found} means nothing in a template, or a quote is never closed",
+    ),
+    (
+        r"Unexpected end of template\..*'(?P<block>\w+)'\.",
+        "`{{% {block} %}}` is never closed: `{{% end{block} %}}` is missing",
+    ),
+    (
+        r"Encountered unknown tag '(?P<tag>end\w+|else|elif)'\..* closed is '(?P<block>\w+)'\.",
+        "`{{% {tag} %}}` stands within `{{% {block} %}}`, which `{{% end{block} %}}` closes",
+    ),
+    (
+        r"Encountered unknown tag '(?P<tag>end\w+|else|elif)'\.",
+        "`{{% {tag} %}}` stands where nothing is open that it belongs to",
+    ),
+    (r"Encountered unknown tag '(?P<tag>\w+)'\..*", "there is no tag `{{% {tag} %}}`"),
+    (r"No (?P<kind>filter|test) named '(?P<name>.+)'\.", "there is no {kind} `{name}`"),
 )
 
 
@@ -69,7 +66,7 @@ def plainly(message: str, known: Iterable[str] = (), *, end: str = "") -> str:
     where that is no mark of the template's.
     """
     for theirs, ours in _PLAINLY:
-        if found := theirs.fullmatch(message):
+        if found := re.fullmatch(theirs, message, re.DOTALL):
             parts = found.groupdict()
             for mark in parts.keys() & {"due", "found"}:
                 is_end = end and parts[mark] == "end of statement block"

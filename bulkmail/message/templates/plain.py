@@ -37,33 +37,36 @@ _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 
 
 class PlainTemplate:
-    """Such a template, taken apart: text, column, text, column, and so on, to a last text."""
+    """Such a template, as `%` fills it in."""
 
-    __slots__ = ("_columns", "_end", "_escapes", "_excess", "_octets", "_texts", "_values", "names")
+    __slots__ = ("_columns", "_end", "_escapes", "_excess", "_octets", "_text", "_values", "names")
 
     def __init__(self, parts: list[tuple[str, Part]]) -> None:
         """`parts` in their order, with what they are."""
-        #: With a gap where a column goes, at each odd place.
-        self._texts = [""]
         #: The columns in their order, and whether they are escaped.
         self._columns: list[tuple[str, bool]] = []
+        texts = [""]
         for text, part in parts:
             if part is Part.TEXT:
-                self._texts[-1] += text
+                texts[-1] += text
             else:
                 self._columns.append((text, part is Part.ESCAPED))
-                self._texts += ("", "")
-        texts = self._texts.copy()
+                texts.append("")
+        if not self._columns:
+            # Nothing goes before it, so that all are filled in alike.
+            texts = ["", *texts]
+        self._text = _with_places(texts)
         line, newline, end = texts[-1].partition("\n")
-        if len(end) > _MAX_END:
-            end = ""
-        else:
+        if len(end) <= _MAX_END:
             texts[-1] = line + newline
+        else:
+            end = ""
         # What is the same in all messages.
         self._end = TextEnd(end)
+        begin = _with_places(texts)
         # Of a file's text nothing is half a character; of a key it may be, which is no body.
-        self._octets = [text.encode("utf-8", "surrogatepass") for text in texts]
-        self._excess = sum(map(len, self._octets)) - sum(map(len, texts))
+        self._octets = begin.encode("utf-8", "surrogatepass")
+        self._excess = len(self._octets) - len(begin)
         self._values = _getter([name for name, _ in self._columns])
         self._escapes = any(is_escaped for _, is_escaped in self._columns)
         #: Of all that is filled in.
@@ -100,36 +103,31 @@ class PlainTemplate:
 
         That is so for a value with a NUL, too, which no message can carry.
         """
-        texts = self._texts.copy()
-        if self._columns:
-            if (filled := self._filled(variables)) is None:
-                return None
-            try:
-                texts[1::2] = filled.split(_GAP)
-            except ValueError:
-                return None
-        return "".join(texts)
+        filled = self._filled(variables)
+        try:
+            return None if filled is None else self._text % tuple(filled.split(_GAP))
+        except TypeError:  # as there are more values than places
+            return None
 
     def body(self, variables: Mapping[str, Any]) -> BodyText | None:
         """The same to be encoded.
 
         None also where a value has half a character, which no message can carry either.
         """
-        octets, excess = self._octets.copy(), self._excess
-        if self._columns:
-            if (filled := self._filled(variables)) is None:
-                return None
-            try:
-                encoded = filled.encode()
-                octets[1::2] = encoded.split(_GAP_OCTET)
-            except ValueError:
-                return None
-            excess += len(encoded) - len(filled)
+        filled = self._filled(variables)
+        if filled is None:
+            return None
+        try:
+            encoded = filled.encode()
+            octets = self._octets % tuple(encoded.split(_GAP_OCTET))
+        except (UnicodeEncodeError, TypeError):
+            return None
+        excess = self._excess + len(encoded) - len(filled)
         # As `BodyText(...)` does it, behind a call in Python.
-        return tuple.__new__(BodyText, (b"".join(octets), excess, self._end))
+        return tuple.__new__(BodyText, (octets, excess, self._end))
 
     def _filled(self, variables: Mapping[str, Any]) -> str | None:
-        """What goes into the gaps, as one text with a mark between; None where jinja2 is asked."""
+        """What goes into the places, as one text with gaps between; None where jinja2 is asked."""
         try:
             filled = _GAP.join(self._values(variables))
         except (KeyError, TypeError):
@@ -148,12 +146,17 @@ class PlainTemplate:
         return _GAP.join(values)
 
 
+def _with_places(texts: list[str]) -> str:
+    """The texts with a place between, as `%` wants them."""
+    return "%s".join(text.replace("%", "%%") for text in texts)
+
+
 def _getter(names: list[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
-    """What gets the values of all of them in one go."""
+    """What gets the values of all of them in one go; of none it is one that is empty."""
     if len(names) == 1:
         (name,) = names
         return lambda variables: (variables[name],)
-    return itemgetter(*names) if names else lambda _: ()
+    return itemgetter(*names) if names else lambda _: ("",)
 
 
 def _column(node: nodes.Node | None) -> str | None:

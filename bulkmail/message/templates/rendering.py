@@ -84,7 +84,7 @@ class Renderer:
             return self.constant
         try:
             plain = self._plain
-            values = (self._is_of_columns and row.columns) or row.variables
+            values = row.columns if self._is_of_columns else row.variables
             text = None if plain is None else plain.text(values)
             if text is None:
                 template = self.template
@@ -100,7 +100,7 @@ class Renderer:
     def body(self, row: Row) -> BodyText | None:
         """The text for `row`, to be encoded; None when it cannot be made, and `row` has faults."""
         if (plain := self._plain) is not None:
-            values = (self._is_of_columns and row.columns) or row.variables
+            values = row.columns if self._is_of_columns else row.variables
             if (made := plain.body(values)) is not None:
                 return made
         text = self.render(row)
