@@ -77,6 +77,11 @@ class TransactionReplies:
         return self.has_takers and self.data is not None and self.data.is_intermediate
 
     @property
+    def is_taken(self) -> bool:
+        """Whether the server took the message."""
+        return self.end_of_data is not None and self.end_of_data.is_positive
+
+    @property
     def is_decided(self) -> bool:
         """Whether the outcome stands, whatever becomes of the session now."""
         is_data_refused = self.data is not None and not self.data.is_intermediate

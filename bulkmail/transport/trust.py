@@ -37,6 +37,9 @@ _OUT_OF_STEP = frozenset({500, 502, 503})
 _SYNTAX = frozenset({501, 504, 554})
 _BDAT = re.compile(r"\b(BDAT|CHUNKING)\b", re.IGNORECASE)
 _WORDS = re.compile(r"pipelin|synchroni[sz]|out of sequence", re.IGNORECASE)
+_BAD_SEQUENCE = 503
+#: Exim: "sender already given"; Postfix: "nested MAIL command".
+_ALREADY = re.compile(r"\balready\b|\bnested\b", re.IGNORECASE)
 #: It said that it closes, and so what it took (RFC 5321, 3.8).
 _CLOSING = 421
 #: Messages answered after which a break is a first one again.
@@ -59,6 +62,8 @@ class Trust:
         self._proven: set[Level] = set()
         #: Whether what it says to a BDAT is about the message: it took one, or refuses DATA alike.
         self.knows_bdat = False
+        #: Whether it keeps an envelope that it has refused until RSET comes.
+        self.keeps_envelopes = False
         #: How often it was given whole messages ahead, and refused the first one.
         self._trials = 0
         #: How it refused its first BDAT: what it says to DATA tells of what that was.
@@ -186,6 +191,11 @@ def is_out_of_step(reply: Reply) -> bool:
         return False
     is_protocol = reply.enhanced is None or reply.enhanced.subject == _PROTOCOL
     return (reply.code in _OUT_OF_STEP and is_protocol) or bool(_WORDS.search(reply.text))
+
+
+def has_kept_envelope(reply: Reply) -> bool:
+    """Whether MAIL is refused, in so many words, as there was one already."""
+    return reply.code == _BAD_SEQUENCE and bool(_ALREADY.search(reply.text))
 
 
 def may_know_no_bdat(reply: Reply) -> bool:

@@ -11,45 +11,33 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import field
-from operator import methodcaller
 
 from bulkmail.errors import MessageRefusedLocally, ProtocolViolation, SessionError
 from bulkmail.message.mail_object import MailObject
-from bulkmail.smtp.commands import Bdat, Mail, Rcpt
+from bulkmail.smtp.commands import Bdat, Mail, Rset
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.smtp.transaction import TransactionResult, opening
-from bulkmail.transport.blocks import BLOCK_SIZE, Piece, with_files
-from bulkmail.transport.content import Parcel, post
+from bulkmail.smtp.transaction import TransactionResult
+from bulkmail.transport.blocks import BLOCK_SIZE
+from bulkmail.transport.content import post
 from bulkmail.transport.conversation import Conversation
+from bulkmail.transport.posted import Posted, posted_for
 from bulkmail.transport.transaction import Transaction
-from bulkmail.transport.trust import Level, Trust, is_out_of_step, may_know_no_bdat
-from bulkmail.value_class import record_class
+from bulkmail.transport.trust import (
+    Level,
+    Trust,
+    has_kept_envelope,
+    is_out_of_step,
+    may_know_no_bdat,
+)
 
 # Members by these names: through their class, each look takes as long as a call.
 _WINDOW = Level.WINDOW
-_encoded = methodcaller("encode")
 #: Replies to one message: to MAIL, RCPT and BDAT.
 _REPLIES = 3
-#: Octets of content up to which a message is one piece: to copy it costs less than to count many.
-_SMALL = 16_384
 #: Messages at once with a server that has not shown yet that it can do it.
 _AT_FIRST = 2
-
-
-@record_class(eq=False)
-class _Posted(Parcel):
-    """A message on its way, or about to be."""
-
-    # Behind what has defaults.
-    mail: MailObject = field(kw_only=True)
-    envelope: tuple[Mail, *tuple[Rcpt, ...]] = field(kw_only=True)
-
-    def transaction(self) -> Transaction:
-        """Its transaction, to which nothing was said yet."""
-        return Transaction(self.mail, self.envelope, _WINDOW, first_decides=True)
 
 
 class Window:
@@ -59,15 +47,19 @@ class Window:
         self._conversation = conversation
         self._trust = trust
         self._size = size
-        self._posted: deque[_Posted] = deque()
+        self._posted: deque[Posted] = deque()
         #: Encoded, and to be posted next, in this order.
-        self._prepared: deque[_Posted] = deque()
+        self._prepared: deque[Posted] = deque()
         #: Of those posted, what was not handed over yet.
-        self._waiting: deque[_Posted] = deque()
+        self._waiting: deque[Posted] = deque()
         #: Octets of those.
         self._waiting_size = 0
         #: Octets that are known to have left, of all that is written.
         self._sent = 0
+        #: The reverse-path of the last one posted; None: none was.
+        self._reverse_path: str | None = None
+        #: Whether the last message that has its result was refused at RCPT.
+        self._is_behind_refusal = False
         #: What broke the session as something was handed over.
         self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
@@ -98,7 +90,8 @@ class Window:
     @property
     def is_answered(self) -> bool:
         """Whether `settle` would not wait."""
-        return bool(self._posted) and self._conversation.has_heard(_REPLIES)
+        posted = self._posted
+        return bool(posted) and self._conversation.has_heard(_REPLIES + posted[0].is_behind_reset)
 
     @property
     def unsent(self) -> int:
@@ -113,10 +106,10 @@ class Window:
     def prepare(self, mail: MailObject) -> None:
         """Encode what is to be posted behind those prepared before; else `post` does it."""
         try:
-            parcel = self._parcel(mail, is_8bit=False)
+            posted = posted_for(mail, self._conversation, is_8bit=False)
         except MessageRefusedLocally:
             return
-        self._prepared.append(parcel)
+        self._prepared.append(posted)
 
     def post(self, mail: MailObject, *, is_8bit: bool) -> None:
         """Have a whole message handed over, by the next `flush`.
@@ -129,24 +122,15 @@ class Window:
             if posted.mail is mail and not is_8bit:
                 break
         else:
-            posted = self._parcel(mail, is_8bit=is_8bit)
+            posted = posted_for(mail, self._conversation, is_8bit=is_8bit)
+        former, self._reverse_path = self._reverse_path, mail.envelope.reverse_path
+        if former is not None and (former != self._reverse_path or self._trust.keeps_envelopes):
+            # A server may keep the envelope whose RCPT it refused, and refuse the next MAIL, but
+            # not what stands behind it (Exim): that would go out under the former reverse-path.
+            posted.reset_before()
         self._posted.append(posted)
         self._waiting.append(posted)
         self._waiting_size += posted.size
-
-    def _parcel(self, mail: MailObject, *, is_8bit: bool) -> _Posted:
-        size, offers = mail.size, self._conversation.dialogue.extensions
-        envelope = opening(mail.envelope, size=size, extensions=offers, is_8bit=is_8bit)
-        commands = (*envelope, Bdat(size))
-        lines = list(map(_encoded, commands))
-        pieces: Sequence[Piece]
-        if size <= _SMALL:
-            pieces = (b"".join((*lines, *mail.chunks)),)
-        elif self._conversation.stream.sends_files:
-            pieces = (*lines, *with_files(mail.chunks, mail.files))
-        else:
-            pieces = (*lines, *mail.chunks)
-        return _Posted(commands, pieces, sum(map(len, pieces)), mail=mail, envelope=envelope)
 
     def is_full(self, size: int) -> bool:
         """Whether one with so many octets of content does not leave in one write with the rest."""
@@ -192,11 +176,11 @@ class Window:
         """
         await self.flush()
         self.is_in_question = False
-        posted, heard, astray = self._posted.popleft(), self._conversation.heard, self._astray
+        posted, heard = self._posted.popleft(), self._conversation.heard
         transaction: Transaction | None = None
         try:
-            if not heard:
-                heard.appendleft(await self._conversation.hear())
+            await self._come_to(posted)
+            astray = self._astray
             if self._is_plainly_accepted(posted):
                 self._has_kept()
                 mail, recipient, end = heard.popleft(), heard.popleft(), heard.popleft()
@@ -213,14 +197,14 @@ class Window:
             if transaction is None or not _is_refused(transaction):
                 raise self._own(error, posted, transaction) from error
         replies = transaction.replies
+        self._is_behind_refusal = replies.has_refused
         is_begun = posted.is_open and not (replies.mail and replies.mail.code == CLOSING)
         if astray is not None and is_begun:
             raise self._lost(astray)
-        is_accepted = replies.end_of_data is not None and replies.end_of_data.is_positive
-        if transaction.lost_at is not None and not is_accepted:
+        if transaction.lost_at is not None and not replies.is_taken:
             # The message is not to blame.
             raise self._lost(transaction.lost_at)
-        if is_accepted:
+        if replies.is_taken:
             self._has_kept()
         elif replies.is_well and replies.end_of_data is not None:
             self.is_in_question = self._trust.refused_bdat(replies.end_of_data)
@@ -230,7 +214,11 @@ class Window:
         """The replies to the ends of the oldest messages that are plainly accepted by now."""
         heard, posted = self._conversation.heard, self._posted
         ends: list[Reply] = []
-        while posted and self._is_plainly_accepted(posted[0]):
+        while posted:
+            if posted[0].is_behind_reset:
+                self._take_reset(posted[0])
+            if not self._is_plainly_accepted(posted[0]):
+                break
             posted.popleft()
             heard.popleft()
             heard.popleft()
@@ -239,7 +227,7 @@ class Window:
             self._has_kept(len(ends))
         return ends
 
-    def _is_plainly_accepted(self, posted: _Posted) -> bool:
+    def _is_plainly_accepted(self, posted: Posted) -> bool:
         """Whether all was answered well to the oldest; what else there is, is to be looked at."""
         heard = self._conversation.heard
         if len(heard) < _REPLIES or self._is_lost:
@@ -250,8 +238,24 @@ class Window:
         # What left, and is known to have, needs no second look.
         return 0 < posted.end <= self._sent or self._has_sent(posted)
 
-    async def _hear(self, posted: _Posted, transaction: Transaction) -> None:
-        heard = self._conversation.heard
+    async def _come_to(self, posted: Posted) -> None:
+        """Wait until something is there that answers it, or RSET before it."""
+        if not self._conversation.heard:
+            self._conversation.heard.appendleft(await self._conversation.hear())
+        if posted.is_behind_reset:
+            self._take_reset(posted)
+
+    def _take_reset(self, posted: Posted) -> None:
+        """The reply to RSET, if it came: a refusal is of something else, and who knows of what."""
+        if not self._conversation.heard:
+            return
+        posted.is_behind_reset = False
+        exchange = self._conversation.heard.popleft()
+        if not (exchange.reply.is_positive or exchange.reply.code == CLOSING):
+            self._lose(exchange)
+
+    async def _hear(self, posted: Posted, transaction: Transaction) -> None:
+        heard, odd = self._conversation.heard, None
         for _ in range(_REPLIES):
             exchange = heard.popleft() if heard else await self._conversation.hear()
             reply = exchange.reply
@@ -260,18 +264,39 @@ class Window:
                 self._conversation.early(reply, Stage.END_OF_DATA)
             is_first = is_end and not self._trust.is_proven(_WINDOW)
             if transaction.take(exchange, may_know_no_bdat if is_first else is_out_of_step):
-                self._is_lost = True
                 transaction.replies.take(exchange.command, reply, is_good=reply.is_positive)
-                lost = self._lost(exchange)
-                self._trust.broke(_WINDOW, lost)
-                if lost.stage == Stage.END_OF_DATA:
-                    self._astray = self._astray or exchange
+                if self._has_kept_envelope(exchange):
+                    odd = exchange
+                else:
+                    self._lose(exchange)
+        if odd is not None and not transaction.replies.is_taken:
+            self._lose(odd)
         if self._is_lost and not self._posted:
             self._conversation.abort("the server lost the thread of what was sent ahead")
+
+    def _has_kept_envelope(self, exchange: Exchange) -> bool:
+        """Whether MAIL is refused only as the envelope before was refused, and is still there.
+
+        It was of the same reverse-path. From now on RSET is put between.
+        """
+        is_mail = isinstance(exchange.command, Mail)
+        if not (is_mail and self._is_behind_refusal and has_kept_envelope(exchange.reply)):
+            return False
+        self._trust.keeps_envelopes = True
+        return True
+
+    def _lose(self, exchange: Exchange) -> None:
+        """By this reply the server has lost the thread."""
+        self._is_lost = True
+        lost = self._lost(exchange)
+        self._trust.broke(_WINDOW, lost)
+        if lost.stage == Stage.END_OF_DATA:
+            self._astray = self._astray or exchange
 
     def _has_kept(self, messages: int = 1) -> None:
         """So many were accepted as they should be, and are posted no longer."""
         self._trust.knows_bdat = True
+        self._is_behind_refusal = False
         if self.has_left:
             self._trust.quit_well()
         # Alone, one shows nothing.
@@ -279,13 +304,13 @@ class Window:
         if ahead and not self._is_lost:
             self._trust.kept(_WINDOW, ahead)
 
-    def _has_sent(self, posted: _Posted) -> bool:
+    def _has_sent(self, posted: Posted) -> bool:
         if posted.end > self._sent:
             self._sent = self._conversation.sent
         return posted.is_open and posted.end <= self._sent
 
     def _own(
-        self, error: SessionError, posted: _Posted, transaction: Transaction | None
+        self, error: SessionError, posted: Posted, transaction: Transaction | None
     ) -> SessionError:
         """The error as it concerns one message; no transaction: nothing was said to it."""
         is_closed = self._conversation.dialogue.farewell is not None
@@ -298,7 +323,7 @@ class Window:
     def _lost(self, exchange: Exchange) -> ProtocolViolation:
         host, reply = self._conversation.host, exchange.reply
         # From who takes messages by BDAT it is no answer to one: a reply too many came before.
-        is_doubtful = self._trust.knows_bdat and isinstance(exchange.command, Bdat)
+        is_doubtful = self._trust.knows_bdat and isinstance(exchange.command, Bdat | Rset)
         return ProtocolViolation(
             f"{host}: lost the thread of what was sent ahead (BDAT): {reply}",
             host=host,
