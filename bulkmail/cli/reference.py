@@ -58,11 +58,11 @@ that of `check --json`. The object is there whatever the exit code is, unless an
 
 `status --json`: with CAMPAIGN one object, without it a list of them. `campaign`, `total`,
 `pending`, `sending`, `sent`, `deferred`, `failed`, `suppressed`, `in_doubt`, `duplicates`,
-`updated_at`, `halt` (`paused`, `cancelled` or null), `is_running` (seen on Linux alone); `reasons`, a list of `state`, `count`, `code`,
-`enhanced_code`, `reason`, `sample`; `servers`, a list of `server`, `sent`, `other`; `slowed`, the
-servers and domains that asked for a slower pace, a list of `scope`, `per_second`,
-`full_per_second`, `until`, `reason`; `warming_up`, the servers whose quota grows, a list of
-`server`, `day`, `per_day`, `until_per_day`, `grows_at`.
+`updated_at`, `halt` (`paused`, `cancelled` or null), `is_running` (seen on Linux alone); `reasons`,
+a list of `state`, `count`, `code`, `enhanced_code`, `reason`, `sample`; `servers`, a list of
+`server`, `sent`, `other`; `slowed`, the servers and domains that asked for a slower pace, a list of
+`scope`, `per_second`, `full_per_second`, `until`, `reason`; `warming_up`, the servers whose quota
+grows, a list of `server`, `day`, `per_day`, `until_per_day`, `grows_at`.
 
 `report`: `row`, `email`, `key`, `state`, `reason`, `attempts`, `server`, `stage`, `code`,
 `enhanced_code`, `reply`, `refused_recipients` (an object, address to reply), `message_id`,
