@@ -83,8 +83,18 @@ class Gate:
         self.opens_at = max(self.opens_at, until)
         self.spent = spent
 
+    def full_pace(self, now: float, most: float) -> float:
+        """Messages per second that go to it: as of late, and no more than is allowed.
+
+        `most` where none were counted: it had no gate before, and no more than that went to it.
+        """
+        return min([self.meter.pace(now) or most, *self._allowed()])
+
+    def _allowed(self) -> list[float]:
+        return [rate.count / rate.window for rate in self.limit.rates if rate.is_pace]
+
     def _paces(self, now: float) -> list[float]:
-        paces = [rate.count / rate.window for rate in self.limit.rates if rate.is_pace]
+        paces = self._allowed()
         learned = None if self.learned is None else self.learned.pace_at(now)
         return paces if learned is None else [*paces, learned]
 

@@ -137,8 +137,7 @@ class Judging:
             await ledger.divide(gates.groups())
         for gate in gates.of([delivery.address]):
             now = self._shared.clock.time()
-            # A group that had no limit was not metered: no more than everything went to it.
-            full = gate.meter.pace(now) or self._lane.limiter.full_pace(now)
+            full = gate.full_pace(now, self._lane.limiter.full_pace(now))
             gate.learned = await ledger.slow_down(gate.scope, full, sentence)
 
     async def _slow(self, server: str, sentence: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
-from bulkmail.delivery.meter import Meter
+from bulkmail.delivery.meter import FEW, Meter
 from bulkmail.delivery.ports import Ledger, Permit
 from bulkmail.value_class import value_class
 
@@ -96,7 +96,7 @@ class Limiter:
     def full_pace(self, now: float) -> float:
         """Messages per second it goes at: as of late, and no more than is allowed."""
         allowed = [rate.count / rate.window for rate in self._rates if rate.is_pace]
-        return min([self.meter.pace(now), *allowed])
+        return min([self.meter.pace(now) or FEW, *allowed])
 
     async def next(self, control: Control) -> Slot | QuotaSpent | Busy | Stopped | None:
         """The next slot of the paces, for one message; None: there are no limits.

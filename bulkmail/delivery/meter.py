@@ -6,10 +6,16 @@ from __future__ import annotations
 SPAN = 5.0
 #: A burst of a moment is not taken for a pace.
 _SHORTEST = 1.0
+#: Fewer in a count with none before it are a beginning, and no measure: they are taken for so many.
+FEW = 20
 
 
 class Meter:
-    """Messages per second over the last five to ten seconds. Times are epoch seconds."""
+    """Messages per second over the last five to ten seconds. Times are epoch seconds.
+
+    At the beginning, and behind a silence, it is rather too much than too little: nobody knows what
+    could have gone. A server that means its "too many" says so again, and is given half each time.
+    """
 
     def __init__(self) -> None:
         self._began_at = 0.0
@@ -29,7 +35,8 @@ class Meter:
         elapsed = max(0.0, now - self._began_at)
         if self._has_before:
             return (self._before + self._count) / (SPAN + elapsed)
-        return self._count / max(_SHORTEST, elapsed)
+        count = max(FEW, self._count) if self._count else 0
+        return count / max(_SHORTEST, elapsed)
 
     def _turn(self, now: float) -> None:
         """Begin a new count where the old one is over."""

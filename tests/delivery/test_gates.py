@@ -4,7 +4,7 @@ import pytest
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.delivery.gates import Gate, Gates
-from bulkmail.delivery.meter import SPAN, Meter
+from bulkmail.delivery.meter import FEW, SPAN, Meter
 from bulkmail.settings import DomainLimit
 
 GMAIL = frozenset({"gmail.com", "googlemail.com"})
@@ -96,7 +96,35 @@ def test_a_meter_reads_the_pace_of_the_last_seconds(per_second: int) -> None:
 
 def test_a_moments_burst_is_no_pace() -> None:
     meter = Meter()
-    for n in range(8):
+    for n in range(30):
         meter.tick(1000 + n / 1000)
 
-    assert meter.pace(1000.01) == 8
+    assert meter.pace(1000.05) == 30
+
+
+def test_a_beginning_is_no_measure() -> None:
+    meter = Meter()
+    assert meter.pace(1000) == 0
+
+    meter.tick(1000)
+    assert meter.pace(1000.01) == FEW
+    assert meter.pace(1004) == FEW / 4
+
+    meter.tick(1004)
+    meter.tick(1006)
+    assert meter.pace(1006) == 3 / 6
+
+    meter.tick(1060)
+    assert meter.pace(1060.5) == FEW
+
+
+def test_a_group_goes_at_what_was_metered_and_is_allowed() -> None:
+    allowed = gate(Rate(5, 1.0), Rate(1000, 3600.0))
+    free = gate()
+
+    assert (allowed.full_pace(1000, most=300), free.full_pace(1000, most=300)) == (5, 300)
+
+    for each in (allowed, free):
+        each.meter.tick(1000, 40)
+
+    assert (allowed.full_pace(1000, most=300), free.full_pace(1000, most=300)) == (5, 40)

@@ -14,6 +14,7 @@ from bulkmail.campaign.units import Demand, Rate
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.limiter import Busy, Limiter, QuotaSpent, Shut, Slot
+from bulkmail.delivery.meter import FEW
 from bulkmail.delivery.turns import SlotMissed, Turns
 from bulkmail.ledger.limits import Permit
 
@@ -190,6 +191,17 @@ async def test_without_limits_the_ledger_is_asked_only_while_a_pace_was_learned(
     clock.now += 10
     assert await ours.next(control) is None
     assert ledger.taken == 1
+
+
+def test_what_is_halved_is_what_was_seen_and_is_allowed(ledger: Permits) -> None:
+    free, paced = limiter(ledger), limiter(ledger, PACE, HOURLY)
+
+    assert (free.full_pace(NOW), paced.full_pace(NOW)) == (FEW, 10)
+
+    for each in (free, paced):
+        each.meter.tick(NOW, 400)
+
+    assert (free.full_pace(NOW), paced.full_pace(NOW)) == (400, 10)
 
 
 async def test_nobody_waits_when_nothing_may_begin(ledger: Permits, clock: StoppedClock) -> None:
