@@ -10,7 +10,7 @@ The replies the table was made from, with the source of each, are tests/delivery
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from bulkmail.outcome import Blame, Overload
 from bulkmail.smtp.reply import Reply
@@ -81,6 +81,8 @@ def _compiled(words: str) -> re.Pattern[str]:
     return re.compile(words, re.IGNORECASE)
 
 
+#: Judgements that are kept: a server that refuses says the same again and again, in the same words.
+_KNOWN = 256
 #: It is not this recipient, it is one too many: in another transaction it may be taken.
 _FEWER = _words(
     r"too many recipients(?! (received|from|in the last|in this session))",
@@ -286,6 +288,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+@lru_cache(maxsize=_KNOWN)
 def judge(stage: Stage, reply: Reply) -> Judgement:
     """Who is to blame for a refusal, whether it may work later, and who is to slow down."""
     for rule in RULES:
@@ -295,6 +298,7 @@ def judge(stage: Stage, reply: Reply) -> Judgement:
     return Judgement(Blame.SESSION, not reply.is_permanent)
 
 
+@lru_cache(maxsize=_KNOWN)
 def wants_fewer(reply: Reply) -> bool:
     """Whether a recipient was refused for being one too many in its transaction."""
     if reply.is_positive:

@@ -135,22 +135,24 @@ class Dispatcher:
     ) -> list[Delivery]:
         """Claim rows: of domains under a limit those whose turn it is, then those under none."""
         claimed: list[Delivery] = []
-        empty: list[str] = []
-        for gate in self._shared.gates.open(now):
-            if len(claimed) == want or (among is None and self._outlook.is_quiet(gate.name, now)):
-                continue
+        gates = self._shared.gates.open(now)
+        if among is None:
+            await self._outlook.ask_again([*(gate.name for gate in gates), ""], now)
+        for gate in gates:
             room = min(want - len(claimed), gate.room(now))
-            found = await self._shared.ledger.claim(room, among, gate.name)
-            if not found:
-                empty.append(gate.name)
-            claimed += await self._entered(gate, found)
-        if len(claimed) < want and not (among is None and self._outlook.is_quiet("", now)):
-            found = await self._shared.ledger.claim(want - len(claimed), among)
-            if not found:
-                empty.append("")
-            claimed += found
-        await self._outlook.found_nobody(empty, now)
-        return claimed
+            claimed += await self._entered(gate, await self._due(room, now, among, gate.name))
+        return claimed + await self._due(want - len(claimed), now, among, "")
+
+    async def _due(
+        self, room: int, now: float, among: Sequence[int] | None, scope: str
+    ) -> list[Delivery]:
+        """Claim up to `room` rows of one group, unless it is known that nobody is due."""
+        if room <= 0 or (among is None and self._outlook.is_quiet(scope, now)):
+            return []
+        found = await self._shared.ledger.claim(room, among, scope)
+        if among is None and len(found) < room:
+            self._outlook.found_all(scope)
+        return found
 
     async def _entered(self, gate: Gate, found: Sequence[Delivery]) -> list[Delivery]:
         """Those that are still let through: others' cc may have come in while they were claimed.

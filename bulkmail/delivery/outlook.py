@@ -1,4 +1,8 @@
-"""When somebody is due, as the ledger said a moment ago: it is not asked with each result."""
+"""When somebody is due, as the ledger said a moment ago: it is not asked with each result.
+
+Where a claim came back with fewer than it might, nobody else was due: the ledger is asked from then
+on when somebody is, and not for rows that are not there.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from bulkmail.delivery.ports import Ledger
 
 #: Seconds for which its word holds: rows that others give back are not told here.
 NOBODY = 1.0
-_NEVER = (-math.inf, 0.0)
+_NEVER = -math.inf
 
 
 class Outlook:
@@ -32,7 +36,7 @@ class Outlook:
 
     def forget(self) -> None:
         """Ask anew of all."""
-        self._said.clear()
+        self._said = {scope: (_NEVER, due_at) for scope, (_, due_at) in self._said.items()}
 
     def is_quiet(self, scope: str, now: float) -> bool:
         """Whether nobody of a group is due, as far as is known."""
@@ -42,11 +46,13 @@ class Outlook:
         """Whether all is known by this look."""
         return self._fresh.issuperset(scopes)
 
-    async def found_nobody(self, scopes: Collection[str], now: float) -> None:
-        """A claim of these came back empty: what is known of them is not so any more."""
-        for scope in scopes:
-            self._said.pop(scope, None)
-        await self.ask(scopes, now)
+    def found_all(self, scope: str) -> None:
+        """A claim took whoever was due of a group; who is next, is to be asked."""
+        self._said[scope] = _NEVER, math.inf
+
+    async def ask_again(self, scopes: Collection[str], now: float) -> None:
+        """Ask about those of whom it was said that nobody was due, where that was long ago."""
+        await self.ask([s for s in scopes if s in self._said and self._said[s][1] > now], now)
 
     async def ask(self, scopes: Collection[str], now: float) -> None:
         """Ask about those of whom nothing is known."""
@@ -63,4 +69,5 @@ class Outlook:
 
     def _knows(self, scope: str, now: float) -> bool:
         # Not by a clock that was set back meanwhile.
-        return 0 <= now - self._said.get(scope, _NEVER)[0] < NOBODY
+        said = self._said.get(scope)
+        return said is not None and 0 <= now - said[0] < NOBODY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 from bulkmail.delivery.ports import Observer
 from bulkmail.fate import Attempt, Delivery
@@ -12,19 +12,11 @@ from bulkmail.fate import Attempt, Delivery
 Tried: TypeAlias = Sequence[tuple[Delivery, Attempt]]
 
 
-@runtime_checkable
-class Together(Protocol):
-    """An observer that is told of several tries at once: there are thousands in a second."""
-
-    def all_attempted(self, tried: Tried) -> None:
-        """What `attempted` would be told of one after the other."""
-        ...
-
-
 def teller_of_tries(observer: Observer) -> Callable[[Tried], None]:
-    """What tells `observer` of tries."""
-    if isinstance(observer, Together):
-        return observer.all_attempted
+    """What tells `observer` of tries: its `all_attempted`, where it has one, of several at once."""
+    together: Callable[[Tried], None] | None = getattr(observer, "all_attempted", None)
+    if together is not None:
+        return together
     attempted = observer.attempted
 
     def tell(tried: Tried) -> None:

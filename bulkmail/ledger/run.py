@@ -174,21 +174,23 @@ class CampaignRun:
     async def next_due_at(self, scopes: Collection[str] | None = None) -> float | None:
         """Epoch seconds at which there may be something to claim; None: nobody waits.
 
-        Claims of other owners count by the end of their leases, this run's own do not, nor those
-        of its siblings. Only of these groups, where they are given.
+        Claims of other owners count by the end of their leases, this run's own do not, and those
+        of its siblings when their leases have ended. Only of these groups, where they are given.
         """
         parameters = {
             "campaign_id": self._campaign_id,
             "owner": self._owner,
             "scopes": json.dumps(list(self._scopes if scopes is None else scopes)),
             "others": not self._has_siblings,
+            "now": self._clock.time(),
         }
 
         def work(connection: sqlite3.Connection) -> float | None:
             (due_at,) = connection.execute(load("run")["next due"], parameters).fetchone()
             return None if due_at is None else float(due_at)
 
-        return await self._driver.submit(work)
+        # What a power cut takes back of what it saw, nobody lives to be told of.
+        return await self._driver.submit(work, Kind.EARLY)
 
     async def heed(self) -> Orders:
         """What a person ordered meanwhile; whom they put back is due by this.

@@ -150,7 +150,7 @@ WHERE id = :id AND state IN ('pending', 'deferred', 'in_doubt') AND owner IS NUL
 
 -- next due --
 -- The earliest moment at which there may be something to claim of these scopes, a JSON list; with
--- `others`, also by the end of other owners' leases.
+-- `others`, also by the end of other owners' leases, else by those that have ended.
 SELECT min(due_at) FROM (
     SELECT (
         SELECT due_at FROM delivery
@@ -174,7 +174,7 @@ SELECT min(due_at) FROM (
     ) FROM json_each(:scopes) AS named
     UNION ALL
     SELECT CASE WHEN due_at > lease_until THEN due_at ELSE lease_until END FROM delivery
-    WHERE :others AND campaign_id = :campaign_id AND owner IS NOT NULL AND owner <> :owner
+    WHERE (:others OR lease_until < :now) AND campaign_id = :campaign_id AND owner IS NOT NULL AND owner <> :owner
         AND state IN ('pending', 'deferred', 'in_doubt') AND due_at IS NOT NULL
         AND scope IN (SELECT value FROM json_each(:scopes))
 ) AS waiting

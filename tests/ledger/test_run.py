@@ -156,6 +156,17 @@ async def test_next_due_counts_other_owners_leases_and_not_our_own(book: Book) -
     assert await book.run("other").next_due_at() == began + 60
 
 
+async def test_next_due_counts_siblings_claims_when_their_leases_have_ended(book: Book) -> None:
+    await book.enrol("ann")
+    await book.claim("ann")
+    sibling = book.ledger.run(book.id, owner="other", has_siblings=True)
+
+    assert await sibling.next_due_at() is None
+    book.clock.now += 61
+    assert await sibling.next_due_at() == book.clock.now - 1
+    assert names(await sibling.claim(1)) == ["ann"]
+
+
 async def test_release_gives_back_what_was_claimed(book: Book) -> None:
     await book.enrol("ann")
     delivery = await book.claim("ann")
