@@ -75,6 +75,7 @@ def broken(world: World) -> Iterator[Broken]:
     yield from _beyond_limits(world)
     yield from _crowded(world)
     yield from _hammered(world)
+    yield from _rash(world)
     yield from _two_at_once(world)
     yield from _too_many_doubts(world)
     yield from _beyond_number(world)
@@ -214,6 +215,13 @@ def _hammered(world: World) -> Iterator[Broken]:
         for (run, _), times in Counter(books.refused_logins).items():
             if times > 1 + lost[run]:
                 yield Broken("a login is not hammered", f"{run} at {books.name}: {times} times")
+
+
+def _rash(world: World) -> Iterator[Broken]:
+    """Until a server has answered what stood before a QUIT, one connection alone says it ahead."""
+    for books in world.books:
+        for process in books.rash:
+            yield Broken("one connection alone tries QUIT ahead", f"{process} at {books.name}")
 
 
 def _two_at_once(world: World) -> Iterator[Broken]:

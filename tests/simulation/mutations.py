@@ -50,6 +50,7 @@ from bulkmail.transport.password import Password
 from bulkmail.transport.session import Session
 from bulkmail.transport.transacting import Mark
 from bulkmail.transport.transaction import Transaction
+from bulkmail.transport.trust import Level, Trust
 
 Mutation = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -235,7 +236,9 @@ def closing_is_the_recipients() -> Iterator[None]:
         blame.Rule(blame=Blame.RECIPIENT, is_transient=False, codes=frozenset({421})),
         *blame.RULES,
     )
-    with patch.object(blame, "RULES", rules):
+    # Nor are its judgements those that are kept.
+    judge = blame.judge.__wrapped__
+    with patch.object(blame, "RULES", rules), patch.object(classify, "judge", judge):
         yield
 
 
@@ -490,6 +493,17 @@ def window_beyond_limits() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def quit_ahead_by_all() -> Iterator[None]:
+    """Every connection says QUIT ahead, whether or not the server is known to bear it."""
+
+    def may_quit_ahead(self: Trust) -> bool:
+        return self.level is Level.WINDOW and self.is_proven(Level.WINDOW)
+
+    with patch.object(Trust, "may_quit_ahead", may_quit_ahead):
+        yield
+
+
+@contextlib.contextmanager
 def followers_take_no_turn() -> Iterator[None]:
     """Who rides behind a final dot goes without a slot."""
     with patch.object(Turns, "take_now", lambda self, delivery, _: self._may_begin(delivery)):
@@ -605,6 +619,7 @@ MUTATIONS: dict[str, Mutation] = {
         number_not_divided,
         clock_set_back_forgotten,
         window_beyond_limits,
+        quit_ahead_by_all,
         followers_take_no_turn,
         refused_marks_ignored,
         batch_marked_by_its_first,

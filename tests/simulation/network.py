@@ -123,6 +123,10 @@ class SimStream:
         self._is_deaf = False
         self._is_gone = False
         self._under_way = 0
+        #: What arrived at the server and was not read.
+        self._unread = b""
+        #: How many octets are to be read before a QUIT that was said; None: none was.
+        self._before_quit: int | None = None
         #: Whether a file is on its way that the system takes as the network has room.
         self._is_filing = False
         self._out_at = self._in_at = self._loop.now
@@ -164,6 +168,8 @@ class SimStream:
             self._network.watcher.said(self._process, self._line, kind, what)
         if heard and (way := _way([kind for kind, _ in heard])):
             self._books.note(way)
+        if heard and heard[-1][0] == "quit":
+            self._quit()
         loop = self._loop
         for piece in self._pieces(octets):
             self._under_way += len(piece)
@@ -263,13 +269,36 @@ class SimStream:
         )
         return [octets[a:b] for a, b in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
 
+    def _quit(self) -> None:
+        """QUIT is said. Where replies are owed by then, one connection of a process tries it."""
+        self._before_quit = self._under_way + len(self._unread)
+        if not self._before_quit and self._in_at <= self._loop.now:
+            return
+        books, name = self._books, self._process.name
+        books.note("spoken ahead of replies: QUIT")
+        if books.quits.get(name) is False:
+            books.rash.append(name)
+        books.quits.setdefault(name, not self._before_quit)
+
     def _reach_server(self, octets: bytes) -> None:
         self._under_way -= len(octets)
         self._is_filing &= self.unsent > 0
+        self._unread += octets
+        if not (pause := self._books.temper.reads_after):
+            self._be_read()
+        elif len(self._unread) == len(octets):
+            self._later(self._loop.now + pause, self._be_read)
+        self._tell()
+
+    def _be_read(self) -> None:
+        octets, self._unread = self._unread, b""
         if not self._is_deaf and not self._is_gone:
             self._heard_at = self._loop.now
             self._answer(self._server.feed(octets, self._loop.now))
-        self._tell()
+            if self._before_quit is not None:
+                self._before_quit -= len(octets)
+                if self._before_quit <= 0 and not self._server.is_shocked:
+                    self._books.quits[self._process.name] = True
 
     def _answer(self, deeds: list[Deed]) -> None:
         said = b""
@@ -321,7 +350,9 @@ class SimStream:
         if self._alarm is not None:
             self._alarm.cancel()
         self._network.watcher.connected(self._process, self._books.name, -1)
-        self._later(max(self._out_at, self._loop.now), self._leave_server)
+        # What is on its way is read before.
+        pause = 2 * self._books.temper.reads_after
+        self._later(max(self._out_at, self._loop.now) + pause, self._leave_server)
 
     def _leave_server(self) -> None:
         if not self._is_gone:

@@ -16,6 +16,9 @@ from simulation.temper import Act, Strike, Temper
 _MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>]+>)", re.MULTILINE)
 _PATH = re.compile(r"<([^>]*)>")
 _END = b"\r\n.\r\n"
+_QUIT = b"QUIT\r\n"
+#: Of the servers that QUIT ahead makes forget their replies, how many take the messages.
+_TAKES_ALL_THE_SAME = 0.5
 #: The last line of each message.
 CLOSING = b"Yours\r\n"
 
@@ -47,6 +50,10 @@ class Books:
     #: Logins that were refused: by whom, with which password.
     refused_logins: list[tuple[str, str]] = field(default_factory=list)
     connections: int = 0
+    #: Processes that said QUIT ahead of replies; whether what stood before one was answered.
+    quits: dict[str, bool] = field(default_factory=dict)
+    #: Those that said it on one more connection before they knew.
+    rash: list[str] = field(default_factory=list)
     #: When a recipient was seen first.
     seen: dict[str, float] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
@@ -78,6 +85,8 @@ class ServerSide:
         self._recipients: list[str] = []
         self._deeds: list[Deed] = []
         self._is_over = False
+        #: Whether it ended at the sight of QUIT, with messages that had no reply.
+        self.is_shocked = False
         self._now = 0.0
 
     def greet(self, now: float) -> list[Deed]:
@@ -96,9 +105,19 @@ class ServerSide:
         """Hear bytes; what follows from them."""
         self._buffer += octets
         self._now = now
-        while not self._is_over and self._take_next():
-            pass
+        self.is_shocked = self._temper.shock is not None and self._is_left_ahead()
+        if not self.is_shocked or self._temper.dice.random() < _TAKES_ALL_THE_SAME:
+            while not self._is_over and self._take_next():
+                pass
+        if self.is_shocked and self._temper.shock is not None:
+            self._books.note("QUIT ahead ends badly")
+            self._is_over = True
+            self._deeds = [self._temper.shock]
         return self._done()
+
+    def _is_left_ahead(self) -> bool:
+        """Whether QUIT was read with what stands before it."""
+        return self._buffer.endswith(_QUIT) and self._buffer != _QUIT
 
     def _take_next(self) -> bool:
         if self._chunk is not None:

@@ -7,7 +7,7 @@ from enum import Enum
 from random import Random
 
 from simulation.misfortune import temper
-from simulation.temper import Temper
+from simulation.temper import Act, Temper
 
 from bulkmail.campaign.units import Rate
 from bulkmail.secret import Secret
@@ -148,6 +148,9 @@ _LISTS_OFTEN = (43, 52, 5)
 _OF_FAMILIES = 0.65
 #: Share of the stories whose campaign is sent by several processes.
 _SIBLINGS = 0.27
+#: Share of the stories with connections that end after a few messages, and of their servers that
+#: bear no QUIT ahead.
+_SHORT, _SHOCKED = 0.15, 0.5
 #: Of those with several servers, one of which has two quotas; and of those whose list has a file.
 _TWO_QUOTAS = 0.1
 _FILES = 0.12
@@ -192,8 +195,31 @@ def tell(seed: int) -> Story:
         limits=_limits(dice),
         settings_of_clock=_settings_of_clock(dice),
     )
+    told = _with_short_connections(told, Random(f"connections {seed}"))
     told = _with_two_quotas(told, Random(f"quotas {seed}"))
     return _with_siblings(told, Random(f"siblings {seed}"))
+
+
+def _with_short_connections(story: Story, dice: Random) -> Story:
+    """The first server of some takes messages ahead, and each connection ends after a few.
+
+    QUIT rides behind the last of them: there are servers that forget what stands before it.
+    """
+    if dice.random() >= _SHORT:
+        return story
+    first = story.tempers[0]
+    first.pipelining = first.chunking = True
+    if dice.random() < _SHOCKED:
+        first.reads_after = 2 * first.latency[1]
+        first.shock = dice.choice((Act.RESET, Act.CLOSE))
+    settings = replace(
+        story.settings[0],
+        rates=(),
+        connections=dice.choice((2, 4, 8)),
+        messages_per_connection=dice.choice((3, 5, 10)),
+        window=dice.choice((4, 8)),
+    )
+    return replace(story, settings=(settings, *story.settings[1:]))
 
 
 def _with_two_quotas(story: Story, dice: Random) -> Story:

@@ -43,6 +43,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "number_not_divided": (3,),
     "clock_set_back_forgotten": (902, 932, 941),
     "window_beyond_limits": (23, 21),
+    "quit_ahead_by_all": (56,),
     "followers_take_no_turn": (23, 24, 13),
     "refused_marks_ignored": (20, 113),
     "batch_marked_by_its_first": (775,),

@@ -22,7 +22,7 @@ class Wiretap:
         self._is_last = False
 
     def hear(self, octets: bytes) -> Iterator[tuple[str, str]]:
-        """What these bytes are: ``mail``, ``rcpt`` with its address, or ``dot``."""
+        """What these bytes are: ``mail``, ``rcpt`` with its address, ``dot`` or ``quit``."""
         self._heard += octets
         while self._heard:
             before = self._heard, self._is_content
@@ -47,6 +47,8 @@ class Wiretap:
             yield "rcpt", address[1].decode()
         elif verb == b"DATA":
             self._is_content = True
+        elif verb == b"QUIT":
+            yield "quit", ""
         elif verb == b"BDAT":
             _, size, *last = line.split()
             self._chunk, self._is_last = int(size), bool(last)

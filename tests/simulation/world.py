@@ -333,6 +333,8 @@ class World:
                 self.to_domains[what.rpartition("@")[2]].append(self._handed_over(line))
                 if process.name not in self._fenced:
                     self._is_due(what)
+            case "quit":
+                pass
             case _:
                 for domain, since in line.domains.items():
                     busy = Busy(since, self.loop.now, id(line))
