@@ -16,6 +16,7 @@ Recipients = Callable[..., RecipientList]
 
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+UNKNOWN = "a formula without its result: open the file in a spreadsheet program and save it"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 
@@ -56,6 +57,8 @@ def cell(place: str, value: str | float | None) -> str:
         return ""
     if isinstance(value, str) and value.startswith("date:"):
         return f'<c r="{place}" s="1"><v>{value[5:]}</v></c>'
+    if isinstance(value, str) and value.startswith("<c"):
+        return value
     if isinstance(value, str):
         return f'<c r="{place}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
     return f'<c r="{place}"><v>{value}</v></c>'
@@ -87,6 +90,34 @@ def test_a_cell_beyond_the_header_is_a_fault_of_its_row(recipients: Recipients) 
     [row] = recipients("x.xlsx", workbook([["email"], ["a@b", "stray"]])).rows()
 
     assert row.faults[0].message == "cells beyond the last column of the header"
+
+
+def test_a_cell_without_the_value_it_should_have_is_a_fault_of_its_row(
+    recipients: Recipients,
+) -> None:
+    content = workbook(
+        [
+            ["email", "pay", "note"],
+            ["a@b", '<c r="B2" t="e"><f>VLOOKUP(1,A:B,2)</f><v>#N/A</v></c>', "x"],
+            ["c@d", '<c><f>A1&amp;"!"</f><v/></c>', '<c t="e"><v>#REF!</v></c>'],
+            ["e@f", '<c t="str"><f>""</f><v></v></c>', "<c><f>1+1</f><v>2</v></c>"],
+            [None, '<c r="B5" t="e"><v>#NAME?</v></c>'],
+        ]
+    )
+
+    rows = list(recipients("x.xlsx", content).rows())
+
+    assert [[fault.message for fault in row.faults] for row in rows] == [
+        ["`pay` is #N/A, where a value should be"],
+        [
+            f"`pay` is {UNKNOWN}",
+            "`note` is #REF!, where a value should be",
+        ],
+        [],
+        ["`pay` is #NAME?, where a value should be", "no address: `email` is empty"],
+    ]
+    assert rows[0].faults[0].line == 2
+    assert rows[2].fields == {"email": "e@f", "pay": "", "note": 2}
 
 
 def test_a_sheet_is_taken_by_name(recipients: Recipients) -> None:

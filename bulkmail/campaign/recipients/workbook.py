@@ -2,6 +2,7 @@
 
 Read by python-calamine (extra `xlsx`), the whole sheet at once. Numbers come back as floats: those
 that are whole become integers. Dates and times become ISO 8601. Rows without a cell are no rows.
+A cell that shows an error, or a formula that was never worked out, is a fault of its row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from bulkmail.campaign.nearest import did_you_mean
 from bulkmail.campaign.recipients.columns import column_name, header_problems
 from bulkmail.campaign.recipients.row import Record
+from bulkmail.campaign.recipients.sheet_holes import NO_WORKBOOK, holes
 from bulkmail.campaign.text_file import displayed, open_binary
 from bulkmail.errors import ConfigurationError, Fault
 
@@ -26,6 +28,7 @@ class WorkbookReader:
 
     def __init__(self, path: Path, sheet: str | None) -> None:
         self._path = path
+        self._holes: dict[int, dict[int, str]] = {}
         self._rows = self._numbered_rows(sheet)
         self.header_line, cells = next(self._rows, (0, []))
         if not cells:
@@ -44,13 +47,20 @@ class WorkbookReader:
         for line, cells in self._rows:
             beyond = any(cell != "" for cell in cells[width:])
             cells.extend([""] * (width - len(cells)))
-            problems = ("cells beyond the last column of the header",) if beyond else ()
-            yield Record(line, dict(zip(self.columns, cells, strict=False)), problems)
+            problems = ["cells beyond the last column of the header"] if beyond else []
+            problems += self._hollow(line)
+            yield Record(line, dict(zip(self.columns, cells, strict=False)), tuple(problems))
+
+    def _hollow(self, line: int) -> Iterator[str]:
+        """A sentence for each cell of the row that should have a value and has none."""
+        for column, sentence in self._holes.get(line, {}).items():
+            if column < len(self.columns):
+                yield f"`{self.columns[column]}` is {sentence}"
 
     def _numbered_rows(self, sheet: str | None) -> Iterator[tuple[int, list[Any]]]:
         """Rows that hold something, with their numbers in the sheet, from 1."""
         for number, cells in enumerate(self._sheet_rows(sheet), 1):
-            if any(cell != "" for cell in cells):
+            if number in self._holes or any(cell != "" for cell in cells):
                 yield number, [_json_value(cell) for cell in cells]
 
     def _sheet_rows(self, sheet: str | None) -> list[list[Any]]:
@@ -66,9 +76,11 @@ class WorkbookReader:
             names = workbook.sheet_names
             if sheet is not None and sheet not in names:
                 raise self._refused(f"there is no sheet `{sheet}`. {did_you_mean(sheet, names)}")
-            found = workbook.get_sheet_by_name(sheet if sheet is not None else names[0])
+            name = sheet if sheet is not None else names[0]
+            found = workbook.get_sheet_by_name(name)
             rows: list[list[Any]] = found.to_python(skip_empty_area=False)
-        except (python_calamine.CalamineError, IndexError, OSError) as error:
+            self._holes = holes(self._path, name)
+        except (python_calamine.CalamineError, IndexError, OSError, *NO_WORKBOOK) as error:
             message = f"cannot be read as .xlsx: {error} (a CSV file needs the suffix .csv)"
             raise self._refused(message) from error
         return rows
