@@ -130,6 +130,25 @@ def split_mailboxes(text: str) -> list[str]:
     return [part.strip(" ") for part in parts if part.strip(" ")]
 
 
+def spellings(text: str) -> tuple[str, ...]:
+    """An address in lower case; behind it, where its domain is an IDN, that in its other writings.
+
+    Who is named as ``user@münchen.example`` is meant as ``user@xn--mnchen-3ya.example``, too.
+    """
+    written = text.strip().lower()
+    local, _, domain = written.rpartition("@")
+    if domain.isascii() and "xn--" not in domain:
+        return (written,)
+    import idna  # noqa: PLC0415  # it takes its time, and few have such a domain
+
+    try:
+        a_labels = idna.encode(domain, uts46=True).decode()
+        others = (f"{local}@{a_labels}", f"{local}@{idna.decode(a_labels)}")
+    except idna.IDNAError:
+        return (written,)
+    return tuple(dict.fromkeys((written, *others)))
+
+
 def control_character(text: str) -> str | None:
     """The first character that no header, command or file name may hold, in words; else None.
 

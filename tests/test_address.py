@@ -13,6 +13,7 @@ from bulkmail.address import (
     parse_mailbox,
     parse_mailboxes,
     printable,
+    spellings,
     split_mailboxes,
     wire_form,
 )
@@ -50,6 +51,23 @@ def test_an_address_is_as_written_on_the_wire_but_for_its_domain_in_a_labels(
 
     assert (address.domain, address.wire) == (domain, wire)
     assert str(address) == wire
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (" Ada@X.example ", ("ada@x.example",)),
+        ("a@Faß.de", ("a@faß.de", "a@xn--fa-hia.de")),
+        ("a@XN--fa-hia.de", ("a@xn--fa-hia.de", "a@faß.de")),
+        ("李@x.example", ("李@x.example",)),
+        ("a@xn--☃.example", ("a@xn--☃.example",)),
+        ("nobody", ("nobody",)),
+    ],
+)
+def test_a_list_knows_an_address_by_all_writings_of_its_domain(
+    text: str, names: tuple[str, ...]
+) -> None:
+    assert spellings(text) == names
 
 
 def test_only_a_local_part_beyond_ascii_needs_smtputf8() -> None:

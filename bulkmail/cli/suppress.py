@@ -36,7 +36,9 @@ def add(addresses: _Addresses, *, ledger: LedgerOption = None) -> None:
     from bulkmail.app import records
 
     count = run(records.suppress_add(Path.cwd(), addresses, ledger_path(ledger)))
-    say(f"{counted(count, 'address', 'addresses')} added; they get nothing from now on.")
+    others = len({address.lower() for address in addresses}) - count
+    before = f" {others} {'was' if others == 1 else 'were'} on the list before." if others else ""
+    say(f"{counted(count, 'address', 'addresses')} added; they get nothing from now on.{before}")
     _tell_next(ledger)
 
 

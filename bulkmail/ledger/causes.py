@@ -16,6 +16,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
+from bulkmail.address import spellings
 from bulkmail.fate import Counts
 from bulkmail.ledger import orders, reading
 from bulkmail.ledger.statements import load
@@ -85,7 +86,8 @@ def _fill_listed(connection: sqlite3.Connection, listed: Iterable[Listed]) -> No
     sql = load("causes")
     connection.execute(sql["create listed"])
     connection.execute(sql["empty listed"])
-    connection.executemany(sql["list"], ((address.lower(), reason) for address, reason in listed))
+    names = ((name, reason) for address, reason in listed for name in spellings(address))
+    connection.executemany(sql["list"], names)
     connection.execute(sql["list suppression"])
 
 

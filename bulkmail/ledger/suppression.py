@@ -1,6 +1,7 @@
 """The ledger's suppression list: who gets nothing, from any campaign.
 
-Addresses are held in lower case. Adding one applies at once to all who wait; who is removed is
+Addresses are held in lower case; one with an IDN domain in both writings, in A-labels and without,
+for a row may have either. Adding one applies at once to all who wait; who is removed is
 pending again in the campaign's next run (`Enrolment.complete`, `Ledger.rejudge`).
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 
+from bulkmail.address import spellings
 from bulkmail.clock import Clock
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.jobs import Kind
@@ -69,17 +71,24 @@ class SuppressionList:
 def add(connection: sqlite3.Connection, addresses: Iterable[str], reason: str, now: float) -> int:
     """As `SuppressionList.add`, in one transaction of the caller's."""
     sql = load("suppression")
-    mailboxes = [{"mailbox": _mailbox(address)} for address in addresses]
-    entries = [mailbox | {"reason": reason, "now": now} for mailbox in mailboxes]
-    new = connection.executemany(sql["add"], entries).rowcount if entries else 0
-    connection.executemany(sql["apply"], (mailbox | {"now": now} for mailbox in mailboxes))
+    named = [spellings(address) for address in addresses]
+    written = [{"mailbox": names[0], "reason": reason, "now": now} for names in named]
+    others = [
+        {"mailbox": name, "reason": reason, "now": now} for names in named for name in names[1:]
+    ]
+    new = connection.executemany(sql["add"], written).rowcount if written else 0
+    connection.executemany(sql["add"], others)
+    mailboxes = ({"mailbox": name, "now": now} for names in named for name in names)
+    connection.executemany(sql["apply"], mailboxes)
     return new
 
 
 def _remove(connection: sqlite3.Connection, addresses: Iterable[str]) -> int:
-    mailboxes = [{"mailbox": _mailbox(address)} for address in addresses]
     statement = load("suppression")["remove"]
-    return connection.executemany(statement, mailboxes).rowcount if mailboxes else 0
+    return sum(
+        connection.executemany(statement, [{"mailbox": name} for name in names]).rowcount > 0
+        for names in map(spellings, addresses)
+    )
 
 
 def _all(connection: sqlite3.Connection) -> list[Suppressed]:
@@ -91,9 +100,5 @@ def _among(connection: sqlite3.Connection, addresses: Iterable[str]) -> set[str]
     return {
         address
         for address in addresses
-        if connection.execute(statement, {"mailbox": _mailbox(address)}).fetchone() is not None
+        if any(connection.execute(statement, {"mailbox": n}).fetchone() for n in spellings(address))
     }
-
-
-def _mailbox(address: str) -> str:
-    return address.strip().lower()

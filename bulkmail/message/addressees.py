@@ -6,8 +6,7 @@ the campaign's and then the row's own (its columns `cc` and `bcc`); Bcc is in th
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from bulkmail.address import (
     excerpt,
     parse_address,
     parse_mailbox,
+    spellings,
     split_mailboxes,
 )
 from bulkmail.campaign.load import Campaign
@@ -198,7 +198,7 @@ class AddressBook:
             return None
 
     def _is_left_out(self, box: Mailbox) -> bool:
-        return any(self._is_suppressed(form) for form in _forms(box.address))
+        return any(map(self._is_suppressed, spellings(box.address.wire)))
 
     def _refuse_unicode(self, found: Addressees, row: Row) -> None:
         """A header with a UTF-8 local part goes where SMTPUTF8 is asked for, and nowhere else."""
@@ -211,14 +211,6 @@ class AddressBook:
                     "the envelope's own addresses need it: show one in ASCII"
                 )
                 row.add(self._campaign.fault(("from",) if box is found.sender else (), message))
-
-
-def _forms(address: Address) -> Iterator[str]:
-    """The address in lower case as a suppression list may have it: in A-labels, or as written."""
-    yield address.wire.lower()
-    if "xn--" in address.domain:
-        with contextlib.suppress(UnicodeError):
-            yield f"{address.local.lower()}@{address.domain.encode().decode('idna')}"
 
 
 @lru_cache(maxsize=256)

@@ -54,6 +54,14 @@ def test_in_a_project_that_sent_nothing_the_lists_are_empty(
     assert not (tmp_path / ".bulkmail").exists()
 
 
+def test_who_was_on_the_list_before_is_said_to_be_so(cli: Cli, fake: Fake) -> None:
+    fake("records", suppress_add=Recorder(1))
+
+    result = cli("suppress", "add", "a@example.com", "A@example.com", "b@example.com")
+
+    assert result.out.startswith("1 address added; they get nothing from now on. 1 was on the list")
+
+
 def test_files_are_imported(cli: Cli, fake: Fake) -> None:
     recorder = Recorder(1)
     fake("records", suppress_import=recorder)

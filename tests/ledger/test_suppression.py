@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from support.ledger_book import Book, names, new_row
 
 from bulkmail.fate import State
@@ -15,6 +16,33 @@ async def test_adding_applies_to_who_waits_in_all_campaigns(book: Book) -> None:
     assert await book.states() == {"ann": "suppressed: on the suppression list"}
     book.id = one
     assert await book.states() == {"ann": "suppressed: on the suppression list", "bob": "pending"}
+
+
+LI, LI_IN_ALABELS = "li@münchen.example", "li@xn--mnchen-3ya.example"
+
+
+@pytest.mark.parametrize(
+    ("in_the_list", "asked"),
+    [(LI.upper(), LI_IN_ALABELS), (LI_IN_ALABELS, LI)],
+    ids=["unicode in the list", "A-labels in the list"],
+)
+async def test_a_domain_is_meant_in_both_its_writings(
+    book: Book, in_the_list: str, asked: str
+) -> None:
+    row = new_row(1, "li", key=in_the_list.lower(), address=in_the_list)
+    suppressed = {"li": "suppressed: on the suppression list"}
+    suppression = book.ledger.suppression()
+
+    await book.enrol(row, campaign="by a file", listed=[(asked, "on the suppression list")])
+    by_a_file = {name.lower(): state for name, state in (await book.states()).items()}
+    await book.enrol(row)
+    added = await suppression.add([asked, asked], "asked to")
+    at_once = {name.lower(): state for name, state in (await book.states()).items()}
+
+    assert (by_a_file, at_once, added) == (suppressed, suppressed, 1)
+    assert await suppression.among([LI, LI_IN_ALABELS]) == {LI, LI_IN_ALABELS}
+    assert await suppression.remove([in_the_list]) == 1
+    assert await suppression.all() == []
 
 
 async def test_adding_changes_nobody_who_is_sent_or_failed(book: Book) -> None:
