@@ -12,8 +12,9 @@ from bulkmail.app.options import SendOptions
 from bulkmail.app.places import HOME
 from bulkmail.app.sending import send
 from bulkmail.app.watch import Watch
-from bulkmail.campaign.find import find_campaign
+from bulkmail.campaign.find import campaigns_around, find_campaign
 from bulkmail.campaign.load import Campaign
+from bulkmail.errors import ConfigurationError, Fault
 from bulkmail.report.summary import Summary
 from bulkmail.secret import Secret
 from bulkmail.sink import Sink, SinkSettings
@@ -38,6 +39,13 @@ async def demo(
     What an earlier demo left (its letters, its ledger) is removed first. Raises
     `ConfigurationError` where the project around `where` has no such campaign.
     """
+    if CAMPAIGN not in campaigns_around(where):
+        raise ConfigurationError(
+            Fault(
+                message=f"the demo sends the {CAMPAIGN} of a checkout of bulkmail, and is run "
+                f"there. A campaign to try anywhere else: {program} init my-letters"
+            )
+        )
     campaign = Campaign.load(find_campaign(CAMPAIGN, where))
     home = campaign.root / HOME / "demo"
     letters = _from(where, campaign.root / LETTERS)
