@@ -57,6 +57,9 @@ def _made(plain: type[T], methods: Mapping[str, Any], *, kw_only: bool) -> type[
     for name, method in methods.items():
         if name not in vars(plain):
             setattr(plain, name, method)
+    if plain.__doc__ is None:
+        # Else `dataclass` makes one of the signature, and takes 5 ms to look at the first.
+        plain.__doc__ = plain.__name__
     done = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(plain)
     if "__init__" not in vars(plain):
         _await(done)

@@ -52,6 +52,14 @@ def test_values_are_dataclasses_to_others() -> None:
             pytest.fail("it is matched by position")
 
 
+def test_nobody_looks_at_the_signature_of_a_class_without_a_docstring() -> None:
+    @value_class
+    class Bare:
+        text: str
+
+    assert Bare.__doc__ == Bare.__name__
+
+
 def test_values_have_room_for_their_fields_alone() -> None:
     with pytest.raises(AttributeError):
         Stamp("no").colour = "blue"  # type: ignore[attr-defined]  # what is tested

@@ -194,6 +194,8 @@ class BodyText(NamedTuple):
     excess: int
     #: What it has in common with others.
     end: TextEnd = _NO_END
+    #: Whether it is known that there is no ``<img`` in it.
+    is_without_images: bool = False
 
     @classmethod
     def of(cls, text: str) -> BodyText:
@@ -208,7 +210,7 @@ class BodyText(NamedTuple):
 
 def encode_text(text: BodyText) -> Encoded:
     """A text body: every line end (CRLF, a lone CR or LF) as CRLF, one at its end."""
-    lines, excess, end = text
+    lines, excess, end, _ = text
     if _CR in lines or not lines.endswith(b"\n"):
         lines = _ended(lines)
     content = lines.replace(b"\n", b"\r\n")

@@ -48,6 +48,28 @@ async def test_each_row_brings_its_own_images(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "city"),
+    [
+        ("<p>{{ city | safe }}</p>", '<img src="logo.png">'),
+        ('<{{ city | safe }} src="logo.png">', "img"),
+        ('<IM{{ city }} src="logo.png">', "G"),
+        ('<i{{ city }}g src="logo.png">', "m"),
+        ('<img src="{{ city }}">', "logo.png"),
+        ('<p>{{ city }}</p>\n<img src="logo.png">\n', "Graz"),
+    ],
+)
+async def test_an_image_is_found_wherever_columns_stand(
+    project: Project, template: str, city: str
+) -> None:
+    project.file("logo.png", b"\x89PNG")
+    project.template("a.html", template)
+
+    mail = await project.composer(html="a.html").compose(delivery(1, city=city), INSTANT)
+
+    assert b"Content-ID: <image-" in project.content(mail)
+
+
+@pytest.mark.parametrize(
     ("keys", "template", "source"),
     [
         ({"html": "a.html"}, "a.html", '<p><img src="images/logo.png"></p>'),

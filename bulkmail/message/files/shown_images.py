@@ -30,7 +30,7 @@ from bulkmail.message.row import Row
 from bulkmail.message.templates.qr import QR_SCHEME, qr_image
 from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Templates
-from bulkmail.message.transfer_encoding import BodyText, TextEnd
+from bulkmail.message.transfer_encoding import BodyText
 
 _IMAGE = re.compile(
     r"""(<img\b[^>]*?\ssrc\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE
@@ -146,12 +146,7 @@ def _drawn(text: str, cid: str) -> Part:
 
 def may_show_images(html: BodyText) -> bool:
     """Whether it is worth looking for images: most letters have none, and this is quick."""
-    return _TAG in html.octets.lower() or _ends_with_images(html.end)
-
-
-@lru_cache(maxsize=256)
-def _ends_with_images(end: TextEnd) -> bool:
-    return _TAG in end.lines.lower()
+    return not html.is_without_images and _TAG in (html.octets + html.end.lines).lower()
 
 
 def _source(match: re.Match[str]) -> str:

@@ -39,7 +39,17 @@ _SPECIAL = {"self", "super", "caller", "loop", "varargs", "kwargs"}
 class PlainTemplate:
     """Such a template, as `%` fills it in."""
 
-    __slots__ = ("_columns", "_end", "_escapes", "_excess", "_octets", "_text", "_values", "names")
+    __slots__ = (
+        "_columns",
+        "_end",
+        "_escapes",
+        "_excess",
+        "_may_show_images",
+        "_octets",
+        "_text",
+        "_values",
+        "names",
+    )
 
     def __init__(self, parts: list[tuple[str, Part]]) -> None:
         """`parts` in their order, with what they are."""
@@ -55,6 +65,7 @@ class PlainTemplate:
         if not self._columns:
             # Nothing goes before it, so that all are filled in alike.
             texts = ["", *texts]
+        self._may_show_images = any(map(_may_begin_image, texts))
         self._text = _with_places(texts)
         line, newline, end = texts[-1].partition("\n")
         if len(end) <= _MAX_END:
@@ -123,8 +134,9 @@ class PlainTemplate:
         except (UnicodeEncodeError, TypeError):
             return None
         excess = self._excess + len(encoded) - len(filled)
+        is_without_images = not (self._may_show_images or "<" in filled)
         # As `BodyText(...)` does it, behind a call in Python.
-        return tuple.__new__(BodyText, (octets, excess, self._end))
+        return tuple.__new__(BodyText, (octets, excess, self._end, is_without_images))
 
     def _filled(self, variables: Mapping[str, Any]) -> str | None:
         """What goes into the places, as one text with gaps between; None where jinja2 is asked."""
@@ -144,6 +156,12 @@ class PlainTemplate:
                 return None
             values.append(_escaped(value) if is_escaped else value)
         return _GAP.join(values)
+
+
+def _may_begin_image(text: str) -> bool:
+    """Whether the tag of an image is in it, or begins in what goes on behind it."""
+    lower = text.lower()
+    return "<img" in lower or lower.endswith(("<", "<i", "<im"))
 
 
 def _with_places(texts: list[str]) -> str:
