@@ -140,6 +140,7 @@ _CLOSING = frozenset({421})
 _4YZ = frozenset(range(400, 500))
 _MAIL = frozenset({Stage.MAIL})
 _RCPT = frozenset({Stage.RCPT})
+_DATA = frozenset({Stage.DATA})
 _CONTENT = frozenset({Stage.DATA, Stage.END_OF_DATA})
 
 RULES: tuple[Rule, ...] = (
@@ -282,8 +283,10 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(blame=Blame.SERVER, codes=_4YZ, stages=_CONTENT, enhanced=("3.",)),
-    # "Bad sequence" behind a RCPT that was taken: it has lost the thread.
+    # "Bad sequence" behind a RCPT that was taken: it has lost the thread. So has one that does not
+    # know DATA: nothing of the message was seen.
     Rule(blame=Blame.SESSION, is_transient=True, codes=frozenset({503}), stages=_CONTENT),
+    Rule(blame=Blame.SESSION, is_transient=True, codes=frozenset({500, 502}), stages=_DATA),
     Rule(blame=Blame.MESSAGE, stages=_CONTENT),
 )
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from itertools import groupby
-from operator import attrgetter
 
 from bulkmail.delivery.elsewhere import ASIDE
 from bulkmail.delivery.ending import CANCELLED, PAUSED, Ending, RunResult, RunSettings
 from bulkmail.delivery.engagement import Engagement
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.judging import give_back, learn_of_slowdowns
-from bulkmail.delivery.lane import Lane, charge, choose, share
+from bulkmail.delivery.lane import Lane, charge, choose, comes_again, lane_again, share
 from bulkmail.delivery.outlook import NOBODY, Outlook
 from bulkmail.fate import Delivery, Halt
 
@@ -181,9 +180,8 @@ class Dispatcher:
 
     async def _give(self, lane: Lane, claimed: Sequence[Delivery], now: float) -> None:
         self._shared.observer.waiting("", None)
-        for name, deliveries in groupby(claimed, key=attrgetter("greylisted_by")):
-            # Who asked to come again knows us by now; another server would begin anew.
-            known = (self._lane_named(name, now) if name else None) or lane
+        for (name, is_known), deliveries in groupby(claimed, key=comes_again):
+            known = lane_again(self._lanes, name, is_known=is_known, now=now) or lane
             for place, theirs in self._shared.elsewhere.parted(list(deliveries), known, now):
                 if isinstance(place, Lane):
                     charge(self._lanes, place, len(theirs), now)
@@ -208,9 +206,6 @@ class Dispatcher:
         for delivery in deliveries:
             self._shared.gates.leave(delivery.id)
         self._shared.control.wake(until)
-
-    def _lane_named(self, name: str, now: float) -> Lane | None:
-        return next((a for a in self._lanes if a.name == name and a.health.allowance(now)), None)
 
     def _left(self) -> int:
         """How many more deliveries may be claimed under the run's limit."""

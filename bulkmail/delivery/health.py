@@ -22,6 +22,9 @@ LONGEST_REST = 60.0
 #: port is told in seconds), after about a quarter of an hour when it did (it may be restarting).
 RESTS_BEFORE_FIRST_SUCCESS = 3
 RESTS_AFTER_SUCCESS = 20
+#: The same for one that never worked and says "later" instead of greeting: a port that is right,
+#: and connections of a run that was killed may be counted yet. A quarter of a minute.
+RESTS_WHILE_BUSY = 5
 #: Seconds of the first rest of a server that said "later" instead of greeting, once it has worked;
 #: doubles up to the cap.
 FIRST_RESPITE = 5.0
@@ -155,8 +158,11 @@ class Health:
         self.round += 1
         self._failures = 0
         self._allowance = 1
-        patient = self._has_worked and self._is_patient
-        if self._rests >= (RESTS_AFTER_SUCCESS if patient else RESTS_BEFORE_FIRST_SUCCESS):
+        most = RESTS_BEFORE_FIRST_SUCCESS
+        if self._is_patient:
+            most = RESTS_WHILE_BUSY if is_busy else most
+            most = RESTS_AFTER_SUCCESS if self._has_worked else most
+        if self._rests >= most:
             self.stop(self.sentence)
         else:
             self.is_out_of_quota = False

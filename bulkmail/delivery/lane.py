@@ -22,6 +22,9 @@ AHEAD = 8
 SHARE = 4
 #: So many above what a lane may be given wait for it at most, of those that no other may have.
 PILE = 1000
+#: Tries behind which who is greylisted goes by another server than the last one. With the usual
+#: back-off half an hour has gone by: longer than greylisting takes.
+PATIENT_TRIES = 6
 
 
 class Lane:
@@ -163,6 +166,23 @@ def choose(lanes: Sequence[Lane], now: float) -> Lane | None:
     if first.settings.weight is not None:
         first = max(usable, key=lambda lane: lane.credit)
     return first if first.room(now) else None
+
+
+def comes_again(delivery: Delivery) -> tuple[str | None, bool]:
+    """The server that asked to come again, if one did, and whether it is to be the next one."""
+    return delivery.greylisted_by, delivery.attempts < PATIENT_TRIES
+
+
+def lane_again(
+    lanes: Sequence[Lane], name: str | None, *, is_known: bool, now: float
+) -> Lane | None:
+    """The lane for those of `comes_again`; None: as for all others.
+
+    Who asked to come again knows us by now, and another server would begin anew. But in the end it
+    is not to be the only one that is asked.
+    """
+    asked = [lane for lane in lanes if name and (lane.name == name) is is_known]
+    return next(iter(_usable(asked, now)), None)
 
 
 def share(lanes: Sequence[Lane], chosen: Lane, now: float) -> int:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import trustme
 from support.mail_project import PEOPLE, MailProject
-from support.scripted_server import CUT, Rule, Turn, on, scripted, then_cut
+from support.scripted_server import CUT, Rule, Turn, greylist, on, scripted, then_cut
 
-from bulkmail.delivery.lane import Lane
+from bulkmail.delivery.lane import PATIENT_TRIES, Lane
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import Delivery
 
@@ -61,6 +61,20 @@ async def test_the_second_server_is_left_alone_while_the_first_one_works(
 
     assert summary.exit_code == 0
     assert (len(first.accepted), second.connections) == (30, 0)
+
+
+async def test_who_is_greylisted_goes_by_the_first_again_and_in_the_end_by_the_second(
+    project: MailProject,
+) -> None:
+    async with scripted(greylist(99)) as first, scripted() as second:
+        project.people([ADA])
+        project.servers(first.url(), second.url())
+        project.save(retry={"backoff": "1ms"})
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert (first.count("RCPT"), second.count("RCPT")) == (PATIENT_TRIES, 1)
 
 
 async def test_the_second_server_sends_when_the_first_is_not_there(

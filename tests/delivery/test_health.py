@@ -8,6 +8,7 @@ from bulkmail.delivery.health import (
     LONGEST_REST,
     RESTS_AFTER_SUCCESS,
     RESTS_BEFORE_FIRST_SUCCESS,
+    RESTS_WHILE_BUSY,
     Health,
 )
 from bulkmail.delivery.refusals import REMEMBERED
@@ -187,11 +188,14 @@ def test_a_server_that_worked_and_is_busy_is_left_alone_for_longer_each_time(
     assert rests[-1] == LONGEST_RESPITE
 
 
-def test_a_server_that_never_worked_and_is_busy_is_given_up_soon(health: Health) -> None:
-    for n in range(RESTS_BEFORE_FIRST_SUCCESS):
+def test_a_server_that_never_worked_and_is_busy_is_given_up_a_little_later(health: Health) -> None:
+    rests = []
+    for n in range(RESTS_WHILE_BUSY):
+        assert not health.is_stopped
         health.failed("421 busy", now=100, began_in=n, at_once=True, is_busy=True)
-        assert health.rests_until - 100 < FIRST_RESPITE
+        rests.append(health.rests_until - 100)
 
+    assert rests[:-1] == [1, 2, 4, 8]
     assert health.is_stopped
 
 
