@@ -32,6 +32,8 @@ async def rendered(project: Project, source: str, **fields: Any) -> str:
         ("{{ '42,000.5' | number }}", "de", "42.000,5"),
         ("{{ 1234567 | number }}", "en", "1,234,567"),
         ("{{ '+44 (0)20 7946-0123' | tel }}", "en", "+442079460123"),
+        ("{{ '+1 (555) 123-4567 ext. 89' | tel }}", "en", "+15551234567;ext=89"),
+        ("{{ '010-1234 5678转901' | tel }}", "zh", "01012345678;ext=901"),
         ("{{ '138 0000 ００００' | tel }}", "zh", "13800000000"),
     ],
 )
@@ -55,7 +57,9 @@ async def test_dates_money_and_numbers_are_the_recipients(
         ("{{ 1 | money('YUAN') }}", "money: `YUAN` is no currency such as CNY or EUR"),
         ("{{ 1 | number(locale='nowhere') }}", "`nowhere` is no locale such as zh-CN or de"),
         ("{{ 'none' | tel }}", "tel: `none` is no telephone number"),
-        ("{{ '' | qr }}", "qr: there is nothing to put into the code"),
+        ("{{ '1-800-FLOWERS' | tel }}", "tel: `1-800-FLOWERS` is no telephone number"),
+        ("{{ ('y' * 321) | tel }}", f"tel: `{'y' * 100}…` is no telephone number"),
+        ("{{ 'x' | qr }}", "qr: an image is for HTML, and this is plain text"),
     ],
 )
 async def test_a_value_that_is_none_is_the_rows_fault(
@@ -66,6 +70,14 @@ async def test_a_value_that_is_none_is_the_rows_fault(
     (fault,) = await project.faults(text="a.txt.j2")
 
     assert (fault.message, fault.line, fault.row) == (message, 2, 1)
+
+
+async def test_a_code_of_nothing_is_the_rows_fault(project: Project) -> None:
+    project.template("a.html", "{{ '' | qr }}")
+
+    (fault,) = await project.faults(html="a.html")
+
+    assert fault.message == "qr: there is nothing to put into the code"
 
 
 async def test_a_qr_code_is_an_image_that_comes_along(project: Project) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import unicodedata
 from typing import Any
 
 from jinja2.exceptions import FilterArgumentError
 
+from bulkmail.address import excerpt
 from bulkmail.message.templates.local_format import LocalFormat
 from bulkmail.message.templates.qr import qr
 from bulkmail.message.verp import verp
+
+#: `ext. 12`, `x12`, `转12`, as people write it behind a number.
+_EXTENSION = re.compile(r"[\s,;]*(?:ext(?:ension)?[.=:]?|x|#|转|轉)\s*([0-9]+)$", re.IGNORECASE)
 
 _NEEDS = {
     **dict.fromkeys(("date", "time", "money", "number"), ("babel", "locale")),
@@ -32,11 +37,17 @@ def missing_extra(name: str) -> str | None:
 
 
 def tel(value: Any) -> str:
-    """A telephone number as a ``tel:`` link has it (RFC 3966): digits, and a + before them."""
-    text = unicodedata.normalize("NFKC", str(value)).strip()
+    """A telephone number as a ``tel:`` link has it (RFC 3966): digits, and a + before them.
+
+    An extension is kept as one: dialled as a part of the number it would reach somebody else.
+    """
+    whole = unicodedata.normalize("NFKC", str(value)).strip()
+    extension = _EXTENSION.search(whole)
+    text = whole[: extension.start()] if extension else whole
     # `+44 (0)20 …`: the 0 in brackets is dialled only without the +.
     text = text.replace("(0)", "") if text.startswith("+") else text
     digits = "".join(character for character in text if character.isdigit())
-    if not digits.isascii() or not digits:
-        raise FilterArgumentError(f"tel: `{value}` is no telephone number")
-    return "+" + digits if text.startswith("+") else digits
+    if not digits.isascii() or not digits or any(map(str.isalpha, text)):
+        raise FilterArgumentError(f"tel: `{excerpt(str(value))}` is no telephone number")
+    number = "+" + digits if text.startswith("+") else digits
+    return f"{number};ext={extension[1]}" if extension else number

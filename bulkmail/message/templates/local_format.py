@@ -14,6 +14,7 @@ from jinja2 import pass_context
 from jinja2.exceptions import FilterArgumentError
 from jinja2.runtime import Context
 
+from bulkmail.address import excerpt
 from bulkmail.message.extra import extra
 from bulkmail.message.templates.language import tags
 
@@ -95,7 +96,9 @@ def _date(value: Any) -> date:
     try:
         return datetime.fromisoformat(str(value).strip())
     except ValueError as error:
-        raise FilterArgumentError(f"date: `{value}` is no date such as 2026-12-01") from error
+        raise FilterArgumentError(
+            f"date: `{_shown(value)}` is no date such as 2026-12-01"
+        ) from error
 
 
 def _time(value: Any) -> datetime | time:
@@ -106,7 +109,7 @@ def _time(value: Any) -> datetime | time:
             return parse(str(value).strip())
         except ValueError:
             continue
-    raise FilterArgumentError(f"time: `{value}` is no time such as 09:30")
+    raise FilterArgumentError(f"time: `{_shown(value)}` is no time such as 09:30")
 
 
 def _decimal(value: Any) -> Decimal:
@@ -116,7 +119,14 @@ def _decimal(value: Any) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation as error:
-        raise FilterArgumentError(f"`{value}` is no number such as 42000 or 12.50") from error
+        raise FilterArgumentError(
+            f"`{_shown(value)}` is no number such as 42000 or 12.50"
+        ) from error
     if not number.is_finite():
-        raise FilterArgumentError(f"`{value}` is no number such as 42000 or 12.50")
+        raise FilterArgumentError(f"`{_shown(value)}` is no number such as 42000 or 12.50")
     return number
+
+
+def _shown(value: Any) -> str:
+    """A cell as a fault names it: it may be long."""
+    return excerpt(str(value))

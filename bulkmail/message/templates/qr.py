@@ -6,7 +6,9 @@ import io
 from typing import Any
 from urllib.parse import quote
 
+from jinja2 import pass_eval_context
 from jinja2.exceptions import FilterArgumentError
+from jinja2.nodes import EvalContext
 from markupsafe import Markup, escape
 
 from bulkmail.message.extra import extra
@@ -19,9 +21,12 @@ _SCALE = 6
 _MOST = 2331
 
 
-def qr(value: Any, alt: str | None = None) -> Markup:
+@pass_eval_context
+def qr(context: EvalContext, value: Any, alt: str | None = None) -> Markup:
     """The filter: an `<img>` of the code for `value`, whose alternative text is `value` itself."""
     _segno()
+    if not context.autoescape:
+        raise FilterArgumentError("qr: an image is for HTML, and this is plain text")
     text = str(value)
     if not text:
         raise FilterArgumentError("qr: there is nothing to put into the code")
