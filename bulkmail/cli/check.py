@@ -83,13 +83,16 @@ def _show(report: CheckReport, typed: str) -> None:
     duplicates = (
         f" ({counted(report.duplicates, 'duplicate row')} left out)" if report.duplicates else ""
     )
+    is_well = _is_well(report)
+    found = "No fault found." if is_well else "No fault in its files, but ✗ above."
     say(
-        f"✓ {visible(report.campaign)}: {counted(report.total, 'recipient')}{duplicates},"
-        f" {_at_most(report)} a message at most. No fault found."
+        f"{'✓' if is_well else '✗'} {visible(report.campaign)}: "
+        f"{counted(report.total, 'recipient')}{duplicates},"
+        f" {_at_most(report)} a message at most. {found}"
     )
     for line in _overview(report.overview):
         say(f"  {visible(line)}")
-    if _is_well(report):
+    if is_well:
         from bulkmail.cli.campaigns import again
 
         say(f"See what one gets:  bulkmail preview {again(typed, None)}")

@@ -126,3 +126,5 @@ def test_what_a_server_says_is_a_line_and_a_bad_one_exits_2(cli: Cli, check: Rec
         "✓ primary: reachable",
         r"✗ backup: refused the login\x1b[2J",
     ]
+    assert result.out.splitlines()[2].startswith("✗ ")
+    assert result.out.splitlines()[2].endswith("No fault in its files, but ✗ above.")
