@@ -28,8 +28,10 @@ def cancel(campaign: RecordArgument, *, ledger: LedgerOption = None) -> None:
 
     path = ledger_path(ledger)
     done = run(orders.cancel(Path.cwd(), campaign, path))
-    then = "; the run under way ends" if done.is_running else ""
     more = "get" if done.count != 1 else "gets"
-    who = counted(done.count, "recipient")
-    say(visible(f"{done.campaign} is cancelled: {who} {more} nothing{then}."))
+    what = f"{counted(done.count, 'recipient')} {more} nothing"
+    if done.is_running:
+        # Who is in its hands is counted only when it lets go of them.
+        what = "the run under way ends, and whoever it has not sent to gets nothing"
+    say(visible(f"{done.campaign} is cancelled: {what}."))
     say(visible(f"Take it back:  bulkmail retry {again(campaign, path)} --state suppressed"))

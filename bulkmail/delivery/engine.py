@@ -16,6 +16,10 @@ from bulkmail.delivery.worker import Worker
 RENEWAL = 20.0
 #: Seconds between two looks at what a person ordered: 2 are allowed (design decision 10).
 ATTENTION = 1.0
+#: Seconds without an answer of the ledger after which a person is told: half a minute may pass
+#: until it is given up, with nothing to be seen meanwhile.
+SLOW = 5.0
+_SLOW = "the ledger does not answer: another program keeps it locked, or its disk is slow"
 
 
 class Engine:
@@ -76,8 +80,15 @@ class Engine:
             await learn_of_slowdowns(self._lanes, self._shared)
 
     async def _attend(self) -> None:
+        loop, tell = asyncio.get_running_loop(), self._shared.observer.waiting
         while True:
-            await self._dispatcher.heed()
+            slow = loop.call_later(SLOW, tell, _SLOW, None)
+            try:
+                await self._dispatcher.heed()
+            finally:
+                slow.cancel()
+            if slow.when() <= loop.time():
+                self._shared.control.wake()  # to say what else it waits for
             await self._shared.clock.sleep(ATTENTION)
 
     async def _close(self) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from support.engine import GO_ON, MAIL_OK, Bench, FakeTransport, accepted, accepts, refused_at_rcpt
 
+from bulkmail.delivery import engine
 from bulkmail.delivery.ending import Ending
 from bulkmail.delivery.health import RESTS_BEFORE_FIRST_SUCCESS
 from bulkmail.delivery.ports import Mark
@@ -19,7 +20,7 @@ from bulkmail.errors import (
     Fault,
     MessageRefusedLocally,
 )
-from bulkmail.fate import Delivery, State
+from bulkmail.fate import Delivery, Orders, State
 from bulkmail.message.mail_object import MailObject
 from bulkmail.settings import RetrySettings
 from bulkmail.smtp.reply import Reply
@@ -41,6 +42,31 @@ async def test_everybody_gets_one(bench_of: BenchOf) -> None:
     assert await bench.states() == {"sent": 100}
     assert server.is_closed
     assert server.in_use == 0
+
+
+async def test_a_ledger_that_does_not_answer_is_told(
+    bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, server = await bench_of(1), FakeTransport("primary")
+    heed, is_told = bench.run.heed, asyncio.Event()
+
+    async def heed_late() -> Orders:
+        await is_told.wait()
+        return await heed()
+
+    def waiting(sentence: str, until: float | None) -> None:
+        bench.recorder.waits.append(sentence)
+        if "does not answer" in sentence:
+            is_told.set()
+
+    monkeypatch.setattr(engine, "SLOW", 0.0)
+    monkeypatch.setattr(bench.run, "heed", heed_late)
+    monkeypatch.setattr(bench.recorder, "waiting", waiting)
+
+    result = await asyncio.wait_for(bench.send(server), 60)
+
+    assert result.ending is Ending.DONE
+    assert is_told.is_set()
 
 
 async def test_never_more_at_once_than_connections(bench_of: BenchOf) -> None:
