@@ -20,7 +20,8 @@ from bulkmail.delivery.engagement import Compose, Engagement, ShutFor, ShutUntil
 from bulkmail.delivery.engine import Engine
 from bulkmail.delivery.gates import Gates
 from bulkmail.delivery.lane import Lane
-from bulkmail.delivery.ports import Ledger, Terms, Transport
+from bulkmail.delivery.ledger_port import Ledger
+from bulkmail.delivery.ports import Terms, Transport
 from bulkmail.delivery.refusals import Verdicts
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Delivery

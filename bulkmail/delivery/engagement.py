@@ -10,7 +10,8 @@ from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
 from bulkmail.delivery.elsewhere import Elsewhere
 from bulkmail.delivery.gates import Gates
-from bulkmail.delivery.ports import Ledger, Observer
+from bulkmail.delivery.ledger_port import Ledger
+from bulkmail.delivery.ports import Observer
 from bulkmail.delivery.retry import RetryPolicy
 from bulkmail.fate import Attempt, Delivery, State
 from bulkmail.message.mail_object import MailObject

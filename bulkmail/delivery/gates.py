@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from bulkmail.campaign.mail_domains import provider_of
 from bulkmail.campaign.models.limit import limit_domains
 from bulkmail.campaign.units import Demand, Rate
+from bulkmail.delivery.ledger_port import Slowdown
 from bulkmail.delivery.meter import Meter
-from bulkmail.delivery.ports import Slowdown
 from bulkmail.settings import DomainLimit
 
 #: In the ledger a group's permits are counted under this and its name.

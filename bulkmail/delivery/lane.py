@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from bulkmail.clock import Clock
 from bulkmail.delivery.health import Health
+from bulkmail.delivery.ledger_port import Ledger
 from bulkmail.delivery.limiter import Limiter
-from bulkmail.delivery.ports import Ledger, Pipelined, Terms, Transport
+from bulkmail.delivery.ports import Pipelined, Terms, Transport
 from bulkmail.delivery.refusals import Verdicts
 from bulkmail.fate import Delivery
 from bulkmail.settings import StopSettings

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.delivery.control import Control
+from bulkmail.delivery.ledger_port import Ledger, Permit
 from bulkmail.delivery.meter import FEW, Meter
-from bulkmail.delivery.ports import Ledger, Permit
 from bulkmail.value_class import value_class
 
 #: Most slots asked for at once; the ledger gives at most 1 % of the smallest limit.

@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Collection
 
-from bulkmail.delivery.ports import Ledger
+from bulkmail.delivery.ledger_port import Ledger
 
 #: Seconds for which its word holds: rows that others give back are not told here.
 NOBODY = 1.0

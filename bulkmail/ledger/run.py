@@ -1,8 +1,8 @@
 """One run's hold on a campaign: what the engine claims, marks and records.
 
-It meets `delivery.ports.Ledger`. A claim is this run's `owner`, an epoch and a lease on the row;
-every result is written only where owner and epoch are still the row's, so a run that was paused
-past its lease writes nothing.
+It meets the `Ledger` of `delivery.ledger_port`. A claim is this run's `owner`, an epoch and a lease
+on the row; every result is written only where owner and epoch are still the row's, so a run that
+was paused past its lease writes nothing.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import pytest
 from support.engine import Bench, FakeTransport
 
 from bulkmail.delivery.ending import Ending
+from bulkmail.delivery.ledger_port import Ledger
 from bulkmail.delivery.outlook import NOBODY, Outlook
-from bulkmail.delivery.ports import Ledger
 from bulkmail.fate import Delivery
 
 

@@ -6,7 +6,7 @@ import pytest
 from support.ledger_book import Book, names, new_row
 
 from bulkmail.campaign.units import Rate
-from bulkmail.delivery import ports
+from bulkmail.delivery import ledger_port
 from bulkmail.fate import State
 from bulkmail.ledger import CampaignRun, Permit
 
@@ -14,7 +14,7 @@ from bulkmail.ledger import CampaignRun, Permit
 def test_a_run_is_what_the_engine_asks_for() -> None:
     """Held by mypy: the ports are met by shape."""
 
-    def engine(_: ports.Ledger, __: ports.Permit) -> None: ...
+    def engine(_: ledger_port.Ledger, __: ledger_port.Permit) -> None: ...
 
     def meets(run: CampaignRun, permit: Permit) -> None:
         engine(run, permit)
