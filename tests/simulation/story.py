@@ -150,7 +150,7 @@ _OF_FAMILIES = 0.65
 _SIBLINGS = 0.27
 #: Share of the stories with connections that end after a few messages, and of their servers that
 #: bear no QUIT ahead.
-_SHORT, _SHOCKED = 0.15, 0.5
+_SHORT, _SHOCKED = 0.22, 0.7
 #: Of those with several servers, one of which has two quotas; and of those whose list has a file.
 _TWO_QUOTAS = 0.1
 _FILES = 0.12
@@ -201,7 +201,7 @@ def tell(seed: int) -> Story:
 
 
 def _with_short_connections(story: Story, dice: Random) -> Story:
-    """The first server of some takes messages ahead, and each connection ends after a few.
+    """The first server of some is plain, takes messages ahead, and a few by each connection.
 
     QUIT rides behind the last of them: there are servers that forget what stands before it.
     """
@@ -209,6 +209,8 @@ def _with_short_connections(story: Story, dice: Random) -> Story:
         return story
     first = story.tempers[0]
     first.pipelining = first.chunking = True
+    first.auth = first.starttls = False
+    first.away = ()
     if dice.random() < _SHOCKED:
         first.reads_after = 2 * first.latency[1]
         first.shock = dice.choice((Act.RESET, Act.CLOSE))
@@ -216,8 +218,11 @@ def _with_short_connections(story: Story, dice: Random) -> Story:
         story.settings[0],
         rates=(),
         connections=dice.choice((2, 4, 8)),
-        messages_per_connection=dice.choice((3, 5, 10)),
+        messages_per_connection=dice.choice((2, 3, 5)),
         window=dice.choice((4, 8)),
+        security=Security.NONE,
+        username=None,
+        password=None,
     )
     return replace(story, settings=(settings, *story.settings[1:]))
 
