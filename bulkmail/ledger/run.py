@@ -305,11 +305,11 @@ class CampaignRun:
             owner=self._owner,
             at=attempt.at,
             started_at=attempt.started_at,
-            state=attempt.state,
+            state=attempt.state.value,
             reason=attempt.reason,
             due_at=due_at,
-            counted=attempt.is_counted,
-            doubted=attempt.is_doubt,
+            counted=int(attempt.is_counted),
+            doubted=int(attempt.is_doubt),
             server=attempt.server,
             stage=attempt.stage,
             code=attempt.code,
@@ -317,7 +317,7 @@ class CampaignRun:
             reply=attempt.reply,
             refused_recipients=_as_json(refused) if refused else None,
             gateway_id=attempt.gateway_id,
-            keep_fields=self._keeps_fields,
+            keep_fields=int(self._keeps_fields),
         )
 
     def _release(

@@ -30,18 +30,24 @@ class Mark(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a try came to, and the end of its claim. The fields are those of the statement."""
+    """What a try came to, and the end of its claim. The fields are those of the statement.
+
+    They are plain: for an enum or a truth value sqlite3 looks for an adapter, which takes as long
+    as to bind ten of the others.
+    """
 
     id: int
     epoch: int
     owner: str
     at: float
     started_at: float
-    state: State
+    #: A `State`'s.
+    state: str
     reason: str
     due_at: float | None
-    counted: bool
-    doubted: bool
+    #: 1 or 0, as the next one and the last.
+    counted: int
+    doubted: int
     server: str | None
     stage: str | None
     code: int | None
@@ -50,7 +56,7 @@ class Result(NamedTuple):
     #: JSON.
     refused_recipients: str | None
     gateway_id: str | None
-    keep_fields: bool
+    keep_fields: int
 
 
 Note: TypeAlias = Mark | Result
@@ -76,7 +82,7 @@ def write(connection: sqlite3.Connection, notes: Sequence[Note]) -> list[bool]:
     _all(connection, "mark", marks)
     _all(connection, "record", results)
     for result in results:
-        if result.state is not State.SENT:
+        if result.state != State.SENT:
             _behind(connection, result)
     return [True] * len(notes)
 
@@ -93,7 +99,7 @@ def _mark(connection: sqlite3.Connection, mark: Mark) -> bool:
 
 def _record(connection: sqlite3.Connection, result: Result) -> bool:
     is_ours = connection.execute(load("run")["record"], result).rowcount == 1
-    if is_ours and result.state is not State.SENT:
+    if is_ours and result.state != State.SENT:
         _behind(connection, result)
     return is_ours
 

@@ -140,6 +140,7 @@ async def test_the_connection_is_as_the_ledger_needs_it_and_is_so_again_after_bu
         ("secure_delete", 1),
         ("busy_timeout", 30000),
         ("wal_autocheckpoint", 4000),
+        ("ignore_check_constraints", 1),
     ]:
         assert (name, await driver.submit(partial(pragma, name), Kind.READ)) == (name, value)
     await driver.close()
@@ -163,3 +164,15 @@ async def test_a_transaction_that_ended_by_itself_is_not_taken_for_a_commit(driv
     # As a full disk ends it (sqlite.org/lang_transaction.html).
     with pytest.raises(LedgerError, match="no transaction is active"):
         await driver.submit(lambda connection: connection.execute("ROLLBACK").rowcount)
+
+
+async def test_in_memory_what_is_written_is_held_to_the_checks_of_the_schema() -> None:
+    driver = ScratchDriver()
+    with pytest.raises(LedgerError, match="CHECK constraint failed: halt"):
+        await driver.submit(
+            lambda db: db.execute(
+                "INSERT INTO campaign (name, path, key_column, from_domain, created_at, halt)"
+                " VALUES ('a', 'a', 'a', 'a', 0, 'stopped')"
+            )
+        )
+    await driver.close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 
 import pytest
 from support.ledger_book import Book
 
-from bulkmail.fate import Delivery, State
+from bulkmail.fate import Delivery, Digests, State
+from bulkmail.ledger import tries
 from bulkmail.ledger.statements import execute_for, for_rows
 
 #: More than two statements of the longest kind, and some left.
@@ -38,6 +40,23 @@ async def test_many_at_once_are_all_written(book: Book) -> None:
     assert [(row.row, row.reason, row.code) for row in rows] == [
         (number, f"as {number}", number) for number in range(1, MANY + 1)
     ]
+
+
+async def test_what_is_bound_is_plain(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For any other type sqlite3 looks for an adapter, which takes longer than the rest."""
+    real, bound = tries.write, set[type]()
+
+    def write(connection: sqlite3.Connection, notes: Sequence[tries.Note]) -> list[bool]:
+        bound.update(type(value) for note in notes for value in note)
+        return real(connection, notes)
+
+    monkeypatch.setattr(tries, "write", write)
+    (delivery,) = await claimed(book, 1)
+    run = book.run()
+    await run.mark(delivery, 5.0, Digests(message_sha256="0a" * 32))
+    await run.record(book.attempt(delivery, State.SENT))
+
+    assert bound == {int, float, str, bytes, type(None)}
 
 
 async def test_one_whose_claim_is_lost_is_told_so_and_the_rest_are_written(book: Book) -> None:
