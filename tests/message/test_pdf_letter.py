@@ -7,6 +7,7 @@ import pytest
 from message.sample_project import INSTANT, Project, delivery
 
 from bulkmail.message.faults import RowFaults
+from bulkmail.message.lint import lint
 
 LETTER = """#let data = json(bytes(sys.inputs.data))
 = Offer for #data.name
@@ -60,6 +61,36 @@ async def test_what_a_letter_lacks_is_told_with_its_line(project: Project) -> No
     # The worker is still there for the others.
     with pytest.raises(RowFaults):
         await composer.compose(delivery(name="Ada", salary=1), INSTANT)
+
+
+BOXES = "the PDF shows boxes for characters that are in no font here"
+#: Of a private use area: no font has it.
+LOGO = "\U0010abcd"
+
+
+async def test_characters_that_no_font_has_are_told(project: Project) -> None:
+    project.template("letter.typ", LETTER)
+    composer = project.composer(attachments=[{"pdf": "letter.typ"}])
+
+    remarks = []
+    for row, name in enumerate(("Ada", f"Bob {LOGO}", "Bea", f"{LOGO}"), 1):
+        mail = await composer.compose(delivery(row, name=name), INSTANT)
+        remarks += [file.remark for file in mail.files]
+        assert [told for told in lint(mail) if told.startswith(BOXES)] == remarks[-1:] * bool(
+            remarks[-1]
+        )
+
+    told = f"{BOXES} (`{LOGO}`, for one): install a font that has them"
+    assert remarks == ["", told, "", told]
+
+
+async def test_boxes_of_the_template_itself_are_every_letters(project: Project) -> None:
+    project.template("letter.typ", LETTER + LOGO)
+    composer = project.composer(attachments=[{"pdf": "letter.typ"}])
+
+    for row in (1, 2):
+        mail = await composer.compose(delivery(row, name="Ada"), INSTANT)
+        assert mail.files[0].remark.startswith(BOXES)
 
 
 async def test_a_letter_reads_nothing_outside_of_the_project(project: Project) -> None:

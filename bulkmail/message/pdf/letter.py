@@ -58,12 +58,14 @@ class PdfLetter:
             return None
         now: datetime = row.variables["now"]
         try:
-            pdf = await self._pool.pdf(self._path, self._root, _fields(row), int(now.timestamp()))
+            pdf, remark = await self._pool.pdf(
+                self._path, self._root, _fields(row), int(now.timestamp())
+            )
         except PdfRefused as error:
             row.add(Fault(path=displayed(self._path), message=str(error)))
             return None
         filename = filename.translate(_SEPARATORS) or self._default_name
-        return file_part(filename, "application/pdf", FileBody.of(pdf))
+        return file_part(filename, "application/pdf", FileBody.of(pdf), remark=remark)
 
 
 def _located(campaign: Campaign, templates: Templates, name: str, loc: Loc) -> Path | None:

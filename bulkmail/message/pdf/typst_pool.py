@@ -15,8 +15,9 @@ import subprocess
 import sys
 import weakref
 from pathlib import Path
+from typing import IO
 
-from bulkmail.message.pdf.typst_wire import DONE, LENGTH
+from bulkmail.message.pdf.typst_wire import DONE, LENGTH, framed
 
 
 class PdfRefused(ValueError):
@@ -34,8 +35,8 @@ class TypstPool:
             self._idle.put(None)
         weakref.finalize(self, _end, self._workers)
 
-    async def pdf(self, path: Path, root: Path, fields: str, timestamp: int) -> bytes:
-        """The PDF of the template at `path`, which reads nothing outside of `root`.
+    async def pdf(self, path: Path, root: Path, fields: str, timestamp: int) -> tuple[bytes, str]:
+        """The PDF of the template at `path`, which reads nothing outside of `root`; a remark on it.
 
         `fields` is JSON; `timestamp` (epoch seconds) is what it says it was made at. Raises
         `PdfRefused`.
@@ -45,17 +46,17 @@ class TypstPool:
         ).encode()
         return await asyncio.to_thread(self._ask, request)
 
-    def _ask(self, request: bytes) -> bytes:
+    def _ask(self, request: bytes) -> tuple[bytes, str]:
         worker = self._idle.get()
         try:
             if worker is None or worker.poll() is not None:
                 worker = self._started()
-            status, content = _exchange(worker, request)
+            status, content, remark = _exchange(worker, request)
         finally:
             self._idle.put(worker)
         if status != DONE:
             raise PdfRefused(content.decode())
-        return content
+        return content, remark.decode()
 
     def _started(self) -> subprocess.Popen[bytes]:
         package = str(Path(__file__).parents[2])
@@ -71,23 +72,31 @@ class TypstPool:
         return worker
 
 
-def _exchange(worker: subprocess.Popen[bytes], request: bytes) -> tuple[bytes, bytes]:
+def _exchange(worker: subprocess.Popen[bytes], request: bytes) -> tuple[bytes, bytes, bytes]:
     """One question and its answer. Raises `PdfRefused` when the worker ended instead."""
     if worker.stdin is None or worker.stdout is None:
         raise AssertionError("a worker has pipes")
     try:
-        worker.stdin.write(LENGTH.pack(len(request)) + request)
+        worker.stdin.write(framed(request))
         worker.stdin.flush()
-        head = worker.stdout.read(1 + LENGTH.size)
-        if len(head) > LENGTH.size:
-            (size,) = LENGTH.unpack(head[1:])
-            content = worker.stdout.read(size)
-            if len(content) == size:
-                return head[:1], content
-    except BrokenPipeError:
+        return _exactly(worker.stdout, 1), _frame(worker.stdout), _frame(worker.stdout)
+    except (BrokenPipeError, EOFError):
         pass
     worker.kill()
     raise PdfRefused("typst ended before the PDF was made (out of memory?)")
+
+
+def _frame(source: IO[bytes]) -> bytes:
+    (size,) = LENGTH.unpack(_exactly(source, LENGTH.size))
+    return _exactly(source, size)
+
+
+def _exactly(source: IO[bytes], size: int) -> bytes:
+    """So many octets. Raises `EOFError` where there are fewer."""
+    content = source.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content
 
 
 def _end(workers: list[subprocess.Popen[bytes]]) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import struct
 
-#: Goes before each request, and behind each status.
+#: Goes before each request, and before each part of an answer.
 LENGTH = struct.Struct(">I")
 #: The status: a PDF follows, or a sentence about what is wrong.
 DONE, FAILED = b"\0", b"\1"
+
+
+def framed(content: bytes) -> bytes:
+    """Its length, and the content."""
+    return LENGTH.pack(len(content)) + content
