@@ -80,15 +80,15 @@ class Renderer:
 
     def render(self, row: Row) -> str | None:
         """The text for `row`; None when it cannot be made, and `row` holds the faults."""
+        if (plain := self._plain) is not None:
+            values = row.columns if self._is_of_columns else row.variables
+            if (filled := plain.text(values)) is not None:
+                return filled
         if self.constant is not None or self._template is None:
             return self.constant
         try:
-            plain = self._plain
-            values = row.columns if self._is_of_columns else row.variables
-            text = None if plain is None else plain.text(values)
-            if text is None:
-                template = self.template
-                text = "" if template is None else self._text(template, row)
+            template = self.template
+            text = "" if template is None else self._text(template, row)
         except Exception as error:  # noqa: BLE001  # a template's code may raise anything; it becomes the row's fault
             row.add(*self._faults(error, row))
             return None
