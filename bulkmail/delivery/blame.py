@@ -136,6 +136,8 @@ _LOAD = (
 _THEIR_DOMAIN = r"(recipient|destination|remote|target|receiving) domain"
 #: Exchange: this mailbox or group takes mail from its own people only.
 _THEIR_SENDERS = ("7.12", "7.13", "7.124", "7.133", "7.134", "7.135", "7.136")
+#: SPF, DKIM, reverse DNS and null MX of whoever sends (RFC 7372, RFC 7505).
+_SENDERS_PROOFS = ("7.20", "7.21", "7.22", "7.23", "7.24", "7.25", "7.26", "7.27")
 _CLOSING = frozenset({421})
 _4YZ = frozenset(range(400, 500))
 _MAIL = frozenset({Stage.MAIL})
@@ -204,7 +206,7 @@ RULES: tuple[Rule, ...] = (
     # Login wanted, too weak or gone stale (RFC 4954, 6), at whatever stage it comes out.
     Rule(blame=Blame.SERVER, codes=frozenset({530, 534, 535, 538})),
     Rule(blame=Blame.SERVER, enhanced=("7.8",), words=_words("auth|credential|password|login")),
-    Rule(blame=Blame.SERVER, enhanced=("7.11",)),
+    Rule(blame=Blame.SERVER, enhanced=("7.11", *_SENDERS_PROOFS)),
     # An account's own limits, or a server under load.
     Rule(
         blame=Blame.SERVER,
@@ -247,9 +249,12 @@ RULES: tuple[Rule, ...] = (
             r"sender verify|sender address .{0,3}rejected|helo command rejected",
             r"(client host|your ip|ip address)\W.{0,80}(blocked|rejected|denied|listed)",
             r"client host .{0,80}(blocked|rejected|denied|listed)",
-            r"blocked using|blacklist|blocklist|spamhaus|poor reputation",
+            r"blocked using|\bbl(ack|ock) ?list|spamhaus|poor reputation|allowed rcpthosts",
+            r"your account (is|has been) (\w+ )?(disabled|suspended|blocked|locked)",
         ),
     ),
+    # "Need MAIL" behind a MAIL that was taken: it has lost the thread.
+    Rule(blame=Blame.SESSION, is_transient=True, codes=frozenset({503}), stages=_RCPT),
     # Postfix says the same of an address that it does not serve, and to all who have not logged in:
     # so many in a row end its use (`stop_after`) before the list is burnt.
     Rule(
@@ -267,7 +272,8 @@ RULES: tuple[Rule, ...] = (
         words=_words(
             r"not (have )?(permi(tted|ssions?)|allowed|authorized) to send (as|from)|SendAsDenied",
             r"sender (address )?(rejected|denied|not allowed)|not owned by",
-            r"account (is )?(disabled|suspended|blocked|locked)",
+            r"account (is |has been )?(temporarily )?(disabled|suspended|blocked|locked)",
+            r"sending (paused|suspended)|verified sender identity",
             r"mail sending denied|(address|identit\w+|domain) (is|are) not verified",
             r"access denied: user",
         ),

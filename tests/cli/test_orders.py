@@ -67,8 +67,10 @@ def ordered(**facts: Any) -> Ordered:
             "cancel",
             ordered(count=1, is_running=True),
             [
-                "offer-2026 is cancelled: the run under way ends, and whoever it has not sent to "
-                "gets nothing.",
+                (
+                    "offer-2026 is cancelled: the run under way ends, and whoever it has not sent "
+                    "to gets nothing."
+                ),
                 "Take it back:  bulkmail retry offer --ledger l.db --state suppressed",
             ],
         ),
