@@ -16,6 +16,7 @@ Convert = Callable[[str], str]
 # As numeric references they are text wherever Markdown and HTML look for a mark of theirs
 # (CommonMark, 2.5), also in a link's address.
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|~=&$^\"'"}
+_REFERENCE = re.compile("|".join(_MARKS.values()))
 _INDENT = re.compile(r"\n[ \t]+")
 
 
@@ -35,6 +36,10 @@ def markdown() -> Convert:
     """
     module = extra("markdown_it", "a body in Markdown", "html")
     parser = module.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    # In code and in `<https://…>` a reference is what it is written as (CommonMark, 6.1).
+    parser.core.ruler.push("values in code", _read_values_in_code)
+    for name in ("normalizeLink", "normalizeLinkText"):
+        setattr(parser, name, _on_values(getattr(parser, name)))
 
     def convert(text: str) -> str:
         return (
@@ -43,6 +48,23 @@ def markdown() -> Convert:
         )
 
     return convert
+
+
+def _read_values_in_code(state: Any) -> None:
+    for token in state.tokens:
+        for part in (token, *(token.children or ())):
+            if part.type in {"code_inline", "code_block", "fence"}:
+                part.content = _as_given(part.content)
+
+
+def _on_values(normalize: Convert) -> Convert:
+    """The same, of an address as the row gives it."""
+    return lambda address: normalize(_as_given(address))
+
+
+def _as_given(text: str) -> str:
+    """Without the references of `markdown_text`, where nothing else would read them."""
+    return _REFERENCE.sub(lambda found: chr(int(found[0][2:-1])), text)
 
 
 def css_inlined(style_sheet: str | None) -> Convert:

@@ -12,6 +12,7 @@ import re
 from html.parser import HTMLParser
 
 _SPACE = re.compile(r"[ \t\r\n\f\v\xa0]+")
+_FEW_DIGITS = re.compile("[0-9]{1,9}")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<!\[[^>]*>?", re.DOTALL)
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 
@@ -19,8 +20,9 @@ _SKIPPED = frozenset({"head", "script", "style", "template", "title"})
 _VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table"})
 _LINES = frozenset(
-    {"address", "article", "caption", "center", "dd", "div", "dl", "dt", "figure", "footer", "form"}
-    | {"header", "li", "main", "nav", "ol", "section", "tr", "ul"}
+    {"address", "article", "caption", "center", "dd", "details", "div", "dl", "dt", "figcaption"}
+    | {"figure", "footer", "form", "header", "li", "main", "nav", "ol", "option", "section"}
+    | {"summary", "tr", "ul"}
 )
 #: Addresses worth showing; `#top`, `cid:` and `javascript:` are not.
 _SHOWN = ("http://", "https://", "mailto:", "tel:", "sms:", "ftp://")
@@ -170,7 +172,7 @@ class _Reader(HTMLParser):
             case "ul" | "ol":
                 self._begin_list(tag, attributes.get("start"))
             case "li":
-                self._begin_item()
+                self._begin_item(attributes.get("value"))
             case "td" | "th":
                 self.page.separate()
             case "blockquote":
@@ -188,8 +190,7 @@ class _Reader(HTMLParser):
     def _begin_list(self, tag: str, start: str | None) -> None:
         if not self._lists:
             self.page.end_paragraph()
-        first = int(start) if start and start.isascii() and start.isdigit() else 1
-        self._lists.append(first - 1 if tag == "ol" else None)
+        self._lists.append(_number(start, 1) - 1 if tag == "ol" else None)
         self.page.prefixes.append("   " if tag == "ol" else "  ")
 
     def _end_list(self) -> None:
@@ -200,10 +201,10 @@ class _Reader(HTMLParser):
         if not self._lists:
             self.page.end_paragraph()
 
-    def _begin_item(self) -> None:
+    def _begin_item(self, value: str | None) -> None:
         if self._lists and self._lists[-1] is not None:
-            self._lists[-1] += 1
-            self.page.mark(f"{self._lists[-1]}. ")
+            self._lists[-1] = number = _number(value, self._lists[-1] + 1)
+            self.page.mark(f"{number}. ")
         elif self._lists:
             self.page.mark("- ")
 
@@ -222,6 +223,11 @@ def plain_text(html: str) -> str:
     reader.feed(_COMMENT.sub("", html))
     reader.close()
     return reader.page.text()
+
+
+def _number(text: str | None, default: int) -> int:
+    """What an item is numbered with; a number that nobody counts to is none."""
+    return int(text) if text and _FEW_DIGITS.fullmatch(text) else default
 
 
 def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:

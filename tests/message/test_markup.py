@@ -47,6 +47,37 @@ async def test_a_value_is_text_and_never_a_mark(project: Project, value: str) ->
     assert " ".join(project.text(mail).split()) == f"Dear {words}!"
 
 
+@pytest.mark.parametrize(
+    ("template", "html"),
+    [
+        ("`{{ v }}`", "<p><code>A-1_*&amp;#95;&lt;b&gt;`</code></p>"),
+        ("    {{ v }}", "<pre><code>A-1_*&amp;#95;&lt;b&gt;`\n</code></pre>"),
+        ("```\n{{ v }}\n```", "<pre><code>A-1_*&amp;#95;&lt;b&gt;`\n</code></pre>"),
+        (
+            "<https://e.example/{{ u }}>",
+            (
+                '<p><a href="https://e.example/a-b_c?d=1&amp;e=2">'
+                "https://e.example/a-b_c?d=1&amp;e=2</a></p>"
+            ),
+        ),
+        ("<{{ script }}>", "<p>&lt;javascript:alert(1)&gt;</p>"),
+    ],
+    ids=["code", "indented code", "fenced code", "a bare link", "no link"],
+)
+def test_a_value_is_as_it_was_in_code_and_bare_links(template: str, html: str) -> None:
+    values = {
+        "v": "A-1_*&#95;<b>`",
+        "u": "a-b_c?d=1&e=2",
+        "script": "javascript:alert(1)",
+    }
+    for name, value in values.items():
+        template = template.replace(f"{{{{ {name} }}}}", markdown_text(value))
+
+    page = markdown()(template)
+
+    assert page.partition("<body>\n")[2].partition("</body>")[0].rstrip("\n") == html
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"])))
 def test_no_text_makes_a_mark(value: str) -> None:

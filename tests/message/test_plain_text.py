@@ -36,6 +36,8 @@ from bulkmail.message.plain_text import plain_text
         ("<ul><li>a<li>b</ul>c", "- a\n- b\n\nc\n"),
         ("<ol><li>a</li><li>b</li></ol>", "1. a\n2. b\n"),
         ("<ol start=9><li>a</li></ol>", "9. a\n"),
+        ("<ol><li>a<li value=7>b<li>c<li value=x>d</ol>", "1. a\n7. b\n8. c\n9. d\n"),
+        ("<details><summary>More</summary>of it</details>", "More\nof it\n"),
         ("<ul><li>a<ul><li>b</ul><li>c</ul>", "- a\n  - b\n- c\n"),
         ("<ul><li><p>a</p><p>b</p></li><li>c</li></ul>", "- a\n\n  b\n\n- c\n"),
         ("<table><tr><th>Pay<th>Start<tr><td>1</td><td>May</table>", "Pay | Start\n1 | May\n"),
@@ -66,6 +68,7 @@ SOUP = st.lists(
 @example("<![CDATA[x")
 @example("<ol start=²><li>x")
 @example("<ol start=99999999999999999999><li>x")
+@example(f"<ol start={'9' * 5000}><li>x")
 def test_any_html_is_readable(html: str) -> None:
     text = plain_text(html)
 
