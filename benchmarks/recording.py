@@ -109,13 +109,13 @@ class Forgetful(CampaignRun):
     #: Who was marked is recorded, whose turn ever it is.
     marked: ClassVar = set[int]()
 
-    def mark(self, delivery: Delivery, *more: Any) -> asyncio.Future[bool]:
+    def mark(self, delivery: Delivery, *more: Any, may_wait: bool = False) -> asyncio.Future[bool]:
         """By turns."""
         self.turns.seen(self, 1)
         if self.turns.forgets:
             return _done(result=True)
         self.marked.add(delivery.id)
-        return super().mark(delivery, *more)
+        return super().mark(delivery, *more, may_wait=may_wait)
 
     def mark_all(self, asked: Sequence[Any]) -> asyncio.Future[list[bool]]:
         """By turns."""
@@ -132,11 +132,13 @@ class Forgetful(CampaignRun):
         self.turns.forget([attempt.delivery_id])
         return _done(result=True)
 
-    def record_all(self, attempts: Sequence[Attempt]) -> asyncio.Future[list[bool]]:
+    def record_all(
+        self, attempts: Sequence[Attempt], *, may_wait: bool = False
+    ) -> asyncio.Future[list[bool]]:
         """As they were marked."""
         ids = [attempt.delivery_id for attempt in attempts]
         if self.marked.issuperset(ids):
-            return super().record_all(attempts)
+            return super().record_all(attempts, may_wait=may_wait)
         if self.marked.isdisjoint(ids):
             self.turns.forget(ids)
             return _done([True] * len(attempts))

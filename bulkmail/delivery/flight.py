@@ -9,6 +9,9 @@ from bulkmail.fate import Delivery, Digests
 from bulkmail.message.mail_object import MailObject
 from bulkmail.value_class import record_class
 
+#: Octets of a message from which on it is more than one write.
+LENGTHY = 262_144
+
 
 @record_class(eq=False)
 class Flight:
@@ -28,6 +31,11 @@ class Flight:
     may_be_out: bool = False
     #: Whether its envelope went out behind another message.
     is_follower: bool = False
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether its content is long on its way: its mark is of use at the end of that."""
+        return self.mail.size > LENGTHY
 
     @property
     def delivery(self) -> Delivery:

@@ -74,13 +74,19 @@ class Ledger(Protocol):
         ...
 
     def mark(
-        self, delivery: Delivery, started_at: float, digests: Digests | None = None
+        self,
+        delivery: Delivery,
+        started_at: float,
+        digests: Digests | None = None,
+        *,
+        may_wait: bool = False,
     ) -> Awaitable[bool]:
         """Make the row `sending`, durably, and keep what is sent. False: do not send.
 
         The claim is no longer ours then, or its address was suppressed since it was claimed.
         `started_at` (epoch seconds) is the instant the message was composed for; the ledger keeps
-        the first one as `first_attempt_at`, also over a crash.
+        the first one as `first_attempt_at`, also over a crash. Where it `may_wait` it shares its
+        commit with others that come within milliseconds, or until `hurry`.
         """
         ...
 
@@ -97,8 +103,14 @@ class Ledger(Protocol):
         """`mark` for each of them, as one."""
         ...
 
-    def record_all(self, attempts: Sequence[Attempt]) -> Awaitable[Sequence[bool]]:
+    def record_all(
+        self, attempts: Sequence[Attempt], *, may_wait: bool = False
+    ) -> Awaitable[Sequence[bool]]:
         """`record` for each of them, as one."""
+        ...
+
+    def hurry(self) -> None:
+        """Have written at once what may wait."""
         ...
 
     async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:

@@ -66,13 +66,16 @@ class Results:
         self._lane.done(len(deliveries))
         self._shared.control.wake(due_at)
 
-    def write(self, *tried: tuple[Delivery, Attempt]) -> asyncio.Future[Sequence[bool]]:
+    def write(
+        self, *tried: tuple[Delivery, Attempt], may_wait: bool = False
+    ) -> asyncio.Future[Sequence[bool]]:
         """Have results written as one, behind their marks; of each, whether the claim was ours."""
         deliveries = [delivery for delivery, _ in tried]
         self._shared.elsewhere.settled(deliveries)
         for delivery in deliveries:
             self._marked.pop(delivery.id, None)
-        writing = _future(self._shared.ledger.record_all([attempt for _, attempt in tried]))
+        attempts = [attempt for _, attempt in tried]
+        writing = _future(self._shared.ledger.record_all(attempts, may_wait=may_wait))
         writing.add_done_callback(partial(self._written, tried))
         self._writing.append((writing, len(tried)))
         self._unwritten += len(tried)
@@ -125,12 +128,22 @@ class Results:
         await self._shared.ledger.put_under(gate.name, [delivery])
         self.done(delivery)
 
-    def ask_for_mark(self, flight: Flight) -> None:
+    def ask_for_mark(self, flight: Flight, *, may_wait: bool = False) -> None:
         """Asked for now, awaited before the end of data: it is durable while the server answers."""
-        tried = flight.tried
-        asked = self._shared.ledger.mark(tried.delivery, tried.started_at, flight.digests)
+        tried, ledger = flight.tried, self._shared.ledger
+        asked = ledger.mark(tried.delivery, tried.started_at, flight.digests, may_wait=may_wait)
         flight.mark = _future(asked)
         self._marked[tried.delivery.id] = flight
+
+    async def marked(self, flight: Flight) -> bool:
+        """Wait for its mark: whether it may go."""
+        if flight.mark is None:
+            raise AssertionError("its mark is asked for before it is handed over")
+        if not flight.mark.done():
+            if flight.takes_time:
+                self._shared.ledger.hurry()
+            await come_to_its_end(flight.mark)
+        return flight.mark.result()
 
     def ask_for_marks(self, flights: Sequence[Flight]) -> asyncio.Future[Sequence[bool]]:
         """The same of several as one; of each, whether it may go."""

@@ -267,9 +267,12 @@ class Worker:
         is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
         if is_split:
             self._lane.hold()
-        writing = self._results.write((flight.delivery, attempt))
-        if following is not None and following.is_out:
-            self._results.ask_for_mark(following.flight)
+        follower = following.flight if following is not None and following.is_out else None
+        # Both are one commit whenever that is: of the two rows one is marked and without a result.
+        may_wait = follower is not None and follower.takes_time
+        writing = self._results.write((flight.delivery, attempt), may_wait=may_wait)
+        if follower is not None:
+            self._results.ask_for_mark(follower, may_wait=may_wait)
         await self._judging.outcome(flight.delivery, outcome, flight.began_in)
         return (outcome, writing) if is_split and isinstance(outcome, Accepted) else None
 
@@ -292,10 +295,7 @@ class Worker:
         supply: Supply | None,
     ) -> Outcome:
         async def mark() -> None:
-            if flight.mark is None:
-                raise AssertionError("its mark is asked for before it is handed over")
-            await come_to_its_end(flight.mark)
-            if not flight.mark.result():
+            if not await self._results.marked(flight):
                 raise ClaimLost("the claim was taken over")
             flight.may_be_out = True
 

@@ -28,6 +28,8 @@ from bulkmail.ledger.trouble import ledger_error
 
 #: With so many work functions a commit waits for no more: a bound on how long the first one waits.
 GROUP = 200
+#: Seconds for which what is patient waits for others.
+PATIENCE = 0.025
 
 
 class Driver(Protocol):
@@ -35,6 +37,10 @@ class Driver(Protocol):
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
         """Run `work`, even if the caller stops waiting. The future is done as its kind says."""
+        ...
+
+    def hurry(self) -> None:
+        """Run what was submitted, be it patient."""
         ...
 
     async def close(self) -> None:
@@ -60,6 +66,9 @@ class InlineDriver:
         job.resolve()
         return job.future
 
+    def hurry(self) -> None:
+        """Nothing waits here."""
+
     async def close(self) -> None:
         """Close the file; what was in memory is gone."""
         self._conductor.close()
@@ -83,6 +92,9 @@ class ScratchDriver:
             loop.call_soon(self._run)
         self._jobs.append(job)
         return job.future
+
+    def hurry(self) -> None:
+        """Nothing waits longer than a turn."""
 
     async def close(self) -> None:
         """Run what was submitted; then everything is gone."""
@@ -115,6 +127,10 @@ class ThreadDriver:
         self._turns: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         #: Submitted in this turn. Handed over together: each would wake the thread by itself.
         self._jobs: list[Job] = []
+        #: When they are handed over; None: none waits.
+        self._handing: asyncio.Handle | None = None
+        #: Whether that is later than at the end of this turn.
+        self._is_patient = False
         #: Groups that were run, to the thread that syncs; an empty one: close.
         self._committed: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
         #: How many of them it is done with.
@@ -136,10 +152,15 @@ class ThreadDriver:
             raise ledger_error(sqlite3.ProgrammingError("it was closed"), self._path)
         loop = asyncio.get_running_loop()
         job = Job(work, kind, loop.create_future())
-        if not self._jobs:
-            loop.call_soon(self._hand_over)
+        if self._handing is None or (self._is_patient and kind is not Kind.PATIENT):
+            self._hand_over_when(kind, loop)
         self._jobs.append(job)
         return job.future
+
+    def hurry(self) -> None:
+        """Hand over what was submitted at the end of the loop's turn, be it patient."""
+        if self._handing is not None and self._is_patient:
+            self._hand_over_when(Kind.WRITE, asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Run what was submitted, close the file, end the thread."""
@@ -149,7 +170,18 @@ class ThreadDriver:
             self._turns.put(None)
         await asyncio.to_thread(self._thread.join)
 
+    def _hand_over_when(self, kind: Kind, loop: asyncio.AbstractEventLoop) -> None:
+        """With all that waits: who is in a hurry takes the others along, in their order."""
+        if self._handing is not None:
+            self._handing.cancel()
+        self._is_patient = kind is Kind.PATIENT
+        if self._is_patient:
+            self._handing = loop.call_later(PATIENCE, self._hand_over)
+        else:
+            self._handing = loop.call_soon(self._hand_over)
+
     def _hand_over(self) -> None:
+        self._handing = None
         jobs, self._jobs = self._jobs, []
         if jobs:
             self._turns.put(jobs)

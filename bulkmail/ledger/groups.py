@@ -22,7 +22,9 @@ from bulkmail.ledger.trouble import BUSY_TIMEOUT, PRIMARY, SQLITE_ERRORS, ledger
 _INTERVAL = 0.001
 
 #: Told of when they are durable.
-_SYNCED = (Kind.WRITE, Kind.ALONE)
+_SYNCED = (Kind.WRITE, Kind.PATIENT, Kind.ALONE)
+#: Neighbours share a transaction.
+_TOGETHER = (Kind.WRITE, Kind.PATIENT, Kind.EARLY)
 
 
 class Conductor:
@@ -47,7 +49,7 @@ class Conductor:
         """Run the jobs in their order: neighbours that write share a transaction."""
         together: list[Job] = []
         for job in group:
-            if job.kind is Kind.WRITE or job.kind is Kind.EARLY:
+            if job.kind in _TOGETHER:
                 together.append(job)
                 continue
             self._transact(together)

@@ -62,6 +62,8 @@ class Kind(enum.Enum):
     WRITE = enum.auto()
     #: As WRITE, and asks for no sync: of use to nobody but for what is written behind it.
     EARLY = enum.auto()
+    #: As WRITE, and may wait for a moment, so that others share its commit and its sync.
+    PATIENT = enum.auto()
     #: In a transaction of its own: long work, which others should not be undone with.
     ALONE = enum.auto()
     #: As ALONE, and not synced to the disk: of use to nobody before a later commit, which is.

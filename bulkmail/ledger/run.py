@@ -111,17 +111,23 @@ class CampaignRun:
             raise
 
     def mark(
-        self, delivery: Delivery, started_at: float, digests: Digests | None = None
+        self,
+        delivery: Delivery,
+        started_at: float,
+        digests: Digests | None = None,
+        *,
+        may_wait: bool = False,
     ) -> asyncio.Future[bool]:
         """Make the row `sending`, and keep what is sent. False: do not send.
 
         Then the claim is no longer ours, or the address was put on the suppression list since it
         was claimed, and the row is suppressed now. `started_at` is the instant of the message: the
         first one is kept, also over a crash. It is asked for when this returns, and durable when
-        the future is done.
+        the future is done. Where it `may_wait`, others share its commit: see `hurry`.
         """
         mark = self._mark(delivery, started_at, digests)
-        return self._driver.submit(FoldedRow(tries.write, mark))
+        kind = Kind.PATIENT if may_wait else Kind.WRITE
+        return self._driver.submit(FoldedRow(tries.write, mark), kind)
 
     def mark_all(
         self, asked: Sequence[tuple[Delivery, float, Digests | None]]
@@ -136,9 +142,17 @@ class CampaignRun:
         """
         return self._driver.submit(FoldedRow(tries.write, self._result(attempt)))
 
-    def record_all(self, attempts: Sequence[Attempt]) -> asyncio.Future[list[bool]]:
+    def record_all(
+        self, attempts: Sequence[Attempt], *, may_wait: bool = False
+    ) -> asyncio.Future[list[bool]]:
         """`record` for each of them, as one; of each, what that would have said."""
-        return self._driver.submit(Folded(tries.write, [self._result(one) for one in attempts]))
+        kind = Kind.PATIENT if may_wait else Kind.WRITE
+        results = [self._result(one) for one in attempts]
+        return self._driver.submit(Folded(tries.write, results), kind)
+
+    def hurry(self) -> None:
+        """Have written at once what may wait; it waits for milliseconds otherwise."""
+        self._driver.hurry()
 
     async def amend(self, delivery: Delivery, reason: str, refused: Mapping[str, str]) -> None:
         """Tell more of a delivery of ours that is `sent`: who of its cc and bcc was refused."""

@@ -36,11 +36,15 @@ async def pour(
     conversation: Conversation,
     pieces: Iterable[Piece],
     size_bytes: int,
+    *,
+    mark: Callable[[], Awaitable[None]] | None = None,
     behind: Callable[[], Group | None] = _nothing,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> Reply:
     """Send the content and the final dot, once it was opened; the reply to it.
 
+    `mark` is awaited before the block with the final dot: what is longer than a block is on its way
+    meanwhile. What it raises is passed on, the connection being cut first.
     `meanwhile` is awaited behind the final dot, while the server answers.
     `behind` is asked, as the final dot is handed over, for commands that ride behind it in the
     same write (RFC 2920, 3.1); their replies are heard next. It is not asked where the content
@@ -54,6 +58,8 @@ async def pour(
     ridden = 0
     is_begun = False
     for block, is_last in blocks_of(pieces, size_bytes):
+        if is_last and mark is not None:
+            await _marked(conversation, mark)
         if (refusal := _interruption(conversation, is_begun=is_begun)) is not None:
             return refusal
         if isinstance(block, SharedFile):
@@ -72,6 +78,17 @@ async def pour(
     reply = (await conversation.hear()).reply
     _weigh(conversation, reply, ridden)
     return reply
+
+
+async def _marked(conversation: Conversation, mark: Callable[[], Awaitable[None]]) -> None:
+    """Await the mark, which takes none of the server's time."""
+    try:
+        await mark()
+    except BaseException:
+        # The server waits for content: whatever we said now would be some.
+        conversation.abort("a message was held back before the end of its content")
+        raise
+    conversation.start_clock()
 
 
 def _ride(conversation: Conversation, block: list[Bytes], group: Group | None) -> int:

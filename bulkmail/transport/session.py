@@ -172,7 +172,8 @@ class Session:
         Refusals are in the result; the session outlives them. Where the first recipient is
         refused nobody gets the message, unless `first_decides` is false: then whoever was accepted
         does. `check` is called just before MAIL goes out, and nothing is said where it raises.
-        `mark` is awaited when the server waits for the content, before any of it goes out.
+        `mark` is awaited when the server waits for the content, before the end of that goes out: of
+        what is longer than a block the last one is held back for it.
 
         The envelope of `follower` rides behind this message's final dot where the server can do
         that, and `may_follow`, asked at that moment, lets it. It is `ahead` then and has to be sent

@@ -18,7 +18,7 @@ from bulkmail.transport.trust import Level
 _LOCKSTEP = Level.LOCKSTEP
 _ASK_FOR_CONTENT = Data()
 
-#: Awaited before the end of data goes out; what it raises is passed on, and nothing is sent.
+#: Awaited before the end of data goes out; what it raises is passed on, and nobody gets it.
 Mark = Callable[[], Awaitable[None]]
 #: Awaited while the server answers the end of data: what the caller can do meanwhile.
 Meanwhile = Callable[[], Awaitable[None]]
@@ -63,17 +63,11 @@ async def give(
     behind: Callable[[], Group | None],
     meanwhile: Meanwhile | None,
 ) -> Reply:
-    """Mark, then content and final dot, with what rides `behind` it; the reply to it.
+    """Content, mark and final dot, with what rides `behind` it; the reply to it.
 
     What `mark` raises is passed on, the connection being cut first. Raises `SessionError`.
     """
     conversation.open_content()
-    try:
-        await mark()
-    except BaseException:
-        # The server waits for content: whatever we said now would be some.
-        conversation.abort("a message was held back after DATA")
-        raise
     mail = transaction.mail
     chunks: Iterable[bytes] = mail.chunks
     if mail.has_dot_line is not False:
@@ -82,7 +76,9 @@ async def give(
     if mail.files and conversation.stream.sends_files:
         pieces = with_files(chunks, mail.files)
     transaction.is_open = True
-    return await pour(conversation, pieces, mail.size, behind, meanwhile)
+    return await pour(
+        conversation, pieces, mail.size, mark=mark, behind=behind, meanwhile=meanwhile
+    )
 
 
 async def take_back(conversation: Conversation, transaction: Transaction) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, cast
 
 import pytest
 from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
@@ -13,7 +14,8 @@ from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.ports import Mark, Meanwhile
 from bulkmail.errors import ConnectionLost
-from bulkmail.fate import Delivery
+from bulkmail.fate import Attempt, Delivery
+from bulkmail.ledger.run import CampaignRun
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.reply import Reply
@@ -496,3 +498,61 @@ async def test_a_fault_while_the_server_answers_is_told_where_nobody_asks_for_th
 
     with pytest.raises(RuntimeError, match="a fault of ours"):
         await bench.send(transport, connections=1, rates=rates)
+
+
+class PatientRun:
+    """A run that writes what may wait when it is told to hurry, or behind it, and no sooner."""
+
+    def __init__(self, run: CampaignRun) -> None:
+        self._run = run
+        self._waiting: list[Callable[[], None]] = []
+        #: What could wait.
+        self.patient: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def mark(self, *asked: Any, may_wait: bool) -> Awaitable[bool]:
+        return self._later("mark", may_wait, *asked)
+
+    def record_all(self, attempts: Sequence[Attempt], *, may_wait: bool) -> Awaitable[Any]:
+        return self._later("record_all", may_wait, attempts)
+
+    def hurry(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for write in waiting:
+            write()
+
+    def _later(self, what: str, may_wait: bool, *asked: Any) -> Awaitable[Any]:
+        told = asyncio.get_running_loop().create_future()
+
+        def write() -> None:
+            told.set_result(getattr(self._run, what)(*asked).result())
+
+        self._waiting.append(write)
+        if may_wait:
+            self.patient.append(what)
+        else:
+            self.hurry()
+        return told
+
+
+@pytest.mark.parametrize(("octets", "may_wait"), [(262_144, False), (262_145, True)])
+async def test_the_mark_of_a_long_follower_may_wait_for_its_end_with_the_result_before_it(
+    bench_of: BenchOf, transport: GluingTransport, octets: int, may_wait: bool
+) -> None:
+    bench = await bench_of(20)
+    composes = bench.compose
+    run = PatientRun(bench.run)
+
+    async def is_large(delivery: Delivery, instant: datetime) -> MailObject:
+        mail = await composes(delivery, instant)
+        return MailObject(mail.envelope, (b"x" * octets,), message_id=mail.message_id)
+
+    bench.compose, bench.run = is_large, cast("CampaignRun", run)
+    async with asyncio.timeout(5):
+        await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 20}
+    followers = sum(is_glued for _, is_glued in transport.begun)
+    assert run.patient == ["record_all", "mark"] * (followers if may_wait else 0)

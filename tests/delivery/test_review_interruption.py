@@ -39,15 +39,22 @@ class SlowDisk:
         self.slowdowns = run.slowdowns
 
     async def mark(
-        self, delivery: Delivery, started_at: float, digests: Digests | None = None
+        self,
+        delivery: Delivery,
+        started_at: float,
+        digests: Digests | None = None,
+        *,
+        may_wait: bool = False,
     ) -> bool:
-        is_ours = await self.run.mark(delivery, started_at, digests)
+        is_ours = await self.run.mark(delivery, started_at, digests, may_wait=may_wait)
         if delivery.row >= self._slow_marks_from_row:
             await self.commits.wait()
         return is_ours
 
-    async def record_all(self, attempts: Sequence[Attempt]) -> list[bool]:
-        are_ours = await self.run.record_all(attempts)
+    async def record_all(
+        self, attempts: Sequence[Attempt], *, may_wait: bool = False
+    ) -> list[bool]:
+        are_ours = await self.run.record_all(attempts, may_wait=may_wait)
         await self.commits.wait()
         return are_ours
 
@@ -125,8 +132,8 @@ async def test_a_failed_write_ends_the_run_though_nobody_waits_behind_it(
     bench = await bench_of(1)
     disk = on_a_slow_disk(bench)
 
-    async def fails(attempts: Sequence[Attempt]) -> list[bool]:
-        del attempts
+    async def fails(attempts: Sequence[Attempt], *, may_wait: bool = False) -> list[bool]:
+        del attempts, may_wait
         await asyncio.sleep(0)
         raise LedgerError("the disk is full")
 
@@ -165,13 +172,19 @@ async def test_a_disk_that_fails_under_every_worker_is_told_once(
     disk = on_a_slow_disk(bench)
     marks = 0
 
-    async def fails(delivery: Delivery, started_at: float, digests: Digests | None = None) -> bool:
+    async def fails(
+        delivery: Delivery,
+        started_at: float,
+        digests: Digests | None = None,
+        *,
+        may_wait: bool = False,
+    ) -> bool:
         nonlocal marks
         marks += 1
         if marks > 20:
             await asyncio.sleep(0)
             raise LedgerError("the disk is full")
-        return await disk.run.mark(delivery, started_at, digests)
+        return await disk.run.mark(delivery, started_at, digests, may_wait=may_wait)
 
     async def keeps_some_waiting(mail: MailObject, mark: Mark) -> TransactionResult:
         if marks > 20 and marks % 2:

@@ -56,7 +56,7 @@ async def held(driver: ThreadDriver) -> threading.Event:
     return go_on
 
 
-@pytest.mark.parametrize("kind", [Kind.WRITE, Kind.ALONE, Kind.BULK])
+@pytest.mark.parametrize("kind", [Kind.WRITE, Kind.PATIENT, Kind.ALONE, Kind.BULK])
 async def test_what_is_written_is_read(driver: Driver, kind: Kind) -> None:
     assert await driver.submit(lambda db: add("a", db), kind) == 1
     assert await driver.submit(everybody, Kind.READ) == ["a"]
@@ -97,6 +97,40 @@ async def test_waiting_work_shares_one_commit_and_fails_together(tmp_path: Path)
     results = await asyncio.gather(*works, return_exceptions=True)
     assert [type(result) for result in results] == [LedgerError, LedgerError]
     assert await driver.submit(everybody, Kind.READ) == []
+    await driver.close()
+
+
+async def test_what_is_patient_waits_until_somebody_is_in_a_hurry_and_stands_before_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkmail.ledger.driver.PATIENCE", 3600.0)
+    driver = ThreadDriver(tmp_path / "ledger.db", "process")
+    await driver.start()
+    go_on = await held(driver)
+
+    patient = driver.submit(everybody, Kind.PATIENT)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert driver._turns.empty()
+    hurried = driver.submit(lambda db: add("a", db))
+    go_on.set()
+
+    assert await hurried == 1
+    assert patient.result() == []
+    await driver.close()
+
+
+async def test_what_is_patient_is_run_at_once_where_it_is_told_to_hurry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkmail.ledger.driver.PATIENCE", 3600.0)
+    driver = ThreadDriver(tmp_path / "ledger.db", "process")
+    await driver.start()
+
+    work = driver.submit(lambda db: add("a", db), Kind.PATIENT)
+    driver.hurry()
+
+    assert await work == 1
     await driver.close()
 
 

@@ -72,7 +72,7 @@ async def driver(disk: Disk) -> AsyncIterator[ThreadDriver]:
         yield driver
 
 
-@pytest.mark.parametrize("kind", [Kind.WRITE, Kind.ALONE])
+@pytest.mark.parametrize("kind", [Kind.WRITE, Kind.PATIENT, Kind.ALONE])
 async def test_who_is_told_of_a_commit_is_told_behind_its_sync(
     driver: ThreadDriver, disk: Disk, kind: Kind
 ) -> None:

@@ -183,6 +183,9 @@ class SimDriver:
             self._at(self._soon(), self._commit)
         return job.future
 
+    def hurry(self) -> None:
+        """Nothing waits for others here."""
+
     async def close(self) -> None:
         """Wait for what was submitted."""
         await self.submit(lambda _: None)

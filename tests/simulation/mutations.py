@@ -93,9 +93,9 @@ def _lazy_mark() -> Iterator[None]:
     """A mark is asked for when it is awaited, and no sooner."""
     real = CampaignRun.mark
 
-    async def mark(self: CampaignRun, delivery: Delivery, *rest: Any) -> bool:
+    async def mark(self: CampaignRun, delivery: Delivery, *rest: Any, **more: Any) -> bool:
         await self._clock.sleep(1.0)
-        return await real(self, delivery, *rest)
+        return await real(self, delivery, *rest, **more)
 
     with patch.object(CampaignRun, "mark", mark):
         yield
@@ -121,10 +121,10 @@ def mark_not_synced() -> Iterator[None]:
     """A mark is on the disk when the disk finds time for it."""
     real = CampaignRun.mark
 
-    async def mark(self: CampaignRun, delivery: Delivery, *rest: Any) -> bool:
+    async def mark(self: CampaignRun, delivery: Delivery, *rest: Any, **more: Any) -> bool:
         lazy = copy.copy(self)
         lazy._driver = _Lazy(self._driver)
-        return await real(lazy, delivery, *rest)
+        return await real(lazy, delivery, *rest, **more)
 
     real_all = CampaignRun.mark_all
 
@@ -148,6 +148,9 @@ class _Lazy:
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
         return self._driver.submit(work, Kind.EARLY)
+
+    def hurry(self) -> None:
+        self._driver.hurry()
 
     async def close(self) -> None:
         await self._driver.close()
@@ -353,9 +356,11 @@ def result_not_written() -> Iterator[None]:
     """One result in fifty is forgotten."""
     real = CampaignRun.record_all
 
-    async def record_all(self: CampaignRun, attempts: Sequence[Attempt]) -> list[bool]:
+    async def record_all(self: CampaignRun, attempts: Sequence[Attempt], **more: Any) -> list[bool]:
         kept = [attempt for attempt in attempts if attempt.delivery_id % 50]
-        are_ours = dict(zip((a.delivery_id for a in kept), await real(self, kept), strict=True))
+        are_ours = dict(
+            zip((a.delivery_id for a in kept), await real(self, kept, **more), strict=True)
+        )
         return [are_ours.get(attempt.delivery_id, True) for attempt in attempts]
 
     with patch.object(CampaignRun, "record_all", record_all):
@@ -382,8 +387,9 @@ def refused_copies_forgotten() -> Iterator[None]:
     """Who of cc and bcc was refused is not written down."""
     real = CampaignRun.record_all
 
-    async def record_all(self: CampaignRun, attempts: Sequence[Attempt]) -> list[bool]:
-        return await real(self, [replace(one, refused_recipients={}) for one in attempts])
+    async def record_all(self: CampaignRun, attempts: Sequence[Attempt], **more: Any) -> list[bool]:
+        kept = [replace(one, refused_recipients={}) for one in attempts]
+        return await real(self, kept, **more)
 
     with patch.object(CampaignRun, "record_all", record_all):
         yield
@@ -539,8 +545,8 @@ def batch_recorded_by_its_first() -> Iterator[None]:
     """Of a batch the first result alone is written."""
     real = CampaignRun.record_all
 
-    async def record_all(self: CampaignRun, attempts: Sequence[Attempt]) -> list[bool]:
-        return [*await real(self, attempts[:1]), *(True for _ in attempts[1:])]
+    async def record_all(self: CampaignRun, attempts: Sequence[Attempt], **more: Any) -> list[bool]:
+        return [*await real(self, attempts[:1], **more), *(True for _ in attempts[1:])]
 
     with patch.object(CampaignRun, "record_all", record_all):
         yield
