@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -58,7 +59,8 @@ def find_file(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> Fo
         raise PathRefused("is empty, where a file's name belongs")
     if unsafe := control_character(text):
         raise PathRefused(f"{unsafe}, in the name of a file")
-    candidates = [os.path.join(folder, text) for folder in folders]  # noqa: PTH118  # for each row
+    names = writings(text)
+    candidates = [os.path.join(folder, name) for folder in folders for name in names]  # noqa: PTH118  # for each row
     found, mode = _first(candidates)
     looked_at = candidates if found is None else (found,)
     real = next((at for path in looked_at if _lies_in(at := _real(path, mode), allowed)), None)
@@ -72,6 +74,17 @@ def find_file(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> Fo
     if not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and os.path.isfile(found))):  # noqa: PTH113
         raise PathRefused(f"{text} is not a file")
     return FoundFile(found, real)
+
+
+def writings(name: str) -> tuple[str, ...]:
+    """The name as it is; behind it, where it has accents, as others would have written the file.
+
+    Some systems part a letter from its accents (macOS did), and what they packed keeps that.
+    """
+    if name.isascii():
+        return (name,)
+    forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
+    return tuple(dict.fromkeys(forms))
 
 
 def real_path(path: str) -> str:

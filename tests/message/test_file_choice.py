@@ -2,6 +2,7 @@
 
 import os
 import resource
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,25 @@ async def test_a_pattern_without_a_variable_is_one_file_for_all(project: Project
 
     (part,) = project.parsed(mail).iter_attachments()
     assert part.get_filename() == "handbook-2026.pdf"
+
+
+async def test_an_accent_is_a_part_of_its_letter_however_a_files_name_has_it(
+    project: Project,
+) -> None:
+    for name in ("José", "Zoë"):
+        project.file(f"campaigns/letters/{unicodedata.normalize('NFD', name)}.pdf", name)
+    project.file("campaigns/letters/Jose.pdf", "Jose")
+    written = ("José", "Jose", unicodedata.normalize("NFC", "Zoë"))
+    for path in ("letters/{{ name }}*.pdf", "letters/{{ name }}.pdf"):
+        composer = project.composer(attachments=[path])
+
+        mails = [
+            await composer.compose(delivery(row, name=name), INSTANT)
+            for row, name in enumerate(written, 1)
+        ]
+
+        parts = [next(project.parsed(mail).iter_attachments()) for mail in mails]
+        assert [part.get_content() for part in parts] == [b"Jos\xc3\xa9", b"Jose", b"Zo\xc3\xab"]
 
 
 async def test_a_file_that_came_later_is_found(project: Project) -> None:

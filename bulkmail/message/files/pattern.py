@@ -1,7 +1,8 @@
 """A path with wildcards in its file name: `letters/{{ id }}*.pdf` is the one file that matches.
 
 ``*`` stands for any characters, ``?`` for one; both are the campaign's own. A wildcard that comes
-out of a row is refused: a cell that says ``*`` would choose somebody else's file.
+out of a row is refused: a cell that says ``*`` would choose somebody else's file. An accent
+is a part of its letter, however the file's name has it: ``Jose*`` is not José's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import bisect
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -28,7 +30,7 @@ class FilePattern:
         """`source` is the template; relative paths are looked up in `folders`, in their order."""
         self._wildcards = _count(_FILLED_IN.sub("", source))
         self._folders = tuple(folders)
-        self._listings: dict[str, tuple[int, list[str]]] = {}
+        self._listings: dict[str, tuple[int, list[tuple[str, str]]]] = {}
 
     @property
     def has_wildcards(self) -> bool:
@@ -58,12 +60,13 @@ class FilePattern:
 
     def _matching(self, folder: str, name: str) -> list[str]:
         names = self._names(folder)
+        name = unicodedata.normalize("NFC", name)
         first = min(at for mark in _WILDCARDS if (at := name.find(mark)) >= 0)
         prefix = name[:first]
         is_match = _matcher(name, first)
         found = []
-        for number in range(bisect.bisect_left(names, prefix), len(names)):
-            candidate = names[number]
+        for number in range(bisect.bisect_left(names, (prefix,)), len(names)):
+            candidate, written = names[number]
             if not candidate.startswith(prefix):
                 break
             # As a shell has it: a hidden file is matched only by a pattern that says the dot.
@@ -71,10 +74,11 @@ class FilePattern:
                 name[0],
                 candidate.lstrip(".")[:1],
             }:
-                found.append(candidate)
+                found.append(written)
         return found
 
-    def _names(self, folder: str) -> list[str]:
+    def _names(self, folder: str) -> list[tuple[str, str]]:
+        """The files' names, composed, each with what it is written as; in order."""
         try:
             changed_at = os.stat(folder).st_mtime_ns  # noqa: PTH116  # for each row
         except FileNotFoundError:
@@ -82,7 +86,10 @@ class FilePattern:
         known = self._listings.get(folder)
         if known is None or known[0] != changed_at:
             with os.scandir(folder) as entries:
-                known = changed_at, sorted(entry.name for entry in entries)
+                known = (
+                    changed_at,
+                    sorted((unicodedata.normalize("NFC", e.name), e.name) for e in entries),
+                )
             self._listings[folder] = known
         return known[1]
 
