@@ -53,7 +53,7 @@ _PRAGMAS = (
     CHECKPOINT,
 )
 #: A state is checked by a list of seven, which SQLite makes anew for each row that is written: a
-#: quarter of a mark, a third of an enrolment. What writes is held to it in memory, by the tests.
+#: fifth of a mark, a seventh of an enrolment. What writes is held to it in memory, by the tests.
 _TRUST_STATES = "PRAGMA ignore_check_constraints = ON"
 
 
