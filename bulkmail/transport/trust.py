@@ -46,6 +46,8 @@ _CLOSING = 421
 _CALM = 50
 #: Times that a first BDAT is refused, and a message taken by DATA then, until it is no chance.
 _TRIALS = 2
+#: Hang-ups on the commands of one message that are none.
+_HANG_UPS = 2
 #: Breaks in a row that are no chance.
 _TOO_OFTEN = 3
 #: RFC 3463: "mail delivery protocol status". A 503 with another subject is about something else.
@@ -70,6 +72,8 @@ class Trust:
         self._question: Reply | None = None
         #: Whether QUIT was said ahead, and all before it answered; None: not tried.
         self._quits_well: bool | None = None
+        #: How often it hung up on the commands of one message, before it had answered any.
+        self._hang_ups = 0
         #: Messages answered since a session broke on the glue.
         self._answered = 0
         #: How often one did, with few answered between.
@@ -179,10 +183,14 @@ class Trust:
             return True
         if self.is_proven(level):
             return False
-        if level is Level.GROUP:
+        if level is not Level.GROUP:
+            return True
+        if isinstance(error, StageTimeout):
             # It answered MAIL and never what stood behind it.
-            return isinstance(error, StageTimeout) and error.stage in (Stage.RCPT, Stage.DATA)
-        return True
+            return error.stage in (Stage.RCPT, Stage.DATA)
+        # One that hangs up on the group may have its reasons, or the network: twice is no chance.
+        self._hang_ups += error.stage != Stage.END_OF_DATA and error.code != _CLOSING
+        return self._hang_ups >= _HANG_UPS
 
 
 def is_out_of_step(reply: Reply) -> bool:

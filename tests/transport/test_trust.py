@@ -39,6 +39,26 @@ def test_what_is_left_of_the_trust_in_a_server_that_was_never_seen_to_do_it(
     assert trust.level is left
 
 
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (LOST, Level.LOCKSTEP),
+        (ConnectionLost("lost", stage=Stage.MAIL, code=421), Level.WINDOW),
+        (DOUBT, Level.WINDOW),
+    ],
+    ids=["hang-up", "421", "behind the dot"],
+)
+def test_one_that_hangs_up_on_a_group_twice_hears_one_command_at_a_time(
+    error: SessionError, left: Level
+) -> None:
+    trust = Trust()
+
+    broke = [trust.broke(Level.GROUP, error) for _ in range(2)]
+
+    assert trust.level is left
+    assert broke == [False, left is Level.LOCKSTEP]
+
+
 @pytest.mark.parametrize("level", [Level.GROUP, Level.GLUE])
 def test_a_server_that_has_done_it_may_lose_a_connection(level: Level) -> None:
     trust = Trust()
