@@ -75,8 +75,6 @@ def _empty() -> sqlite3.Connection:
 def _opened(image: bytes) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
     connection.execute("PRAGMA foreign_keys = ON")
-    # Tables that live for one statement are set up, each time, for a file that none of them needs.
-    connection.execute("PRAGMA temp_store = MEMORY")
     connection.deserialize(image)
     return connection
 

@@ -118,7 +118,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> Ticket:
         self._serial = serial = self._serial + 1
-        when = max(when, self.now)
+        if when < self.now:
+            when = self.now
         if context is None:
             context = copy_context()
         ticket = Ticket((when, serial, callback, args, context))
