@@ -189,8 +189,8 @@ def attachment(_rows: int) -> None:
         program = sink.build(root, tls=False)
         copied = _copying(program)
         print(f"5 MB x {LETTERS:,}, copied to a socket: {copied:6.2f} s CPU", flush=True)
+        servers = []
         for what, options, keys in _ATTACHMENTS:
-            # One is kept and parsed: a child's peak is counted from its parent's on.
             with sink.running(program, "-k", "1", *options) as server:
                 project = root / what.replace(" ", "-")
                 name = written(project, "csv", LETTERS, server.port)
@@ -200,15 +200,20 @@ def attachment(_rows: int) -> None:
                 if keys:
                     new_key = ("dkim", "new-key", "example.com", "--selector", "s", "--out", KEY)
                     child.bulkmail(*new_key, folder=project)
-                nothing = child.bulkmail("send", name, "--dry-run", "--limit", "1", folder=project)
+                # The whole list is checked before the first: no word on what sending costs.
+                child.bulkmail("send", name, "--limit", "1", "--quiet", folder=project)
                 cost = child.bulkmail("send", name, "--quiet", folder=project)
-            server.verify(LETTERS)
+                nothing = child.bulkmail("send", name, "--quiet", folder=project)
+            servers.append(server)
             net = cost.cpu - nothing.cpu
             print(
                 f"  {what}: {net:6.2f} s CPU, {net / copied:.2f} x (<= 1.2 but with DKIM), "
-                f"{cost.cpu:.2f} s with start and check, peak {cost.peak_rss_mib:.0f} MiB (<= 110)",
+                f"{cost.cpu:.2f} s with its start, peak {cost.peak_rss_mib:.0f} MiB (<= 110)",
                 flush=True,
             )
+    # One of each is kept and parsed, at last: a child's peak is counted from its parent's on.
+    for server in servers:
+        server.verify(LETTERS)
 
 
 _DKIM = f"dkim: {{domain: example.com, selector: s, key: {{file: ../{KEY}}}}}\n"
