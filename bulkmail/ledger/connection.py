@@ -56,6 +56,11 @@ _PRAGMAS = (
 #: fifth of a mark, a seventh of an enrolment. What writes is held to it in memory, by the tests.
 _TRUST_STATES = "PRAGMA ignore_check_constraints = ON"
 
+# Of each null, and of octets, sqlite3 asks whether there is a way to adapt them, and makes an error
+# where there is none: to bind it takes as long as ten texts. They stay what they are.
+sqlite3.register_adapter(type(None), dict[None, None]().get)
+sqlite3.register_adapter(bytes, bytes)
+
 
 def lock_folder(path: Path) -> Path:
     """The folder of the locks beside a ledger; made when absent, 0700."""
