@@ -24,6 +24,10 @@ _WRITTEN = {
 }
 
 
+#: Of MIME's own, what says nothing of how a part is written (RFC 3282).
+_OF_NO_PART = {"content-language"}
+
+
 def checked_header_name(name: str) -> str:
     """The name, when a campaign may set it. Raises `ValueError` with what to use instead."""
     if not _FIELD_NAME.fullmatch(name) or len(name) > _LONGEST:
@@ -31,7 +35,7 @@ def checked_header_name(name: str) -> str:
             f"is no header's name: printable ASCII without spaces and colons, {_LONGEST} at most"
         )
     lower = name.lower()
-    if lower.startswith("content-"):
+    if lower.startswith("content-") and lower not in _OF_NO_PART:
         raise ValueError("is written by the program, from the texts and attachments")
     if lower in _WRITTEN:
         key = _WRITTEN[lower]

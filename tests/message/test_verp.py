@@ -74,6 +74,7 @@ async def test_a_column_called_key_goes_before_the_rows_key(project: Project) ->
         ("Feedback-ID", "{{ campaign }}:{{ kind }}:example", "offer:a:example"),
         ("Importance", "high", "high"),
         ("Sender", "Office <office@example.com>", "Office <office@example.com>"),
+        ("Content-Language", "de", "de"),
         ("Organization", "例子公司", "例子公司"),
     ],
 )
