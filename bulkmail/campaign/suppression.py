@@ -17,6 +17,7 @@ from bulkmail.campaign.recipients.delimited import DelimitedReader
 from bulkmail.campaign.text_file import displayed, text_lines
 from bulkmail.errors import ConfigurationError, Fault
 
+_WORKBOOKS = {".xlsx", ".xls", ".ods"}
 _NO_COLUMN = "no column is called email (or mail, address, mobile, …), and it is no address itself"
 _NUMBERS = Numbers(DEFAULT_REGION)
 
@@ -84,6 +85,10 @@ def read_suppressions(path: Path, region: str = DEFAULT_REGION) -> Iterator[str]
 
 def _entries(path: Path) -> Iterator[tuple[int, str]]:
     """Each entry's line and its text."""
+    if path.suffix.lower() in _WORKBOOKS:
+        raise ConfigurationError(
+            Fault(path=displayed(path), message="is no text: save the sheet as CSV, in UTF-8")
+        )
     if path.suffix.lower() in {".csv", ".tsv"} and not _is_plain_list(path):
         return _cells(path)
     return _lines(path)

@@ -52,6 +52,7 @@ def test_all_bad_lines_are_named_behind_the_good_ones(write: Write) -> None:
     [
         ("x.csv", "name,tel\nLi,5\n", "x.csv:1  no column is called email (or mail,"),
         ("x.csv", "email,why\na@b\n", "x.csv:2  1 cell where the header has 2 columns"),
+        ("x.xlsx", b"PK\x03\x04", "x.xlsx  is no text: save the sheet as CSV, in UTF-8"),
         ("x.txt", b"a@b\n\xc4\xe3\n", "x.txt:2  bytes that are not utf-8"),
     ],
 )
