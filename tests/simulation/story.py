@@ -150,7 +150,7 @@ _OF_FAMILIES = 0.65
 _SIBLINGS = 0.27
 #: Share of the stories with connections that end after a few messages, and of their servers that
 #: bear no QUIT ahead.
-_SHORT, _SHOCKED = 0.22, 0.7
+_SHORT, _SHOCKED = 0.22, 0.85
 #: Of those with several servers, one of which has two quotas; and of those whose list has a file.
 _TWO_QUOTAS = 0.1
 _FILES = 0.12
