@@ -292,7 +292,16 @@ RULES: tuple[Rule, ...] = (
     # "Bad sequence" behind a RCPT that was taken: it has lost the thread. So has one that does not
     # know DATA: nothing of the message was seen.
     Rule(blame=Blame.SESSION, is_transient=True, codes=frozenset({503}), stages=_CONTENT),
-    Rule(blame=Blame.SESSION, is_transient=True, codes=frozenset({500, 502}), stages=_DATA),
+    Rule(
+        blame=Blame.SESSION,
+        is_transient=True,
+        codes=frozenset({500, 502}),
+        stages=_DATA,
+        words=_words(
+            r"(un|not )recogni[sz]ed|(un|not )implemented|not understood|syntax error",
+            r"(unknown|invalid|bad|illegal) command",
+        ),
+    ),
     Rule(blame=Blame.MESSAGE, stages=_CONTENT),
 )
 
