@@ -120,6 +120,35 @@ def test_a_cell_without_the_value_it_should_have_is_a_fault_of_its_row(
     assert rows[2].fields == {"email": "e@f", "pay": "", "note": 2}
 
 
+def test_rows_of_formulas_without_results_at_the_end_are_none_the_less_rows(
+    recipients: Recipients,
+) -> None:
+    unknown = '<c r="A3"><f>Staff!A3</f></c>'
+    beside = '<c r="D4"><f>COUNTA(A:A)</f></c>'
+
+    rows = list(recipients("x.xlsx", workbook([["email"], ["a@b"], [unknown], [beside]])).rows())
+
+    assert [(row.number, [fault.message for fault in row.faults]) for row in rows] == [
+        (1, []),
+        (2, [f"`email` is {UNKNOWN}", "no address: `email` is empty"]),
+    ]
+    assert rows[1].faults[0].line == 3
+
+
+def test_parts_may_be_named_with_the_slashes_of_windows(recipients: Recipients) -> None:
+    buffer = BytesIO()
+    with (
+        zipfile.ZipFile(BytesIO(workbook([["email"], ["a@b"]]))) as theirs,
+        zipfile.ZipFile(buffer, "w") as ours,
+    ):
+        for name in theirs.namelist():
+            ours.writestr(name.replace("/", "\\"), theirs.read(name))
+
+    assert [row.fields for row in recipients("x.xlsx", buffer.getvalue()).rows()] == [
+        {"email": "a@b"}
+    ]
+
+
 def test_a_sheet_is_taken_by_name(recipients: Recipients) -> None:
     content = workbook([["email"], ["a@b"]], sheet="Staff")
 

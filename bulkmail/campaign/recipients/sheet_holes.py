@@ -42,8 +42,11 @@ def holes(path: Path, sheet: str) -> dict[int, dict[int, str]]:
 
 
 def _part(archive: ZipFile, sheet: str) -> str:
-    """The name of the sheet's part, by the workbook's relations. Readers take it in any case."""
-    names = {name.lower(): name for name in archive.namelist()}
+    """The name of the sheet's part, by the workbook's relations.
+
+    Readers take it in any case, and some programs write it with the slashes of Windows.
+    """
+    names = {name.lower().replace("\\", "/"): name for name in archive.namelist()}
 
     def tree(name: str) -> ET.Element:
         return ET.fromstring(archive.read(names[f"{_FOLDER}/{name}"]))  # noqa: S314  # see above

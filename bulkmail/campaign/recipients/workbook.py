@@ -49,6 +49,8 @@ class WorkbookReader:
             cells.extend([""] * (width - len(cells)))
             problems = ["cells beyond the last column of the header"] if beyond else []
             problems += self._hollow(line)
+            if not problems and not any(cell != "" for cell in cells):
+                continue  # what shows no value there is beside the list
             yield Record(line, dict(zip(self.columns, cells, strict=False)), tuple(problems))
 
     def _hollow(self, line: int) -> Iterator[str]:
@@ -59,9 +61,14 @@ class WorkbookReader:
 
     def _numbered_rows(self, sheet: str | None) -> Iterator[tuple[int, list[Any]]]:
         """Rows that hold something, with their numbers in the sheet, from 1."""
+        number = 0
         for number, cells in enumerate(self._sheet_rows(sheet), 1):
             if number in self._holes or any(cell != "" for cell in cells):
                 yield number, [_json_value(cell) for cell in cells]
+        # What read the sheet ended with the last value; rows of formulas may go on.
+        for below in sorted(self._holes):
+            if below > number:
+                yield below, []
 
     def _sheet_rows(self, sheet: str | None) -> list[list[Any]]:
         open_binary(self._path).close()
