@@ -68,7 +68,7 @@ class CampaignLock:
         # 1: FLOCK  ADVISORY  WRITE 23245 fe:00:2147214 0 EOF. Not every file system calls its
         # device here as `stat` does.
         words = [line.split() for line in locks.splitlines()]
-        return any("FLOCK" in line and f":{number}" in line[5][5:] for line in words)
+        return any("FLOCK" in line and line[5].endswith(f":{number}") for line in words)
 
     def __enter__(self) -> Self:
         self.acquire()

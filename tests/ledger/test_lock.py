@@ -42,6 +42,27 @@ def test_whether_it_is_held_is_seen_without_taking_it(tmp_path: Path) -> None:
     assert seen == [False, True, False]
 
 
+def test_the_lock_of_a_file_whose_number_begins_alike_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = CampaignLock(tmp_path / "ledger.db", "offer")
+    with lock:
+        (file,) = (tmp_path / "ledger.db-locks").iterdir()
+    number, read = file.stat().st_ino, Path.read_text
+    seen = []
+
+    for listed in (f"{number}7", str(number), f"7{number}"):
+        text = f"1: FLOCK  ADVISORY  WRITE 1 103:05:{listed} 0 EOF\n"
+        monkeypatch.setattr(
+            Path,
+            "read_text",
+            lambda path, *how, text=text: text if path == Path("/proc/locks") else read(path, *how),
+        )
+        seen.append(lock.is_held())
+
+    assert seen == [False, True, False]
+
+
 def test_folder_and_files_are_the_owners_alone(tmp_path: Path) -> None:
     with CampaignLock(tmp_path / "ledger.db", "offer"):
         folder = tmp_path / "ledger.db-locks"
