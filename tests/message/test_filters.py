@@ -34,6 +34,7 @@ async def rendered(project: Project, source: str, **fields: Any) -> str:
         ("{{ '+44 (0)20 7946-0123' | tel }}", "en", "+442079460123"),
         ("{{ '+1 (555) 123-4567 ext. 89' | tel }}", "en", "+15551234567;ext=89"),
         ("{{ '010-1234 5678转901' | tel }}", "zh", "01012345678;ext=901"),
+        ("{{ '010-1234 5678 分机：901' | tel }}", "zh", "01012345678;ext=901"),
         ("{{ '138 0000 ００００' | tel }}", "zh", "13800000000"),
     ],
 )
@@ -57,6 +58,8 @@ async def test_dates_money_and_numbers_are_the_recipients(
         ("{{ 1 | money('YUAN') }}", "money: `YUAN` is no currency such as CNY or EUR"),
         ("{{ 1 | number(locale='nowhere') }}", "`nowhere` is no locale such as zh-CN or de"),
         ("{{ 'none' | tel }}", "tel: `none` is no telephone number"),
+        # From each of so many spaces on, it would take minutes to look for an extension.
+        ("{{ ('1' ~ ' ' * 100_000 ~ 'y') | tel }}", f"tel: `1{' ' * 99}…` is no telephone number"),
         ("{{ '1-800-FLOWERS' | tel }}", "tel: `1-800-FLOWERS` is no telephone number"),
         ("{{ ('y' * 321) | tel }}", f"tel: `{'y' * 100}…` is no telephone number"),
         ("{{ 'x' | qr }}", "qr: an image is for HTML, and this is plain text"),

@@ -14,8 +14,11 @@ from bulkmail.message.templates.local_format import LocalFormat
 from bulkmail.message.templates.qr import qr
 from bulkmail.message.verp import verp
 
-#: `ext. 12`, `x12`, `转12`, as people write it behind a number.
-_EXTENSION = re.compile(r"[\s,;]*(?:ext(?:ension)?[.=:]?|x|#|转|轉)\s*([0-9]+)$", re.IGNORECASE)
+#: `ext. 12`, `x12`, `转12`, `分机 12`, as people write it behind a number. (From the first of many
+#: spaces on alone: from each of them it would take hours.)
+_EXTENSION = re.compile(
+    r"(?<![\s,;])[\s,;]*(?:ext(?:ension)?[.=:]?|x|#|转|轉|分机|分機)[\s:]*([0-9]+)$", re.IGNORECASE
+)
 
 _NEEDS = {
     **dict.fromkeys(("date", "time", "money", "number"), ("babel", "locale")),
