@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bulkmail.address import spellings
 from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.recipients import RecipientList
 from bulkmail.campaign.suppression import suppressed_addresses
@@ -56,5 +57,5 @@ class Suppressions:
         names = () if recipients is None else recipients.columns
         columns = {column.strip().lower() for column in names}
         if campaign.model.cc or campaign.model.bcc or not columns or columns & _COPIES:
-            self.add(address for address, _ in listed)
+            self.add(name for address, _ in listed for name in spellings(address))
             self.add(entry.address for entry in await ledger.suppression().all())

@@ -151,6 +151,20 @@ async def test_a_campaigns_suppressed_copies_are_left_out_and_named(project: Mai
     assert BOSS in json.dumps(refused).lower()
 
 
+async def test_a_suppressed_copy_is_left_out_however_the_file_has_its_domain(
+    project: MailProject,
+) -> None:
+    project.write("campaigns/gone.txt", "boss@mu\u0308nchen.example\n")
+    project.people([ADA])
+    project.save(cc=["boss@m\u00fcnchen.example"], suppress=["gone.txt"])
+    async with scripted() as server:
+        project.servers(server.url())
+
+        await project.send()
+
+    assert server.got == {ADA: 1}
+
+
 async def test_copies_on_the_ledgers_list_are_left_out_and_named(project: MailProject) -> None:
     await add(project, BOSS)
     project.people([ADA])
