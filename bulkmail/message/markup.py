@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from markupsafe import Markup
@@ -38,8 +39,7 @@ def markdown() -> Convert:
     parser = module.MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     # In code and in `<https://…>` a reference is what it is written as (CommonMark, 6.1).
     parser.core.ruler.push("values in code", _read_values_in_code)
-    for name in ("normalizeLink", "normalizeLinkText"):
-        setattr(parser, name, _on_values(getattr(parser, name)))
+    parser.inline.ruler.at("autolink", _with_values(module.rules_inline.autolink, parser))
 
     def convert(text: str) -> str:
         return (
@@ -57,9 +57,22 @@ def _read_values_in_code(state: Any) -> None:
                 part.content = _as_given(part.content)
 
 
-def _on_values(normalize: Convert) -> Convert:
-    """The same, of an address as the row gives it."""
-    return lambda address: normalize(_as_given(address))
+def _with_values(autolink: Callable[[Any, bool], bool], parser: Any) -> Callable[[Any, bool], bool]:
+    """The rule of `<https://…>`, for addresses as the row gives them; others are read as such."""
+    reads = SimpleNamespace(
+        normalizeLink=lambda address: parser.normalizeLink(_as_given(address)),
+        normalizeLinkText=lambda address: parser.normalizeLinkText(_as_given(address)),
+        validateLink=parser.validateLink,
+    )
+
+    def rule(state: Any, silent: bool) -> bool:  # noqa: FBT001  # as they are called
+        state.md = reads
+        try:
+            return autolink(state, silent)
+        finally:
+            state.md = parser
+
+    return rule
 
 
 def _as_given(text: str) -> str:

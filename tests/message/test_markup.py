@@ -60,14 +60,16 @@ async def test_a_value_is_text_and_never_a_mark(project: Project, value: str) ->
                 "https://e.example/a-b_c?d=1&amp;e=2</a></p>"
             ),
         ),
+        ("[t](https://e.example/{{ w }})", '<p><a href="https://e.example/a&amp;#45;b">t</a></p>'),
         ("<{{ script }}>", "<p>&lt;javascript:alert(1)&gt;</p>"),
     ],
-    ids=["code", "indented code", "fenced code", "a bare link", "no link"],
+    ids=["code", "indented code", "fenced code", "a bare link", "a link", "no link"],
 )
 def test_a_value_is_as_it_was_in_code_and_bare_links(template: str, html: str) -> None:
     values = {
         "v": "A-1_*&#95;<b>`",
         "u": "a-b_c?d=1&e=2",
+        "w": "a&#45;b",
         "script": "javascript:alert(1)",
     }
     for name, value in values.items():
