@@ -79,12 +79,18 @@ def find_file(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> Fo
 def writings(name: str) -> tuple[str, ...]:
     """The name as it is; behind it, where it has accents, as others would have written the file.
 
-    Some systems part a letter from its accents (macOS did), and what they packed keeps that.
+    Some systems part a letter from its accents (macOS did), and what they packed keeps that, be it
+    put into a folder that was made elsewhere.
     """
     if name.isascii():
         return (name,)
+    folder, file = os.path.split(name)
+    return tuple(os.path.join(one, other) for one in _forms(folder) for other in _forms(file))  # noqa: PTH118  # for each row
+
+
+def _forms(name: str) -> Iterable[str]:
     forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
-    return tuple(dict.fromkeys(forms))
+    return dict.fromkeys(forms)
 
 
 def real_path(path: str) -> str:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import typst
@@ -102,6 +102,21 @@ async def test_an_accent_is_a_part_of_its_letter_however_a_files_name_has_it(
 
         parts = [next(project.parsed(mail).iter_attachments()) for mail in mails]
         assert [part.get_content() for part in parts] == [b"Jos\xc3\xa9", b"Jose", b"Zo\xc3\xab"]
+
+
+@pytest.mark.parametrize("path", ["été/{{ name }}*.pdf", "été/{{ name }}.pdf"])
+@pytest.mark.parametrize("folder_form", ["NFC", "NFD"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+async def test_a_folders_accents_may_be_written_otherwise_than_its_files(
+    project: Project, path: str, folder_form: Literal["NFC", "NFD"], form: Literal["NFC", "NFD"]
+) -> None:
+    folder = unicodedata.normalize(folder_form, "été")
+    project.file(f"campaigns/{folder}/{unicodedata.normalize(form, 'José')}.pdf", "x")
+
+    mail = await project.compose({"name": "José"}, attachments=[path])
+
+    (part,) = project.parsed(mail).iter_attachments()
+    assert part.get_content() == b"x"
 
 
 async def test_a_file_that_came_later_is_found(project: Project) -> None:

@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from bulkmail.campaign.project import writings
+
 _WILDCARDS = "*?"
 _FILLED_IN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _SHOWN = 3
@@ -47,15 +49,16 @@ class FilePattern:
         parent, name = os.path.split(text)
         if _count(parent):
             raise PatternRefused(f"{text} has a wildcard outside of the file's name")
-        for folder in self._folders:
-            found = self._matching(os.path.join(folder, parent), name)  # noqa: PTH118  # for each row
+        places = [(folder, own) for folder in self._folders for own in writings(parent)]
+        for folder, own in places:
+            found = self._matching(os.path.join(folder, own), name)  # noqa: PTH118  # for each row
             if len(found) > 1:
                 shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
                 raise PatternRefused(
                     f"{text} matches {len(found)} files, where one is meant: {shown}"
                 )
             if found:
-                return os.path.join(parent, found[0])  # noqa: PTH118  # as above
+                return os.path.join(own, found[0])  # noqa: PTH118  # as above
         raise PatternRefused(f"no file matches {text}")
 
     def _matching(self, folder: str, name: str) -> list[str]:
