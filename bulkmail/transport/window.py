@@ -269,7 +269,9 @@ class Window:
                     odd = exchange
                 else:
                     self._lose(exchange)
-        if odd is not None and not transaction.replies.is_taken:
+        if odd is not None and transaction.replies.is_taken:
+            self._trust.keeps_envelopes = True
+        elif odd is not None:
             self._lose(odd)
         if self._is_lost and not self._posted:
             self._conversation.abort("the server lost the thread of what was sent ahead")
@@ -277,13 +279,10 @@ class Window:
     def _has_kept_envelope(self, exchange: Exchange) -> bool:
         """Whether MAIL is refused only as the envelope before was refused, and is still there.
 
-        It was of the same reverse-path. From now on RSET is put between.
+        It was of the same reverse-path, or RSET stood between.
         """
         is_mail = isinstance(exchange.command, Mail)
-        if not (is_mail and self._is_behind_refusal and has_kept_envelope(exchange.reply)):
-            return False
-        self._trust.keeps_envelopes = True
-        return True
+        return is_mail and self._is_behind_refusal and has_kept_envelope(exchange.reply)
 
     def _lose(self, exchange: Exchange) -> None:
         """By this reply the server has lost the thread."""
