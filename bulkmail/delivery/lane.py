@@ -179,10 +179,13 @@ def lane_again(
 ) -> Lane | None:
     """The lane for those of `comes_again`; None: as for all others.
 
-    Who asked to come again knows us by now, and another server would begin anew. But in the end it
-    is not to be the only one that is asked.
+    Who asked to come again knows us by now, and another server would begin anew. But in the end all
+    are to be asked, each in its turn.
     """
-    asked = [lane for lane in lanes if name and (lane.name == name) is is_known]
+    place = next((place for place, lane in enumerate(lanes) if lane.name == name), None)
+    if place is None:
+        return None
+    asked = [lanes[place]] if is_known else [*lanes[place + 1 :], *lanes[:place]]
     return next(iter(_usable(asked, now)), None)
 
 

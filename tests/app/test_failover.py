@@ -77,6 +77,20 @@ async def test_who_is_greylisted_goes_by_the_first_again_and_in_the_end_by_the_s
     assert (first.count("RCPT"), second.count("RCPT")) == (PATIENT_TRIES, 1)
 
 
+async def test_in_the_end_each_server_is_asked_where_others_greylist_for_ever(
+    project: MailProject,
+) -> None:
+    async with scripted(greylist(9)) as a, scripted(greylist(9)) as b, scripted() as c:
+        project.people([ADA])
+        project.servers(a.url(), b.url(), c.url())
+        project.save(retry={"backoff": "1ms"})
+
+        summary = await project.send()
+
+    assert summary.exit_code == 0
+    assert (a.count("RCPT"), b.count("RCPT"), c.count("RCPT")) == (PATIENT_TRIES, 1, 1)
+
+
 async def test_the_second_server_sends_when_the_first_is_not_there(
     project: MailProject, closed_port: int
 ) -> None:
