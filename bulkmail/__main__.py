@@ -70,6 +70,9 @@ def _hurry() -> None:
     from bulkmail.import_later import import_later  # noqa: PLC0415  # not for the version
 
     import_later("importlib.metadata", "entry_points")
+    # For the words of the help, and of a command that does not exist.
+    import_later("gettext", "gettext")
+    import_later("difflib", "get_close_matches")
 
 
 if __name__ == "__main__":

@@ -352,3 +352,23 @@ def test_a_hundred_thousand_owners_take_no_memory(tmp_path: Path) -> None:
         )
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib < 8_000
+
+
+def test_where_no_row_has_a_file_of_its_own_no_owners_are_kept(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are two megabytes and a database, which are made for each campaign that is loaded."""
+    made: list[FileOwners] = []
+
+    def owners() -> FileOwners:
+        made.append(FileOwners())
+        return made[-1]
+
+    monkeypatch.setattr("bulkmail.message.files.attachments.FileOwners", owners)
+    project.file("handbook.pdf", "one for all")
+
+    project.composer()
+    project.composer(attachments=["handbook.pdf"])
+    assert not made
+    project.composer(attachments=["handbook.pdf", "letters/{{ id }}.pdf", "more/{{ id }}.pdf"])
+    assert len(made) == 1

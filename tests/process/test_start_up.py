@@ -28,6 +28,7 @@ SLOW = frozenset(
         *("bulkmail.campaign.recipients.fetch", "bulkmail.message.invitation"),
         *("bulkmail.cli.report", "bulkmail.transport.probe", "bulkmail.transport.client"),
         *("aiofiles", "html", "bulkmail.message.plain_text", "bulkmail.smtp.scram"),
+        *("xml", "zipfile", "gettext", "difflib", "bulkmail.campaign.recipients.workbook"),
     }
 )
 #: All that the version needs of ours.

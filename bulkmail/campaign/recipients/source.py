@@ -13,7 +13,6 @@ from bulkmail.campaign.recipients.columns import column_name
 from bulkmail.campaign.recipients.delimited import DelimitedReader
 from bulkmail.campaign.recipients.json_rows import as_record, json_line_records, json_list_records
 from bulkmail.campaign.recipients.row import Record
-from bulkmail.campaign.recipients.workbook import WorkbookReader
 from bulkmail.campaign.streaming import StreamedItem, stream_items, stream_list
 from bulkmail.campaign.text_file import open_binary
 from bulkmail.value_class import value_class
@@ -103,6 +102,8 @@ class FileSource:
             case ".tsv":
                 return DelimitedReader(path, encoding, "\t")
             case ".xlsx":
+                from bulkmail.campaign.recipients.workbook import WorkbookReader  # noqa: PLC0415  # for few
+
                 return WorkbookReader(path, self.sheet)
             case ".jsonl":
                 return _KeyedReader(lambda: json_line_records(path, encoding))

@@ -167,7 +167,11 @@ class _Compiler:
     def __init__(self, campaign: Campaign, templates: Templates) -> None:
         self._campaign = campaign
         self._templates = templates
-        self._owners = FileOwners()
+
+    @cached_property
+    def _owners(self) -> FileOwners:
+        """Those of all entries: megabytes, and few campaigns have files of each row's own."""
+        return FileOwners()
 
     @cached_property
     def _pool(self) -> TypstPool:
@@ -208,11 +212,12 @@ class _Compiler:
         path = self._templates.inline(model.path, loc)
         contained = optional(model.must_contain, "must_contain")
         must_contain = None if contained is None else _must_contain(contained)
+        is_shared = path.constant is not None
         choice = self._choice(
             loc,
             path,
             model.path,
-            ownership=Ownership(owners=self._owners, is_unique=model.unique),
+            ownership=None if is_shared else Ownership(owners=self._owners, is_unique=model.unique),
             must_contain=must_contain,
         )
         if choice is None:
