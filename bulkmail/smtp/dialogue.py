@@ -11,9 +11,11 @@ after the server said 421 or broke the rules gets a `SessionError`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import ClassVar, NamedTuple
+from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple
 
 from bulkmail.errors import (
     ConnectionLost,
@@ -21,16 +23,15 @@ from bulkmail.errors import (
     PlaintextInjected,
     ProtocolViolation,
 )
-from bulkmail.smtp.commands import Auth, AuthResponse, Bdat, Command, Ehlo, Greeting, Helo
+from bulkmail.smtp.commands import Auth, AuthResponse, Command, Ehlo, Greeting, Helo
 from bulkmail.smtp.extensions import Extensions
+from bulkmail.smtp.order import Circumstances, led_to, misuse
 from bulkmail.smtp.reply import CLOSING, Reply, ReplyParser
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.states import HOPED, LEADS, State
 
 # Members by these names: through their class, each look is a call in Python.
 _READY = State.READY
-_RCPT_GIVEN = State.RCPT_GIVEN
-_EXPECT_CONTENT = State.EXPECT_CONTENT
 _CLOSED = State.CLOSED
 _END_OF_DATA = Stage.END_OF_DATA
 
@@ -42,8 +43,12 @@ class Exchange(NamedTuple):
     reply: Reply
 
 
-#: Makes one of the pair, without a call in Python.
+# These make one of what it holds, without a call in Python.
 _exchange: Callable[[tuple[Command, Reply]], Exchange] = partial(tuple.__new__, Exchange)
+_circumstances: Callable[[tuple[bool, bool, bool, bool]], Circumstances] = partial(
+    tuple.__new__, Circumstances
+)
+_code = attrgetter("code")
 
 
 class Dialogue:
@@ -99,22 +104,19 @@ class Dialogue:
     def expect(self, commands: Sequence[Command]) -> None:
         """Have commands, whose bytes the caller has already, wait for their replies.
 
-        Raises as `send` does; those before the one that has no place are expected then.
+        Raises as `send` does.
         """
         if self.violation is not None or self.farewell is not None:
             self._refuse(commands[0])
-        owed, is_pipelining = self.owed, self.extensions.pipelining
-        hoped, former = (self._hoped_state(), owed[-1]) if owed else (self.state, None)
-        for command in commands:
-            stage = command.stage
-            if former is not None and (former.ends_group or not is_pipelining):
-                raise DialogueMisuse(_ahead_of(stage, former, is_pipelining=is_pipelining))
-            if (following := HOPED[hoped].get(stage)) is None:
-                raise DialogueMisuse(f"{stage} has no place in {hoped.value}")
-            if (object_to := self._objections.get(stage)) is not None:
-                object_to(self, command, hoped)
-            owed.append(command)
-            former, hoped = command, following
+        owed = self.owed
+        former: type | None = type(owed[-1]) if owed else None
+        hoped = self._hoped_state() if owed else self.state
+        offers = self.extensions
+        session = (offers.pipelining, offers.chunking, self.is_tls, self.is_authenticated)
+        what = misuse(hoped, former, tuple(map(type, commands)), _circumstances(session))
+        if what is not None:
+            raise DialogueMisuse(what)
+        owed += commands
 
     def receive(self, data: bytes) -> list[Exchange]:
         """Take bytes as they came; return what they answer, in order.
@@ -123,12 +125,33 @@ class Dialogue:
         what is no reply at all. Where good replies came before it in `data`, they are returned,
         `violation` is set, and the next call raises.
         """
+        if self.violation is not None:
+            raise self.violation
+        replies = self._parser.feed(data)
+        if isinstance(replies, list) and (exchanges := self._take_all(replies)):
+            return exchanges
+        return self._take_each(replies)
+
+    def _take_all(self, replies: list[Reply]) -> list[Exchange]:
+        """What they answer, where none of them has to be looked at by itself; else nothing."""
+        owed = self.owed
+        commands = tuple(islice(owed, len(replies)))
+        if len(commands) < len(replies):
+            return []
+        state = led_to(self.state, tuple(map(type, commands)), tuple(map(_code, replies)))
+        if state is None:
+            return []
+        self.state = state
+        for _ in replies:
+            owed.popleft()
+        return list(map(_exchange, zip(commands, replies, strict=True)))
+
+    def _take_each(self, replies: Iterable[Reply]) -> list[Exchange]:
+        """What they answer, one by one. Raises as `receive` does."""
         exchanges: list[Exchange] = []
         outstanding = self.owed
         try:
-            if self.violation is not None:
-                raise self.violation
-            for reply in self._parser.feed(data):
+            for reply in replies:
                 if not outstanding:
                     self._take_unasked(reply)
                     continue
@@ -182,31 +205,6 @@ class Dialogue:
                 reply=self.farewell.text,
             )
 
-    def _object_to_tls(self, _command: Command, _hoped: State) -> None:
-        if self.is_tls:
-            raise DialogueMisuse("STARTTLS under TLS (RFC 3207, 4.2)")
-
-    def _object_to_end(self, command: Command, hoped: State) -> None:
-        is_bdat = isinstance(command, Bdat)
-        if hoped is not (_RCPT_GIVEN if is_bdat else _EXPECT_CONTENT):
-            raise DialogueMisuse(f"{'BDAT' if is_bdat else 'a final dot'} in {hoped.value}")
-        if is_bdat and not self.extensions.chunking:
-            raise DialogueMisuse("BDAT without CHUNKING")
-
-    def _object_to_auth(self, command: Command, hoped: State) -> None:
-        is_response = isinstance(command, AuthResponse)
-        if is_response is not (hoped is State.AUTHENTICATING):
-            raise DialogueMisuse(f"{'a response' if is_response else 'AUTH'} in {hoped.value}")
-        if self.is_authenticated:
-            raise DialogueMisuse("AUTH after AUTH succeeded (RFC 4954, 4)")
-
-    #: What else may be held against a command, where the table lets it pass.
-    _objections: ClassVar[dict[Stage, Callable[[Dialogue, Command, State], None]]] = {
-        Stage.AUTH: _object_to_auth,
-        Stage.END_OF_DATA: _object_to_end,
-        Stage.STARTTLS: _object_to_tls,
-    }
-
     def _take_unasked(self, reply: Reply) -> None:
         """A 421 of the server's own accord."""
         if not reply.is_closing or self.state is State.CLOSED:
@@ -244,12 +242,6 @@ class Dialogue:
         for command in outstanding:
             hoped = HOPED[hoped].get(command.stage, hoped)
         return hoped
-
-
-def _ahead_of(stage: Stage, former: Command, *, is_pipelining: bool) -> str:
-    """Why nothing may be sent ahead of the reply to `former`."""
-    behind = f"{stage} behind {former.stage}"
-    return behind if is_pipelining else f"{stage} before the reply, without PIPELINING"
 
 
 def _violation(message: str, reply: Reply) -> ProtocolViolation:
