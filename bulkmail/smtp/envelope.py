@@ -19,4 +19,4 @@ class Envelope(NamedTuple):
     @property
     def needs_smtputf8(self) -> bool:
         """Whether a path holds more than ASCII (RFC 6531)."""
-        return not (self.reverse_path.isascii() and all(map(str.isascii, self.forward_paths)))
+        return not "".join((self.reverse_path, *self.forward_paths)).isascii()

@@ -8,6 +8,7 @@ are passed on without a copy (a shared attachment's bytes are the same object fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import IncrementalNewlineDecoder
 
 _CRLF = b"\r\n"
 
@@ -43,6 +44,9 @@ def normalised(content: bytes) -> bytes:
 
     Content that is so already is returned as the same object.
     """
-    if 2 * content.count(_CRLF) != len(content) - len(content.translate(None, _CRLF)):
+    # What looks for line ends in text is the quickest there is to look at each of them once.
+    seen = IncrementalNewlineDecoder(None, translate=False)
+    seen.decode(str(content, "latin-1"), final=True)
+    if seen.newlines != "\r\n":
         content = content.replace(_CRLF, b"\n").replace(b"\r", b"\n").replace(b"\n", _CRLF)
     return content if content.endswith(_CRLF) else content + _CRLF

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from email import policy
 from email.message import EmailMessage
 from email.utils import getaddresses
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -23,11 +24,14 @@ from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.extensions import Extensions
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
-from bulkmail.smtp.transparency import has_leading_dot, normalised
-from bulkmail.transport.sending_all import Sent, needs_8bit, send_all, unmarked
+from bulkmail.smtp.transparency import normalised
+from bulkmail.transport.sending_all import Sent, needs_8bit, send_all
 from bulkmail.transport.session import Session
 from bulkmail.transport.tls import TlsFacts
 from bulkmail.transport.transcript import Transcript
+
+#: Senders' addresses that are remembered.
+_SENDERS = 64
 
 #: A message with its addresses in its header, or sender, recipients and content.
 Letter: TypeAlias = EmailMessage | tuple[str, str | Iterable[str], bytes]
@@ -181,7 +185,7 @@ class SMTPClient:
 
     async def _send(self, mail: MailObject) -> TransactionResult:
         async with self._taking_turns() as session:
-            return await session.send(mail, unmarked, is_8bit=needs_8bit(mail), first_decides=False)
+            return await session.send(mail, None, is_8bit=needs_8bit(mail), first_decides=False)
 
     @property
     def _session(self) -> Session:
@@ -235,8 +239,8 @@ def _mail_object(envelope: Envelope, content: bytes) -> MailObject:
         raise MessageRefusedLocally(
             f"the content is {type(content).__name__}, and has to be bytes, as they go out"
         )
-    content = normalised(content)
-    return MailObject(envelope, (content,), message_id="", has_dot_line=has_leading_dot(content))
+    # What is not bytes may be changed before it leaves.
+    return MailObject(envelope, (normalised(bytes(content)),), message_id="")
 
 
 def _security(word: str) -> Security:
@@ -253,7 +257,7 @@ def _envelope(sender: str, recipients: str | Iterable[str]) -> Envelope:
     paths = (_path(recipients),) if isinstance(recipients, str) else tuple(map(_path, recipients))
     if not paths:
         raise MessageRefusedLocally("the message has no recipient")
-    return Envelope(_path(sender) if sender else "", paths)
+    return Envelope(_reverse_path(sender) if sender else "", paths)
 
 
 def _path(address: str) -> str:
@@ -261,6 +265,10 @@ def _path(address: str) -> str:
         return wire_form(address)
     except ValueError as error:
         raise MessageRefusedLocally(f"{address!r} is not an address: {error}") from error
+
+
+#: Nearly all that a program sends is from the same few.
+_reverse_path = lru_cache(_SENDERS)(_path)
 
 
 def _addresses(message: EmailMessage, *names: str) -> list[str]:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from email.message import EmailMessage
 from itertools import pairwise
+from typing import cast
 
 import pytest
 from support.scripted_server import Deed, ScriptedServer, on, scripted
@@ -77,6 +78,22 @@ async def test_the_content_is_the_same_by_both_roads() -> None:
     dotted, whole = contents
     assert whole == CONTENT
     assert dotted == CONTENT.replace(b"\r\n.", b"\r\n..")
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+async def test_what_a_program_writes_into_again_goes_out_as_it_was(offer: list[str]) -> None:
+    buffer = bytearray(b"Subject: 0\r\n\r\nhi\r\n")
+
+    def written() -> Iterator[Letter]:
+        for n in range(6):
+            buffer[9:10] = str(n).encode()
+            yield "a@x.example", f"u{n}@y.example", cast("bytes", buffer)
+
+    async with scripted(extensions=offer) as server, client_of(server) as client:
+        sent = [one async for one in client.send_all(written())]
+
+    assert all(one.is_accepted for one in sent)
+    assert [arrival.content[9:10] for arrival in server.arrivals] == [b"%d" % n for n in range(6)]
 
 
 async def test_with_a_window_of_one_envelopes_ride_behind_the_end_of_data() -> None:
