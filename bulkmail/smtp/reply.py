@@ -74,13 +74,17 @@ class Reply:
     # What is asked of nearly every reply, and of the same one many times.
     #: 2yz: done.
     is_positive: bool = field(init=False, repr=False, compare=False)
+    #: 3yz: go on.
+    is_intermediate: bool = field(init=False, repr=False, compare=False)
     #: ``5.1.1``; None where there is none.
     enhanced_code: str | None = field(init=False, repr=False, compare=False)
     #: All lines, joined by one space each; an enhanced code that each repeats stands once.
     text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_positive", self.code // 100 == Severity.POSITIVE_COMPLETION)
+        digit = self.code // 100
+        object.__setattr__(self, "is_positive", digit == Severity.POSITIVE_COMPLETION)
+        object.__setattr__(self, "is_intermediate", digit == Severity.POSITIVE_INTERMEDIATE)
         code = None if self.enhanced is None else str(self.enhanced)
         object.__setattr__(self, "enhanced_code", code)
         object.__setattr__(self, "text", self._joined())
@@ -91,14 +95,9 @@ class Reply:
         return _SEVERITIES[self.code // 100]
 
     @property
-    def is_intermediate(self) -> bool:
-        """3yz: go on."""
-        return 300 <= self.code < 400  # noqa: PLR2004  # the first digit
-
-    @property
     def is_transient(self) -> bool:
         """4yz: it may work later."""
-        return 400 <= self.code < 500  # noqa: PLR2004  # as above
+        return 400 <= self.code < 500  # noqa: PLR2004  # the first digit
 
     @property
     def is_permanent(self) -> bool:

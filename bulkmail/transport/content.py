@@ -7,14 +7,14 @@ taken in, as one that refuses need not be given the rest.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from bulkmail.errors import ConnectionLost
 from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.smtp.commands import Command
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport.blocks import Piece, blocks_of
+from bulkmail.transport.blocks import BLOCK_SIZE, Piece, blocks, blocks_of
 from bulkmail.transport.byte_stream import Bytes
 from bulkmail.transport.conversation import Conversation
 from bulkmail.value_class import record_class
@@ -55,29 +55,47 @@ async def pour(
     of END_OF_DATA. The content has `data_timeout`, and so has the reply behind it.
     """
     conversation.start_clock()
-    ridden = 0
+    is_long = size_bytes > BLOCK_SIZE
+    last: list[Bytes] | Reply = (
+        await _begin(conversation, pieces) if is_long else [*cast("Iterable[bytes]", pieces)]
+    )
+    if isinstance(last, Reply):
+        return last
+    if mark is not None:
+        await _marked(conversation, mark)
+    if (refusal := _interruption(conversation, is_begun=is_long)) is not None:
+        return refusal
+    last.append(conversation.close_content(size_bytes))
+    ridden = 0 if (group := behind()) is None else _ride(conversation, last, group)
+    conversation.write(last)
+    if conversation.stream.is_congested:
+        await conversation.ease()
+        conversation.start_clock()
+    if meanwhile is not None:
+        await conversation.let_pass(meanwhile())
+    reply = (await conversation.hear()).reply
+    if conversation.stream.unsent > ridden:
+        _weigh(conversation, reply)
+    return reply
+
+
+async def _begin(conversation: Conversation, pieces: Iterable[Piece]) -> list[Bytes] | Reply:
+    """Send all but the last block, which it gives; or the refusal that came before."""
     is_begun = False
-    for block, is_last in blocks_of(pieces, size_bytes):
-        if is_last and mark is not None:
-            await _marked(conversation, mark)
+    for block, is_last in blocks(pieces):
+        if is_last:
+            conversation.start_clock()
+            return cast("list[Bytes]", block)
         if (refusal := _interruption(conversation, is_begun=is_begun)) is not None:
             return refusal
         if isinstance(block, SharedFile):
             conversation.send_file(block)
         else:
-            if is_last:
-                block.append(conversation.close_content(size_bytes))
-                ridden = _ride(conversation, block, behind())
             conversation.write(block)
         is_begun = True
         if conversation.stream.is_congested:
             await conversation.ease()
-    conversation.start_clock()
-    if meanwhile is not None:
-        await conversation.let_pass(meanwhile())
-    reply = (await conversation.hear()).reply
-    _weigh(conversation, reply, ridden)
-    return reply
+    raise AssertionError("the last block is the last")
 
 
 async def _marked(conversation: Conversation, mark: Callable[[], Awaitable[None]]) -> None:
@@ -91,10 +109,8 @@ async def _marked(conversation: Conversation, mark: Callable[[], Awaitable[None]
     conversation.start_clock()
 
 
-def _ride(conversation: Conversation, block: list[Bytes], group: Group | None) -> int:
+def _ride(conversation: Conversation, block: list[Bytes], group: Group) -> int:
     """Put commands behind a final dot; how many octets they are."""
-    if group is None:
-        return 0
     commands, lines = group
     conversation.expect(commands)
     block += lines
@@ -118,13 +134,8 @@ def _interruption(conversation: Conversation, *, is_begun: bool) -> Reply | None
     return None
 
 
-def _weigh(conversation: Conversation, reply: Reply, ridden: int) -> None:
-    """Hold the reply to the final dot against what the server can have seen by then.
-
-    `ridden`: octets that were written behind the dot.
-    """
-    if conversation.stream.unsent <= ridden:
-        return
+def _weigh(conversation: Conversation, reply: Reply) -> None:
+    """The server answered the final dot before that had left."""
     if reply.is_positive:
         conversation.early(reply, Stage.END_OF_DATA)
     # It would take the rest of the content for commands.

@@ -64,15 +64,16 @@ class Inbox(asyncio.StreamReader):
         Raises `TimeoutError` at `deadline`, by the loop's time. It may end without a reason. A
         cancellation loses no byte.
         """
-        if self._told is not None:
+        if not await self.told(deadline):
+            raise TimeoutError
+
+    def told(self, deadline: float) -> asyncio.Future[bool]:
+        """What `news` waits for, to be awaited at once: false at the deadline."""
+        if self._told is not None and not self._told.done():
             raise RuntimeError("somebody waits for this connection already")
         self._wait_until(deadline)
-        self._told = self._time.create_future()
-        try:
-            if not await self._told:
-                raise TimeoutError
-        finally:
-            self._told = None
+        self._told = told = self._time.create_future()
+        return told
 
     async def read_on(self, deadline: float, take: Callable[[bytes], float | None]) -> None:
         """Have `take` called with what comes, as it comes, until it gives None, or to the end.

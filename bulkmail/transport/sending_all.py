@@ -61,10 +61,6 @@ async def send_all(
             )
 
 
-async def unmarked() -> None:
-    """No ledger is kept here."""
-
-
 def needs_8bit(mail: MailObject) -> bool:
     """Whether its content is beyond ASCII."""
     return not all(map(bytes.isascii, mail.chunks))
@@ -77,9 +73,11 @@ class _SendingAll:
         self._session = session
         self._outgoing = outgoing
         self._index = 0
-        self._look_ahead()
+        self._next = next(outgoing, None)
         #: Handed over ahead, the oldest first.
         self._posted: deque[int] = deque()
+        #: Answered, and not told yet.
+        self._results: deque[TransactionResult] = deque()
 
     @property
     def is_left_alone(self) -> bool:
@@ -89,66 +87,73 @@ class _SendingAll:
     async def next(self) -> Sent | None:
         """The next result; None: there is none to come."""
         session, posted = self._session, self._posted
+        # What has been answered is told first: what goes out behind it goes in one write.
+        if self._results:
+            return Sent(posted.popleft(), self._results.popleft())
         # One whose envelope rides behind another's end is sent as it was begun.
         is_begun = session.ahead is not None
-        # What has been answered is told first: what goes out behind it goes in one write.
         if not (is_begun or (posted and session.is_answered)):
             await self._post()
         if posted:
             index = posted.popleft()
             try:
-                return Sent(index, await session.settle())
+                result = await session.settle()
             except SessionError as error:
                 return Sent(index, error=error)
-        if self._next is None or not (is_begun or session.is_reusable):
+            self._results += session.accepted_results()
+            return Sent(index, result)
+        message = self._next
+        if message is None or not (is_begun or session.is_reusable):
             return None
-        index, message, is_8bit = self._take()
-        return await self._send(index, message, is_8bit=is_8bit)
+        # What is begun was fitted to what it is.
+        is_8bit = not is_begun and isinstance(message, MailObject) and needs_8bit(message)
+        return await self._send(message, is_8bit=is_8bit)
 
-    def _take(self) -> tuple[int, Outgoing, bool]:
-        """The next message with its number, and whether its content is beyond ASCII."""
-        index, message, is_8bit = self._index, self._next, self._is_8bit
-        assert message is not None  # noqa: S101  # asked before
+    def _taken(self) -> int:
+        """The number of the next message, which is taken; the one behind it is looked at."""
+        index = self._index
         self._index += 1
-        self._look_ahead()
-        return index, message, is_8bit
-
-    def _look_ahead(self) -> None:
-        self._next: Outgoing | None = next(self._outgoing, None)
-        #: Whether its content is beyond ASCII; to see that it is not, all of it is looked at.
-        self._is_8bit = isinstance(self._next, MailObject) and needs_8bit(self._next)
+        self._next = next(self._outgoing, None)
+        return index
 
     async def _post(self) -> None:
         """Hand over what may go ahead of the replies."""
-        is_free = bool(self._posted) or self._session.is_reusable
-        if is_free and 1 < self._session.window > len(self._posted):
-            await self._session.catch_up()
-        while is_free and 1 < self._session.window > len(self._posted):
+        session, posted = self._session, self._posted
+        if not (posted or session.is_reusable) or not 1 < session.window > len(posted):
+            return
+        await session.catch_up()
+        window = session.window
+        while 1 < window > len(posted):
             message = self._next
             if not isinstance(message, MailObject) or len(message.envelope.forward_paths) != 1:
                 return
+            if session.is_full(message):
+                await session.flush()
+                window = session.window
+                continue
             try:
-                await self._session.post(message, is_8bit=self._is_8bit)
+                await session.post(message, is_8bit=needs_8bit(message))
             except MessageRefusedLocally:
                 # Its turn comes by itself, and says so.
                 return
-            self._posted.append(self._take()[0])
+            posted.append(self._taken())
 
-    async def _send(self, index: int, message: Outgoing, *, is_8bit: bool) -> Sent:
+    async def _send(self, message: Outgoing, *, is_8bit: bool) -> Sent:
         """One by itself, with the envelope of the one to come behind it."""
+        index, follower = self._taken(), self._next
         if isinstance(message, MessageRefusedLocally):
             return Sent(index, error=message)
-        follower = self._next
-        if not isinstance(follower, MailObject) or not self._may_follow(follower):
+        if not isinstance(follower, MailObject) or not _may_follow(follower):
             follower = None
         try:
             result = await self._session.send(
-                message, unmarked, is_8bit=is_8bit, first_decides=False, follower=follower
+                message, None, is_8bit=is_8bit, first_decides=False, follower=follower
             )
         except (SessionError, MessageRefusedLocally) as error:
             return Sent(index, error=error)
         return Sent(index, result)
 
-    def _may_follow(self, mail: MailObject) -> bool:
-        """Whether its envelope is the same behind another message as by itself."""
-        return len(mail.envelope.forward_paths) == 1 and not self._is_8bit
+
+def _may_follow(mail: MailObject) -> bool:
+    """Whether its envelope is the same behind another message as by itself."""
+    return len(mail.envelope.forward_paths) == 1 and not needs_8bit(mail)

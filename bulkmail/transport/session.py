@@ -158,7 +158,7 @@ class Session:
     async def send(
         self,
         mail: MailObject,
-        mark: Mark,
+        mark: Mark | None,
         *,
         is_8bit: bool = False,
         check: Callable[[], None] | None = None,
@@ -173,7 +173,7 @@ class Session:
         refused nobody gets the message, unless `first_decides` is false: then whoever was accepted
         does. `check` is called just before MAIL goes out, and nothing is said where it raises.
         `mark` is awaited when the server waits for the content, before the end of that goes out: of
-        what is longer than a block the last one is held back for it.
+        what is longer than a block the last one is held back for it. None: no record is kept.
 
         The envelope of `follower` rides behind this message's final dot where the server can do
         that, and `may_follow`, asked at that moment, lets it. It is `ahead` then and has to be sent
@@ -199,16 +199,16 @@ class Session:
             if check is not None:
                 check()
             self.transactions += 1
-        replies = transaction.replies
+        conversation, replies = self._conversation, transaction.replies
         try:
-            await ask_for_content(self._conversation, transaction)
+            # What rode behind an end of data has its replies with that one's.
+            if not (transaction.is_said and transaction.take_well(conversation.heard)):
+                await ask_for_content(conversation, transaction)
             if replies.is_awaited:
                 behind = partial(self._glue, transaction, follower, may_follow)
-                replies.end_of_data = await give(
-                    self._conversation, transaction, mark, behind, meanwhile
-                )
+                replies.end_of_data = await give(conversation, transaction, mark, behind, meanwhile)
             else:
-                await take_back(self._conversation, transaction)
+                await take_back(conversation, transaction)
         except SessionError as error:
             level = self._level_of(transaction)
             self._ahead = None
@@ -254,13 +254,17 @@ class Session:
         `send`, and it is to hold until the bytes go.
         Raises `MessageRefusedLocally`, nothing having been said, and what `check` raises.
         """
-        if self._window.is_full(mail.size):
+        if self.is_full(mail):
             # To write much takes its time, in which what `check` asks may change.
             await self._window.flush()
         if check is not None:
             check()
         self._window.post(mail, is_8bit=is_8bit)
         self.transactions += 1
+
+    def is_full(self, mail: MailObject) -> bool:
+        """Whether what was posted goes out first, were this one posted behind it."""
+        return self._window.is_full(mail.size)
 
     async def flush(self) -> None:
         """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
@@ -302,6 +306,10 @@ class Session:
         Of those there is no more to tell: they are done with.
         """
         return self._window.accepted()
+
+    def accepted_results(self) -> Sequence[TransactionResult]:
+        """The same, as `settle` gives them."""
+        return self._window.accepted_results()
 
     async def verify(self, name: str) -> Reply:
         """VRFY: most servers answer 252, which says nothing. Raises as `send` does."""

@@ -89,7 +89,7 @@ class SmtpStream:
     @property
     def is_congested(self) -> bool:
         """Whether more content should wait."""
-        return self._sending is not None or self._transport.get_write_buffer_size() > HIGH_WATER
+        return self._protocol.is_congested or self._sending is not None
 
     @property
     def unsent(self) -> int:
@@ -167,11 +167,9 @@ class SmtpStream:
     async def read(self, stage: Stage, deadline: float) -> bytes:
         """Wait for bytes."""
         inbox = self._inbox
-        try:
-            while not (inbox.unread or inbox.has_ended):
-                await inbox.news(deadline)
-        except TimeoutError as error:
-            raise self._silent(stage) from error
+        while not (inbox.unread or inbox.has_ended):
+            if not await inbox.told(deadline):
+                raise self._silent(stage)
         return self._given(stage)
 
     async def read_on(
@@ -261,11 +259,11 @@ class SmtpStream:
         chunks, size, self._held, self._held_size = self._held, self._held_size, [], 0
         if len(chunks) == 1:
             # Of a large attachment most writes are one piece: joined, it would be copied.
-            self._writer.write(chunks[0])
+            self._transport.write(chunks[0])
         elif size <= _LITTLE:
-            self._writer.write(b"".join(chunks))
+            self._transport.write(b"".join(chunks))
         else:
-            self._writer.writelines(chunks)
+            self._transport.writelines(chunks)
 
     def _file_ended(self, failure: OSError | None) -> None:
         if failure is None:

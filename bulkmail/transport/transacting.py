@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from bulkmail.smtp.commands import Command, Data, Rset
 from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.states import State
-from bulkmail.smtp.transparency import stuff
+from bulkmail.smtp.transparency import has_leading_dot, stuff
 from bulkmail.transport.blocks import Piece, with_files
 from bulkmail.transport.content import Group, pour
 from bulkmail.transport.conversation import Conversation
@@ -56,29 +56,32 @@ async def _hear(
             return
 
 
-async def give(
+def give(
     conversation: Conversation,
     transaction: Transaction,
-    mark: Mark,
+    mark: Mark | None,
     behind: Callable[[], Group | None],
     meanwhile: Meanwhile | None,
-) -> Reply:
-    """Content, mark and final dot, with what rides `behind` it; the reply to it.
+) -> Awaitable[Reply]:
+    """Content, mark and final dot, with what rides `behind` it; to be awaited: the reply to it.
 
     What `mark` raises is passed on, the connection being cut first. Raises `SessionError`.
     """
     conversation.open_content()
     mail = transaction.mail
     chunks: Iterable[bytes] = mail.chunks
-    if mail.has_dot_line is not False:
+    if mail.has_dot_line is not False and _may_need_stuffing(mail.chunks):
         chunks = stuff(chunks)
     pieces: Iterable[Piece] = chunks
     if mail.files and conversation.stream.sends_files:
         pieces = with_files(chunks, mail.files)
     transaction.is_open = True
-    return await pour(
-        conversation, pieces, mail.size, mark=mark, behind=behind, meanwhile=meanwhile
-    )
+    return pour(conversation, pieces, mail.size, mark=mark, behind=behind, meanwhile=meanwhile)
+
+
+def _may_need_stuffing(chunks: Sequence[bytes]) -> bool:
+    """Whether dots have to be looked for one chunk after the other."""
+    return len(chunks) != 1 or has_leading_dot(chunks[0]) or not chunks[0].endswith(b"\r\n")
 
 
 async def take_back(conversation: Conversation, transaction: Transaction) -> None:

@@ -19,6 +19,8 @@ from bulkmail.transport.trust import Level, is_out_of_step
 
 _MAIL_AND_ONE_RCPT = 2
 _DATA = Data()
+#: To MAIL, RCPT and DATA.
+_REPLIES = 3
 #: The least code of a refusal.
 _REFUSED = 400
 
@@ -89,15 +91,15 @@ class Transaction:
 
         Where they are there and well; else they are left, to be taken one by one.
         """
-        if len(heard) < len(self.group) or self.group[-1] is not _DATA:
+        if len(heard) < _REPLIES or self.group[-1] is not _DATA:
             return False
-        mail, recipient, data = heard[0].reply, heard[1].reply, heard[2].reply
+        (_, mail), (_, recipient), (_, data) = heard[0], heard[1], heard[2]
         if not (mail.is_positive and recipient.is_positive and data.is_intermediate):
             return False
-        for _ in self.group:
-            heard.popleft()
-        path = self.mail.envelope.forward_paths[0]
-        self.replies.take_well(path, mail, recipient, data)
+        heard.popleft()
+        heard.popleft()
+        heard.popleft()
+        self.replies.take_well(self.mail.envelope.forward_paths[0], mail, recipient, data)
         return True
 
     def goes_on(self, exchange: Exchange) -> bool:

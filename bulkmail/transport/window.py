@@ -174,7 +174,8 @@ class Window:
         that a server says is heard, also where it has lost the thread: it may have taken the
         content all the same. But where replies are too many by then, they are no word on anybody.
         """
-        await self.flush()
+        if self._waiting:
+            await self.flush()
         self.is_in_question = False
         posted, heard = self._posted.popleft(), self._conversation.heard
         transaction: Transaction | None = None
@@ -212,28 +213,40 @@ class Window:
 
     def accepted(self) -> Sequence[Reply]:
         """The replies to the ends of the oldest messages that are plainly accepted by now."""
+        return [end for _, _, _, end in self._take_accepted()]
+
+    def accepted_results(self) -> Sequence[TransactionResult]:
+        """The results of those, as `settle` gives them."""
+        return [
+            TransactionResult(mail=mail, recipients={path: recipient}, end_of_data=end)
+            for path, mail, recipient, end in self._take_accepted()
+        ]
+
+    def _take_accepted(self) -> list[tuple[str, Reply, Reply, Reply]]:
+        """Of each, who it was for, and the replies to MAIL, RCPT and BDAT."""
         heard, posted = self._conversation.heard, self._posted
-        ends: list[Reply] = []
+        taken: list[tuple[str, Reply, Reply, Reply]] = []
         while posted:
-            if posted[0].is_behind_reset:
-                self._take_reset(posted[0])
-            if not self._is_plainly_accepted(posted[0]):
+            first = posted[0]
+            if first.is_behind_reset:
+                self._take_reset(first)
+            if not self._is_plainly_accepted(first):
                 break
             posted.popleft()
-            heard.popleft()
-            heard.popleft()
-            ends.append(heard.popleft().reply)
-        if ends:
-            self._has_kept(len(ends))
-        return ends
+            mail, recipient, end = heard.popleft(), heard.popleft(), heard.popleft()
+            path = first.mail.envelope.forward_paths[0]
+            taken.append((path, mail.reply, recipient.reply, end.reply))
+        if taken:
+            self._has_kept(len(taken))
+        return taken
 
     def _is_plainly_accepted(self, posted: Posted) -> bool:
         """Whether all was answered well to the oldest; what else there is, is to be looked at."""
         heard = self._conversation.heard
         if len(heard) < _REPLIES or self._is_lost:
             return False
-        is_well = heard[0].reply.is_positive and heard[1].reply.is_positive
-        if not (is_well and heard[2].reply.is_positive):
+        (_, mail), (_, recipient), (_, end) = heard[0], heard[1], heard[2]
+        if not (mail.is_positive and recipient.is_positive and end.is_positive):
             return False
         # What left, and is known to have, needs no second look.
         return 0 < posted.end <= self._sent or self._has_sent(posted)

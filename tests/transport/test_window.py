@@ -17,7 +17,6 @@ from bulkmail.errors import (
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
-from bulkmail.transport.sending_all import unmarked
 from bulkmail.transport.session import Session
 from bulkmail.transport.trust import Level, Trust
 
@@ -332,7 +331,7 @@ async def test_whose_fault_the_refusal_of_a_first_bdat_is_the_answer_to_data_tel
         assert await outcome(session) == "end of data: 550 5.7.1 transaction failed"
         questions.append(session.is_in_question)
         assert (session.window == 1) is session.is_in_question, "the next one goes by DATA"
-        await session.send(mails[0], unmarked)
+        await session.send(mails[0], None)
 
     is_alike = by_data.startswith("550")
     assert questions == [True, not is_alike], "other words may be about that message alone"
