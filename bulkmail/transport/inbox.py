@@ -203,6 +203,8 @@ class InboxProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(READ_SIZE))
         #: Whether no more should be written for now.
         self.is_congested = False
+        #: Called when little waits to be sent, in place of who waits for that.
+        self.on_room: Callable[[], None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -226,4 +228,7 @@ class InboxProtocol(asyncio.StreamReaderProtocol, asyncio.BufferedProtocol):
         """Little waits to be sent."""
         super().resume_writing()
         self.is_congested = False
-        self._inbox.wake()
+        if self.on_room is None:
+            self._inbox.wake()
+        else:
+            self.on_room()

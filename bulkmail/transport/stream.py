@@ -146,15 +146,15 @@ class SmtpStream:
         """Hand a file over."""
         if self._inbox.socket is None or self._sending is not None:
             raise RuntimeError("one file at a time, and in plaintext")
-        self._send()
         if self._writer.is_closing():
             self.write([file.content])
             return
-        transport, (descriptor, _) = self._transport, self._inbox.socket
-        try:
-            self._sending = FileSending(file, transport, descriptor, self._file_ended)
-        except OSError:
-            self.write([file.content])
+        head, self._held, self._held_size = b"".join(self._held), [], 0
+        descriptor, _ = self._inbox.socket
+        self._sending = FileSending(
+            file, self._transport, descriptor, self._protocol, self._file_ended
+        )
+        self._sending.begin(head)
 
     def peek(self) -> bytes:
         """Take what has arrived and was not read."""
@@ -266,6 +266,7 @@ class SmtpStream:
             self._transport.writelines(chunks)
 
     def _file_ended(self, failure: OSError | None) -> None:
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
         if failure is None:
             self._sending = None
             self._send()
