@@ -12,7 +12,7 @@ from bulkmail.delivery.ports import Pipelined, Session
 from bulkmail.delivery.turns import Turns
 from bulkmail.fate import Delivery
 
-#: Octets of messages composed ahead of a session from which on no more are.
+#: Octets that messages composed ahead of a session hold by themselves, from which on no more are.
 AHEAD_OCTETS = 262_144
 
 #: A delivery's flight; None: it has its result already, or was given back.
@@ -80,7 +80,7 @@ class Supply:
         Fewer where they are large, and where few are left: those are for whoever is free first.
         """
         is_roomy = self._may_have(count - 1)
-        octets = sum(flight.mail.size for flight in self._ahead)
+        octets = sum(flight.mail.own_size for flight in self._ahead)
         while len(self._ahead) < count and octets < AHEAD_OCTETS:
             if not (is_roomy or self._may_have(len(self._ahead))):
                 return
@@ -88,7 +88,7 @@ class Supply:
                 return
             if (flight := await self._made(delivery)) is not None:
                 self._ahead.append(flight)
-                octets += flight.mail.size
+                octets += flight.mail.own_size
 
     async def compose_next(self) -> None:
         """Have one composed, while the server answers.

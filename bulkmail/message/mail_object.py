@@ -52,6 +52,12 @@ class MailObject:
         """Octets of the content, before dot stuffing (RFC 1870 counts so)."""
         return sum(map(len, self.chunks))
 
+    @property
+    def own_size(self) -> int:
+        """Octets of the content, but for files that other messages were seen to carry as well."""
+        shared = (file.shared for file in self.files if file.shared is not None)
+        return self.size - sum(len(file) for file in shared if file.is_known)
+
     def digests(self) -> Digests:
         """What tells this message from any other one, for the ledger and the report.
 

@@ -12,10 +12,14 @@ import pytest
 from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
 
 from bulkmail.campaign.units import Rate
+from bulkmail.delivery.flight import LENGTHY
 from bulkmail.delivery.ports import Mark, Meanwhile
+from bulkmail.delivery.worker import TOGETHER
 from bulkmail.errors import ConnectionLost
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger.run import CampaignRun
+from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.envelope import Envelope
 from bulkmail.smtp.reply import Reply
@@ -391,6 +395,38 @@ async def test_who_goes_next_is_composed_while_the_server_answers(
     await bench.send(transport, connections=1)
 
     assert await bench.states() == {"sent": 20}
+    assert max(known) == most
+
+
+@pytest.mark.parametrize(("is_shared", "most"), [(True, 1 + TOGETHER), (False, 2)])
+async def test_messages_of_a_large_file_are_composed_in_a_row_where_the_file_is_shared(
+    bench_of: BenchOf, transport: GluingTransport, is_shared: bool, most: int
+) -> None:
+    bench = await bench_of(30)
+    composes = bench.compose
+    shared = SharedFile(b"x" * (LENGTHY + 1))
+    shared.opens()
+    composed = 0
+    known: list[int] = []
+
+    async def attaches(delivery: Delivery, instant: datetime) -> MailObject:
+        nonlocal composed
+        composed += 1
+        mail = await composes(delivery, instant)
+        file = Enclosure(
+            name="a", size=1, sha256="", body=shared.content, shared=shared if is_shared else None
+        )
+        return replace(mail, chunks=(shared.content,), files=(file,))
+
+    async def answers(mail: MailObject, mark: Mark) -> TransactionResult:
+        known.append(composed - len(transport.received))
+        return accepted(mail)
+
+    bench.compose, transport.behaviour = attaches, answers
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 30}
+    assert composed == 30
     assert max(known) == most
 
 

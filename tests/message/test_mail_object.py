@@ -8,6 +8,7 @@ import random
 import pytest
 
 from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.envelope import Envelope
 
@@ -39,3 +40,19 @@ def test_a_message_without_files_is_its_own_digest() -> None:
 
     assert mail.digests().message_sha256 == hashlib.sha256(b"header\r\n\r\nHello\r\n").hexdigest()
     assert mail.digests().attachments == []
+
+
+def test_a_file_that_went_out_before_is_not_a_messages_own() -> None:
+    body = b"cGRm\r\n"
+    shared = SharedFile(body)
+    files = (
+        Enclosure(name="a", size=3, sha256="", body=body, shared=shared),
+        Enclosure(name="b", size=3, sha256="", body=b"Yg==\r\n"),
+    )
+    mail = MailObject(ENVELOPE, (b"header\r\n", body, b"Yg==\r\n"), "<1@x>", files=files)
+    sizes = [mail.own_size]
+
+    shared.opens()
+    sizes.append(mail.own_size)
+
+    assert sizes == [mail.size, mail.size - len(body)]

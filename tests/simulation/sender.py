@@ -82,7 +82,7 @@ class SimFile(SharedFile):
     """A file that is open from its second message on, as any other, and lies on no disk."""
 
     def opens(self) -> bool:
-        is_known, self._is_known = self._is_known, True
+        is_known, self.is_known = self.is_known, True
         return is_known
 
 

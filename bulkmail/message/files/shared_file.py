@@ -14,13 +14,14 @@ from typing import BinaryIO
 class SharedFile:
     """One file's body. Nothing is written anywhere for what is sent once."""
 
-    __slots__ = ("__weakref__", "_file", "_is_known", "_is_tried", "content")
+    __slots__ = ("__weakref__", "_file", "_is_tried", "content", "is_known")
 
     def __init__(self, content: bytes) -> None:
         #: As it is encoded in each message.
         self.content = content
         self._file: BinaryIO | None = None
-        self._is_known = False
+        #: Whether a message went out with it.
+        self.is_known = False
         #: Whether it was opened, or could not be: a full disk is not tried again with each message.
         self._is_tried = False
 
@@ -36,10 +37,10 @@ class SharedFile:
 
     def opens(self) -> bool:
         """Whether `descriptor` is there: to be asked once a message. It is from the second on."""
-        if self._is_known and not self._is_tried:
+        if self.is_known and not self._is_tried:
             self._is_tried = True
             self._open()
-        self._is_known = True
+        self.is_known = True
         return self._file is not None
 
     def _open(self) -> None:
