@@ -12,17 +12,18 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders, State
-from bulkmail.ledger import causes, checked, limits, orders, slowdown, tries
+from bulkmail.ledger import causes, claims, limits, orders, slowdown, tries
 from bulkmail.ledger.causes import Listed
+from bulkmail.ledger.claims import Claim
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.jobs import Folded, FoldedRow, Kind
 from bulkmail.ledger.limits import Permit
-from bulkmail.ledger.reading import read_delivery
 from bulkmail.ledger.slowdown import Slowdown
 from bulkmail.ledger.statements import load
 from bulkmail.ledger.tries import Mark, Result
@@ -84,26 +85,19 @@ class CampaignRun:
         """
         now = self._clock.time()
         self._is_turn_of_again = not self._is_turn_of_again
-        parameters = {
-            "campaign_id": self._campaign_id,
-            "owner": self._owner,
-            "now": now,
-            "lease_until": now + self._lease,
-            "limit": limit,
-            "again_first": self._is_turn_of_again,
-            "among": None if among is None else json.dumps(list(among)),
-            "scope": scope,
-        }
-
-        def work(connection: sqlite3.Connection) -> list[Delivery]:
-            # In the order of RETURNING, which is no order: due_at and id come first.
-            claimed = sorted(connection.execute(load("run")["claim"], parameters).fetchall())
-            deliveries = [read_delivery(columns) for _, *columns in claimed]
-            return checked.with_files(connection, self._campaign_id, deliveries)
-
+        claim = Claim(
+            campaign_id=self._campaign_id,
+            owner=self._owner,
+            now=now,
+            lease_until=now + self._lease,
+            limit=limit,
+            scope=scope,
+            among=among,
+            is_again_first=self._is_turn_of_again,
+        )
         # What a power cut takes back of it, nobody lives to miss: whatever the run does with a row
         # lies behind its claim in the one log.
-        claiming = self._driver.submit(work, Kind.EARLY)
+        claiming = self._driver.submit(partial(claims.take, claim=claim), Kind.EARLY)
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:

@@ -1,54 +1,28 @@
--- claim --
--- Lease the next due deliveries to one owner: fresh ones and those that were tried before in turn, so
--- that neither waits for the end of the other; of each the oldest due first, by its index. Doubts
--- come last: one that is cut a second time is held for a person, and a long run is cut more often
--- than its end. What the owner still holds is not claimed again, however old its lease. `among` is a JSON list of the ids to
--- choose from, or NULL; `scope` the domain limit whose rows are meant, '' those under none.
-UPDATE delivery SET owner = :owner, epoch = epoch + 1, lease_until = :lease_until
-WHERE id IN (
-    SELECT id FROM (
-        SELECT id, is_again, is_doubt,
-            row_number() OVER (PARTITION BY is_again, is_doubt ORDER BY due_at, id) AS place
-        FROM (
-            SELECT * FROM (
-                SELECT id, due_at, 0 AS is_again, 0 AS is_doubt FROM delivery
-                WHERE campaign_id = :campaign_id AND state = 'pending' AND scope = :scope
-                    AND due_at <= :now
-                    AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
-                    AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
-                ORDER BY due_at, id LIMIT :limit
-            ) AS fresh
-            UNION ALL
-            SELECT * FROM (
-                SELECT id, due_at, 1 AS is_again, 0 AS is_doubt FROM delivery
-                WHERE campaign_id = :campaign_id AND state = 'deferred' AND scope = :scope
-                    AND due_at <= :now
-                    AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
-                    AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
-                ORDER BY due_at, id LIMIT :limit
-            ) AS again
-            UNION ALL
-            SELECT * FROM (
-                SELECT id, due_at, 1 AS is_again, 1 AS is_doubt FROM delivery
-                WHERE campaign_id = :campaign_id AND state = 'in_doubt' AND scope = :scope
-                    AND due_at <= :now
-                    AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
-                    AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
-                    AND cause IS NULL
-                ORDER BY due_at, id LIMIT :limit
-            ) AS resend
-        ) AS due
-    ) AS placed
-    ORDER BY is_doubt, place, is_again <> :again_first LIMIT :limit
-)
-AND EXISTS (
-    SELECT 1 FROM campaign
-    WHERE campaign.id = :campaign_id AND generation > 0 AND generation = enrolling
-        AND halt IS NULL
-)
-RETURNING due_at, id, epoch, row_number, key, address, fields, attempts, doubts,
+-- due --
+-- Who may be claimed of those in one state, the oldest due first, by its index; as `read_delivery`
+-- has them, with the epoch that the claim gives them. What the owner still holds is not claimed
+-- again, however old its lease. `among` is a JSON list of the ids to choose from, or NULL; `scope` the
+-- domain limit whose rows are meant, '' those under none. The state is told by a query of its own: as
+-- it stands beside `delivery_put_back`, SQLite would compile the statement anew for each value of it.
+SELECT due_at, id, epoch + 1, row_number, key, address, fields, attempts, doubts,
     first_attempt_at, message_id,
-    CASE WHEN state = 'deferred' AND stage = 'rcpt' AND code IN (450, 451) THEN server END;
+    CASE WHEN state = 'deferred' AND stage = 'rcpt' AND code IN (450, 451) THEN server END
+FROM delivery
+WHERE campaign_id = :campaign_id AND state = (SELECT :state) AND scope = :scope
+    AND due_at <= :now AND (lease_until IS NULL OR (lease_until < :now AND owner <> :owner))
+    AND (:among IS NULL OR id IN (SELECT value FROM json_each(:among)))
+    AND (state <> 'in_doubt' OR cause IS NULL)
+    AND EXISTS (
+        SELECT 1 FROM campaign
+        WHERE campaign.id = :campaign_id AND generation > 0 AND generation = enrolling
+            AND halt IS NULL
+    )
+ORDER BY due_at, id LIMIT :limit;
+
+-- lease --
+-- Lease these, a JSON list of ids, to one owner.
+UPDATE delivery SET owner = :owner, epoch = epoch + 1, lease_until = :lease_until
+WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- mark --
 -- The end of data may go out from here on; not to who was put on the suppression list meanwhile.

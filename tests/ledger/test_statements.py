@@ -65,7 +65,13 @@ def test_every_file_is_looked_at() -> None:
 
 @pytest.mark.parametrize(
     ("file", "name"),
-    [("run", "claim"), ("run", "next due"), ("run", "renew"), ("run", "free claims")],
+    [
+        ("run", "due"),
+        ("run", "lease"),
+        ("run", "next due"),
+        ("run", "renew"),
+        ("run", "free claims"),
+    ],
 )
 def test_hot_statements_look_at_no_more_rows_than_they_need(file: str, name: str) -> None:
     connection = open_memory(0.0)

@@ -66,7 +66,9 @@ def _sql(former: str, new: str, *statements: str) -> Iterator[None]:
     def changed(file: str) -> Mapping[str, str]:
         return texts if file == "run" else load(file)
 
-    with patch("bulkmail.ledger.run.load", changed), patch("bulkmail.ledger.tries.load", changed):
+    with contextlib.ExitStack() as patches:
+        for module in ("run", "claims", "tries"):
+            patches.enter_context(patch(f"bulkmail.ledger.{module}.load", changed))
         yield
 
 
@@ -174,7 +176,7 @@ def epoch_not_checked() -> Iterator[None]:
 @contextlib.contextmanager
 def claim_ignores_lease() -> Iterator[None]:
     """What another has claimed may be claimed, however fresh its lease."""
-    with _sql("lease_until < :now", ":now = :now", "claim"):
+    with _sql("lease_until < :now", ":now = :now", "due"):
         yield
 
 
@@ -228,7 +230,7 @@ def retry_without_cap() -> Iterator[None]:
 @contextlib.contextmanager
 def retry_at_once() -> Iterator[None]:
     """The ledger gives out who is deferred without a look at the time."""
-    with _sql("due_at <= :now", ":now = :now", "claim"):
+    with _sql("due_at <= :now", ":now = :now", "due"):
         yield
 
 
