@@ -90,6 +90,11 @@ class Supply:
                 self._ahead.append(flight)
                 octets += flight.mail.own_size
 
+    async def compose_row(self, count: int) -> None:
+        """Have so many composed one behind the other, where none is."""
+        if not self._ahead:
+            await self.compose_ahead(count)
+
     async def compose_next(self) -> None:
         """Have one composed, while the server answers.
 

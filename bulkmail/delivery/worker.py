@@ -32,9 +32,9 @@ __all__ = ["ClaimLost", "Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
 #: Octets of a message up to which the next one is taken to be composed in no time. Files and PDFs
 #: take long, and for as long nobody hears the server's answer: a crash would leave it in doubt.
 QUICK = 16_384
-#: Messages that are composed in a row where the content of each takes its time: between one such
-#: and the next the processor forgets how it is done, and that takes twice as long.
-TOGETHER = 4
+#: Messages that are composed in a row where the content of each takes its time: behind megabytes
+#: the processor has forgotten how it is done, and the first of a row takes twice as long.
+TOGETHER = 8
 
 
 #: What was accepted of a message that is split, and the writing of that.
@@ -148,7 +148,7 @@ class Worker:
             # Who is held back is sent to next, on a session that has to be free for them.
             return None
         if first.takes_time:
-            await supply.compose_ahead(TOGETHER)
+            await supply.compose_row(TOGETHER)
         flight = await supply.next(0 if first.is_follower else 1)
         return None if flight is None else Following(followed, flight)
 
