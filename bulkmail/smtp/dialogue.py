@@ -43,11 +43,8 @@ class Exchange(NamedTuple):
     reply: Reply
 
 
-# These make one of what it holds, without a call in Python.
+#: Makes one of the pair, without a call in Python.
 _exchange: Callable[[tuple[Command, Reply]], Exchange] = partial(tuple.__new__, Exchange)
-_circumstances: Callable[[tuple[bool, bool, bool, bool]], Circumstances] = partial(
-    tuple.__new__, Circumstances
-)
 _code = attrgetter("code")
 
 
@@ -66,6 +63,7 @@ class Dialogue:
         #: How the server broke the rules. What it answered before that counts; nothing after.
         self.violation: ProtocolViolation | None = None
         self._parser = ReplyParser()
+        self._circumstances = self._as_they_are()
         #: Commands without a reply, the oldest first: to be looked at, and changed by no other.
         self.owed: deque[Command] = deque([Greeting()])
 
@@ -111,10 +109,8 @@ class Dialogue:
         owed = self.owed
         former: type | None = type(owed[-1]) if owed else None
         hoped = self._hoped_state() if owed else self.state
-        offers = self.extensions
-        session = (offers.pipelining, offers.chunking, self.is_tls, self.is_authenticated)
-        what = misuse(hoped, former, tuple(map(type, commands)), _circumstances(session))
-        if what is not None:
+        kinds = tuple(map(type, commands))
+        if (what := misuse(hoped, former, kinds, self._circumstances)) is not None:
             raise DialogueMisuse(what)
         owed += commands
 
@@ -142,8 +138,11 @@ class Dialogue:
         if state is None:
             return []
         self.state = state
-        for _ in replies:
-            owed.popleft()
+        if len(commands) == len(owed):
+            owed.clear()
+        else:
+            for _ in replies:
+                owed.popleft()
         return list(map(_exchange, zip(commands, replies, strict=True)))
 
     def _take_each(self, replies: Iterable[Reply]) -> list[Exchange]:
@@ -191,6 +190,7 @@ class Dialogue:
         self.extensions = Extensions()
         self.is_tls = True
         self.is_authenticated = False
+        self._circumstances = self._as_they_are()
 
     def _refuse(self, command: Command) -> None:
         """The session is over."""
@@ -227,6 +227,11 @@ class Dialogue:
             self.extensions = Extensions()
         elif isinstance(command, Auth | AuthResponse):
             self.is_authenticated = True
+        self._circumstances = self._as_they_are()
+
+    def _as_they_are(self) -> Circumstances:
+        offers = self.extensions
+        return Circumstances(offers.pipelining, offers.chunking, self.is_tls, self.is_authenticated)
 
     def _close(self, farewell: Reply) -> None:
         self.farewell = farewell

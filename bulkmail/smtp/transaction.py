@@ -85,6 +85,8 @@ def opening(
         is_8bit=is_8bit,
         smtputf8=needs_smtputf8,
     )
+    if len(envelope.forward_paths) == 1:
+        return mail, Rcpt(envelope.forward_paths[0])
     return mail, *map(Rcpt, dict.fromkeys(envelope.forward_paths))
 
 

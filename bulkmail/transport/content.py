@@ -21,7 +21,8 @@ from bulkmail.value_class import record_class
 
 #: Commands and their bytes.
 Group: TypeAlias = tuple[Sequence[Command], Sequence[bytes]]
-
+#: None of them.
+_NOTHING: Group = ((), ())
 
 # Members by these names: through their class, each look takes as long as a call.
 _DATA = Stage.DATA
@@ -41,7 +42,7 @@ async def pour(
     behind: Callable[[], Group | None] = _nothing,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> Reply:
-    """Send the content and the final dot, once it was opened; the reply to it.
+    """Send the content and the final dot, behind 354; the reply to it.
 
     `mark` is awaited before the block with the final dot: what is longer than a block is on its way
     meanwhile. What it raises is passed on, the connection being cut first.
@@ -56,6 +57,37 @@ async def pour(
     """
     conversation.start_clock()
     is_long = size_bytes > BLOCK_SIZE
+    if is_long or mark is not None or conversation.heard or not conversation.is_undisturbed:
+        last = await _come_to_last(conversation, pieces, mark, is_long=is_long)
+        if isinstance(last, Reply):
+            return last
+    else:
+        last = [*cast("Iterable[bytes]", pieces)]
+    commands, lines = behind() or _NOTHING
+    conversation.close_content(last, size_bytes, commands, lines)
+    if conversation.stream.is_congested:
+        await conversation.ease()
+        conversation.start_clock()
+    if meanwhile is not None:
+        await conversation.let_pass(meanwhile())
+    reply = (await conversation.hear()).reply
+    if conversation.stream.unsent > sum(map(len, lines)):
+        _weigh(conversation, reply)
+    return reply
+
+
+async def _come_to_last(
+    conversation: Conversation,
+    pieces: Iterable[Piece],
+    mark: Callable[[], Awaitable[None]] | None,
+    *,
+    is_long: bool,
+) -> list[Bytes] | Reply:
+    """Open the content, send all but its last block, and await the mark.
+
+    The last block, or the refusal that came before.
+    """
+    conversation.open_content()
     last: list[Bytes] | Reply = (
         await _begin(conversation, pieces) if is_long else [*cast("Iterable[bytes]", pieces)]
     )
@@ -63,20 +95,8 @@ async def pour(
         return last
     if mark is not None:
         await _marked(conversation, mark)
-    if (refusal := _interruption(conversation, is_begun=is_long)) is not None:
-        return refusal
-    last.append(conversation.close_content(size_bytes))
-    ridden = 0 if (group := behind()) is None else _ride(conversation, last, group)
-    conversation.write(last)
-    if conversation.stream.is_congested:
-        await conversation.ease()
-        conversation.start_clock()
-    if meanwhile is not None:
-        await conversation.let_pass(meanwhile())
-    reply = (await conversation.hear()).reply
-    if conversation.stream.unsent > ridden:
-        _weigh(conversation, reply)
-    return reply
+    refusal = _interruption(conversation, is_begun=is_long)
+    return last if refusal is None else refusal
 
 
 async def _begin(conversation: Conversation, pieces: Iterable[Piece]) -> list[Bytes] | Reply:
@@ -107,14 +127,6 @@ async def _marked(conversation: Conversation, mark: Callable[[], Awaitable[None]
         conversation.abort("a message was held back before the end of its content")
         raise
     conversation.start_clock()
-
-
-def _ride(conversation: Conversation, block: list[Bytes], group: Group) -> int:
-    """Put commands behind a final dot; how many octets they are."""
-    commands, lines = group
-    conversation.expect(commands)
-    block += lines
-    return sum(map(len, lines))
 
 
 def _interruption(conversation: Conversation, *, is_begun: bool) -> Reply | None:

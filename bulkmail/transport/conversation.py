@@ -34,6 +34,7 @@ _DATA = Stage.DATA
 _MAIL = Stage.MAIL
 _QUIT = Quit()
 _DOT = (EndOfData(),)
+_FINAL_DOT = _DOT[0].encode()
 #: What may be said at any time of it, where nobody says which step it is.
 _IDLE = Stage.QUIT
 
@@ -142,13 +143,16 @@ class Conversation:
 
     def expect(self, commands: Sequence[Command]) -> None:
         """Have commands wait for their replies; their bytes are to be written now."""
+        self._expect(commands)
+        if self._scribe is not None:
+            self._scribe.sent(commands)
+
+    def _expect(self, commands: Sequence[Command]) -> None:
         try:
             self.dialogue.expect(commands)
         except BaseException as error:
             self._fall(error, commands[0].stage)
             raise
-        if self._scribe is not None:
-            self._scribe.sent(commands)
 
     def write(self, pieces: Sequence[Bytes]) -> None:
         """Hand bytes over, whatever they are."""
@@ -225,16 +229,31 @@ class Conversation:
             # A 421, or what nobody asked for, came in one read with the 354.
             self._fall(error, _DATA)
             raise
-        self._dot = _DOT[0].encode()
+        self._dot = _FINAL_DOT
 
-    def close_content(self, size_bytes: int) -> bytes:
-        """The final dot, which is to be written now, behind so much content."""
-        dot, self._dot = self._dot, b""
+    def close_content(
+        self,
+        block: list[Bytes],
+        size_bytes: int,
+        commands: Sequence[Command],
+        lines: Sequence[bytes],
+    ) -> None:
+        """Hand over the last block of so much content, the final dot, and commands behind it.
+
+        What was not opened is opened by it: content that goes out whole, waiting for nothing.
+        """
+        # What the server waits for by now has been said, and is outstanding.
+        said = commands if self._dot else (*_DOT, *commands)
+        self._dot = b""
+        if said:
+            self._expect(said)
         if self._scribe is not None:
             if size_bytes:
                 self._scribe.poured(size_bytes)
-            self._scribe.sent(_DOT)
-        return dot
+            self._scribe.sent((*_DOT, *commands))
+        block.append(_FINAL_DOT)
+        block += lines
+        self.write(block)
 
     async def let_pass(self, work: Awaitable[None]) -> None:
         """Have something done while the server answers; whatever it raises cuts the connection."""

@@ -132,7 +132,7 @@ class _SendingAll:
                 window = session.window
                 continue
             try:
-                await session.post(message, is_8bit=needs_8bit(message))
+                session.post_behind(message, is_8bit=needs_8bit(message))
             except MessageRefusedLocally:
                 # Its turn comes by itself, and says so.
                 return

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import methodcaller
 
 from bulkmail.clock import Clock
 from bulkmail.errors import AuthenticationFailed, MessageRefusedLocally, SessionError
@@ -33,6 +34,7 @@ from bulkmail.transport.window import Window
 
 # Members by these names: through their class, each look takes as long as a call.
 _, _GROUP, _GLUE, _ = Level
+_encoded = methodcaller("encode")
 
 
 def _always() -> bool:
@@ -259,6 +261,10 @@ class Session:
             await self._window.flush()
         if check is not None:
             check()
+        self.post_behind(mail, is_8bit=is_8bit)
+
+    def post_behind(self, mail: MailObject, *, is_8bit: bool) -> None:
+        """As `post`, where it is not `is_full`. Raises `MessageRefusedLocally`."""
         self._window.post(mail, is_8bit=is_8bit)
         self.transactions += 1
 
@@ -346,7 +352,7 @@ class Session:
             return None
         try:
             transaction = transaction_for(follower, self.extensions, _GLUE)
-            lines = [command.encode() for command in transaction.group]
+            lines = list(map(_encoded, transaction.group))
         except MessageRefusedLocally:
             return None
         if not may_follow():

@@ -278,10 +278,10 @@ class SmtpStream:
             self._transport.abort()
 
     def _given(self, stage: Stage) -> bytes:
-        data, failure = self._inbox.take(), self._inbox.failure
-        if data or failure is None:
+        inbox = self._inbox
+        if (data := inbox.take()) or inbox.failure is None:
             return data
-        raise self._lost(stage, failure) from failure
+        raise self._lost(stage, inbox.failure) from inbox.failure
 
     def _silent(self, stage: Stage) -> SessionError:
         return StageTimeout(

@@ -67,7 +67,6 @@ def give(
 
     What `mark` raises is passed on, the connection being cut first. Raises `SessionError`.
     """
-    conversation.open_content()
     mail = transaction.mail
     chunks: Iterable[bytes] = mail.chunks
     if mail.has_dot_line is not False and _may_need_stuffing(mail.chunks):
@@ -93,7 +92,6 @@ async def take_back(conversation: Conversation, transaction: Transaction) -> Non
     elif state is State.EXPECT_CONTENT:
         # RFC 2920, 3.1: DATA may be accepted though every RCPT was refused. A lone dot, and
         # whatever is said to it, the result is the refusal.
-        conversation.open_content()
         await pour(conversation, (), 0)
     elif state in (State.MAIL_GIVEN, State.RCPT_GIVEN):
         await conversation.exchange(Rset())
