@@ -131,14 +131,15 @@ class Dialogue:
     def _take_all(self, replies: list[Reply]) -> list[Exchange]:
         """What they answer, where none of them has to be looked at by itself; else nothing."""
         owed = self.owed
-        commands = tuple(islice(owed, len(replies)))
+        is_all = len(replies) == len(owed)
+        commands = tuple(owed if is_all else islice(owed, len(replies)))
         if len(commands) < len(replies):
             return []
         state = led_to(self.state, tuple(map(type, commands)), tuple(map(_code, replies)))
         if state is None:
             return []
         self.state = state
-        if len(commands) == len(owed):
+        if is_all:
             owed.clear()
         else:
             for _ in replies:

@@ -173,9 +173,9 @@ class Conversation:
         Raises `SessionError` where there will be none; the connection is cut then, as it is on a
         cancellation.
         """
-        while not self.heard:
+        heard, dialogue = self.heard, self.dialogue
+        while not heard:
             stage, deadline = self._wait()
-            dialogue = self.dialogue
             if self._end or dialogue.violation is not None or dialogue.farewell is not None:
                 self.insist(stage)
             try:
@@ -183,7 +183,7 @@ class Conversation:
             except BaseException as error:
                 self._fall(error, stage)
                 raise
-        return self.heard.popleft()
+        return heard.popleft()
 
     async def converse(
         self, commands: Sequence[Command], goes_on: Callable[[Exchange], bool]
@@ -399,12 +399,12 @@ class Conversation:
     def _take(self, data: bytes) -> None:
         if not data:
             raise self._closed()
-        exchanges = self.dialogue.receive(data)
+        dialogue = self.dialogue
+        exchanges = dialogue.receive(data)
         if self._scribe is None and self.mask.is_empty:
             self.heard += exchanges
         else:
             self.heard += map(self._shown, exchanges)
-        dialogue = self.dialogue
         if exchanges and dialogue.owed:
             self._since = self._now()
         if dialogue.farewell is not None:

@@ -13,6 +13,8 @@ from bulkmail.smtp.transaction import TransactionResult
 from bulkmail.transport.session import Session
 from bulkmail.value_class import value_class
 
+_is_ascii = bytes.isascii
+
 #: A message, or why it is none.
 Outgoing = MailObject | MessageRefusedLocally
 
@@ -63,7 +65,7 @@ async def send_all(
 
 def needs_8bit(mail: MailObject) -> bool:
     """Whether its content is beyond ASCII."""
-    return not all(map(bytes.isascii, mail.chunks))
+    return not all(map(_is_ascii, mail.chunks))
 
 
 class _SendingAll:
@@ -143,7 +145,12 @@ class _SendingAll:
         index, follower = self._taken(), self._next
         if isinstance(message, MessageRefusedLocally):
             return Sent(index, error=message)
-        if not isinstance(follower, MailObject) or not _may_follow(follower):
+        # Its envelope has to be the same behind another message as by itself.
+        if (
+            not isinstance(follower, MailObject)
+            or len(follower.envelope.forward_paths) != 1
+            or needs_8bit(follower)
+        ):
             follower = None
         try:
             result = await self._session.send(
@@ -152,8 +159,3 @@ class _SendingAll:
         except (SessionError, MessageRefusedLocally) as error:
             return Sent(index, error=error)
         return Sent(index, result)
-
-
-def _may_follow(mail: MailObject) -> bool:
-    """Whether its envelope is the same behind another message as by itself."""
-    return len(mail.envelope.forward_paths) == 1 and not needs_8bit(mail)

@@ -127,11 +127,12 @@ class SmtpStream:
 
     def write(self, chunks: Sequence[Bytes]) -> int:
         """Hand bytes over; what is written to a lost connection is dropped."""
-        is_first = not self._held
+        held = self._held
+        is_first = not held
+        held += chunks
         size = sum(map(len, chunks))
-        self._held += chunks
-        self._held_size += size
-        if self._held_size > _MUCH or self._outbox.connections == 1:
+        self._held_size = held_size = self._held_size + size
+        if held_size > _MUCH or self._outbox.connections == 1:
             self._send()
         elif is_first:
             self._outbox.put(self._send)
@@ -253,17 +254,18 @@ class SmtpStream:
 
     def _send(self) -> None:
         """Give what is held to the transport, which sends as much as the system takes at once."""
-        if not self._held or self._sending is not None or self._transport.is_closing():
+        transport, chunks = self._transport, self._held
+        if not chunks or self._sending is not None or transport.is_closing():
             # What is held when a connection is lost stays unsent.
             return
-        chunks, size, self._held, self._held_size = self._held, self._held_size, [], 0
+        size, self._held, self._held_size = self._held_size, [], 0
         if len(chunks) == 1:
             # Of a large attachment most writes are one piece: joined, it would be copied.
-            self._transport.write(chunks[0])
+            transport.write(chunks[0])
         elif size <= _LITTLE:
-            self._transport.write(b"".join(chunks))
+            transport.write(b"".join(chunks))
         else:
-            self._transport.writelines(chunks)
+            transport.writelines(chunks)
 
     def _file_ended(self, failure: OSError | None) -> None:
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
