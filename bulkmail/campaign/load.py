@@ -158,12 +158,13 @@ class Campaign:
         file, or leaves the project without being allowed to.
         """
         try:
-            return find_file(text, (self.folder, self.root), self._allowed_folders)
+            return find_file(text, (self.folder, self.root), self.allowed_folders)
         except PathRefused as refusal:
             raise ConfigurationError(self.fault(loc, str(refusal), row=row)) from refusal
 
     @cached_property
-    def _allowed_folders(self) -> tuple[Path, ...]:
+    def allowed_folders(self) -> tuple[Path, ...]:
+        """What files of the campaign may lie in: the root, and the folders of `allow_paths`."""
         written = [Path(folder).expanduser() for folder in self.model.allow_paths]
         return self.root, *(base / path for path in written for base in (self.folder, self.root))
 

@@ -41,8 +41,15 @@ def _command(arguments: Sequence[str]) -> int:
     try:
         program(list(arguments), prog_name="bulkmail")
     except SystemExit as leaving:  # how typer ends: a usage error, --help, `typer.Exit`
-        if leaving.__context__ and isinstance(leaving.__context__.__cause__, KeyboardInterrupt):
+        reason = leaving.__context__
+        if reason and isinstance(reason.__cause__, KeyboardInterrupt):
             complain("Interrupted.")
+        # What typer says of a command line that is none; it has told that already.
+        sentence = getattr(reason, "format_message", None)
+        if sentence is not None and arguments[0] == "send" and "--json" in arguments:
+            from bulkmail.cli.refusal import say_misunderstood
+
+            say_misunderstood(sentence(), arguments[1:])
         return leaving.code if isinstance(leaving.code, int) else EXIT_OK
     return EXIT_OK
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bulkmail.errors import (
     BulkmailError,
     CampaignBusy,
     ConfigurationError,
+    Fault,
     shortage,
 )
 from bulkmail.fate import Counts
@@ -64,6 +65,27 @@ def refused_as_json(
         faults = error.faults if isinstance(error, ConfigurationError) else ()
         say_json(summary.to_json() | {"faults": [fault_json(fault) for fault in faults]})
         raise
+
+
+def say_misunderstood(sentence: str, words: Sequence[str]) -> None:
+    """Print the summary of a `send` whose command line typer has refused, and told why.
+
+    `words` are what stands behind `send`: the campaign is the one among them that is there.
+    """
+    options = [word for word in words if word.startswith("-")]
+    campaign = next(filter(_is_campaign, words), "")
+    refused = refused_as_json(campaign, None, dry_run="--dry-run" in options, test_to=None)
+    with contextlib.suppress(ConfigurationError), refused:
+        raise ConfigurationError(Fault(message=sentence))
+
+
+def _is_campaign(word: str) -> bool:
+    from bulkmail.campaign.find import find_campaign
+
+    try:
+        return bool(find_campaign(word, Path.cwd()))
+    except ConfigurationError:
+        return False
 
 
 def _exit_code(error: BaseException) -> int:

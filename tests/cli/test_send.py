@@ -323,3 +323,32 @@ def test_options_that_contradict_are_told_as_json_too(cli: Cli, send: Recorder) 
 
     assert "--dry-run" in told["faults"][0]["message"]
     assert send.calls == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--limit x hello --json", "`x` is not a whole number"),
+        ("hello --json --frobnicate", "--frobnicate"),
+        ("--json hello again", "again"),
+        ("hello --json --out", "--out"),
+    ],
+    ids=["value", "option", "argument", "missing value"],
+)
+def test_a_command_line_that_is_none_is_told_as_json_too(
+    cli: Cli, send: Recorder, line: str, said: str
+) -> None:
+    result = cli("send", *line.split())
+
+    told = json.loads(result.out)
+    assert (result.code, told["exit_code"], told["campaign"]) == (2, 2, "hello")
+    assert said in told["faults"][0]["message"]
+    assert said in result.err
+    assert send.calls == []
+
+
+def test_without_a_campaign_the_json_has_none(cli: Cli, send: Recorder) -> None:
+    told = json.loads(cli("send", "--json").out)
+
+    assert (told["campaign"], told["total"], told["exit_code"]) == ("", 0, 2)
+    assert send.calls == []

@@ -39,11 +39,37 @@ async def test_a_template_outside_is_refused(
     direct = await project.faults(text=name)
     included = await project.faults(text="includes.j2")
 
-    assert direct[0].message == f"the template `{name}` leads out of the project's folders"
+    assert direct[0].message == (
+        f"the template `{name}` leads out of the project's folders: if it is meant, list its "
+        "folder in `allow_paths`"
+    )
     assert direct[0].key == "text"
     assert included[0].message == direct[0].message
     assert Path(included[0].path or "").name == "includes.j2"
     (project.root.parent / "secret.j2").unlink()
+
+
+@pytest.mark.parametrize("way", ["link", "absolute", "link to the folder", "included"])
+async def test_a_template_outside_is_taken_from_a_folder_that_is_allowed(
+    project: Project, way: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("shared")
+    (outside / "letter.txt.j2").write_text("shared, {{ campaign }}")
+    (project.root / "templates/link.txt.j2").symlink_to(outside / "letter.txt.j2")
+    (project.root / "templates/shared").symlink_to(outside)
+    project.template("includes.txt.j2", f"{{% include '{outside}/letter.txt.j2' %}}")
+    name = {
+        "link": "link.txt.j2",
+        "absolute": f"{outside}/letter.txt.j2",
+        "link to the folder": "shared/letter.txt.j2",
+        "included": "includes.txt.j2",
+    }[way]
+
+    mail = await project.compose(text=name, allow_paths=[str(outside)])
+    (refused,) = await project.faults(text=name, allow_paths=[str(outside / "other")])
+
+    assert project.text(mail) == "shared, offer\n"
+    assert "allow_paths" in refused.message
 
 
 async def test_a_missing_template_names_the_nearest_one(project: Project) -> None:

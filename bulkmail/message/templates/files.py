@@ -1,7 +1,7 @@
-"""Where templates are looked up: `templates/` at the root, then beside the campaign, never outside.
+"""Where templates are looked up: `templates/` at the root, then beside the campaign.
 
-Names are relative, with `/`; `..`, absolute names and symlinks that lead out of the project are
-refused. Files are UTF-8.
+Names are relative, with `/`. `..`, absolute names and symlinks that lead out of the project are
+refused, unless the folder they lead to is in `allow_paths`. Files are UTF-8.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ TEMPLATE_SUFFIXES = (".j2", ".jinja", ".jinja2", ".jj2")
 class TemplateFiles(jinja2.BaseLoader):
     """A jinja2 loader that knows why a name is not found, and keeps what it has read."""
 
-    def __init__(self, root: Path, folders: Sequence[Path]) -> None:
-        """`folders` in order of preference; what they hold may not lead out of `root`.
+    def __init__(self, folders: Sequence[Path], allowed: Sequence[Path]) -> None:
+        """`folders` in order of preference; what they hold may lead into `allowed` alone.
 
-        Raises `ConfigurationError` where one of them may not be read.
+        The first of these is the project's root, inside of which a name need not lead elsewhere.
+        Raises `ConfigurationError` where one of `folders` may not be read.
         """
-        self._root = root.resolve()
+        self._root, *self._outside = (folder.resolve() for folder in allowed)
         self.folders = tuple(folder for folder in folders if folder.is_dir())
         for folder in self.folders:
             if not os.access(folder, os.R_OK | os.X_OK):
@@ -64,12 +65,14 @@ class TemplateFiles(jinja2.BaseLoader):
 
     def locate(self, name: str) -> Path | None:
         """The template's file; None where there is none, or none that may be read."""
-        if _leaves(name):
+        if not _is_name(name):
             return None
+        allowed = self._outside if _leaves(name) else [self._root, *self._outside]
         for folder in self.folders:
             path = folder / name
             if path.is_file():
-                return path if path.resolve().is_relative_to(self._root) else None
+                real = path.resolve()
+                return path if any(real.is_relative_to(place) for place in allowed) else None
         return None
 
     def variants(self, name: str) -> dict[str, str]:
@@ -78,7 +81,7 @@ class TemplateFiles(jinja2.BaseLoader):
         stem, tail = _stem_and_tail(last)
         pattern = re.compile(rf"{re.escape(stem)}\.({_TAG}){re.escape(tail)}", re.ASCII)
         found: dict[str, str] = {}
-        for folder in self.folders if not _leaves(name) else ():
+        for folder in self.folders if _is_name(name) else ():
             beside = folder / parent
             for path in sorted(beside.iterdir()) if beside.is_dir() else ():
                 match = pattern.fullmatch(path.name)
@@ -89,8 +92,12 @@ class TemplateFiles(jinja2.BaseLoader):
 
     def problem(self, name: str) -> str:
         """Why `locate` finds nothing, in one sentence."""
-        if _leaves(name) or any((folder / name).is_file() for folder in self.folders):
-            return f"the template `{name}` leads out of the project's folders"
+        is_there = _is_name(name) and any((folder / name).is_file() for folder in self.folders)
+        if is_there or not _is_name(name) or (_leaves(name) and not self._outside):
+            return (
+                f"the template `{name}` leads out of the project's folders: if it is meant, list "
+                "its folder in `allow_paths`"
+            )
         if any((folder / name).is_dir() for folder in self.folders):
             return f"the template `{name}` is a folder"
         if any(os.path.lexists(folder / name) for folder in self.folders):
@@ -110,9 +117,14 @@ class TemplateFiles(jinja2.BaseLoader):
         return [*beside, *(p.relative_to(self.folders[0]).as_posix() for p in self.files())]
 
 
+def _is_name(name: str) -> bool:
+    return bool(PurePosixPath(name).parts) and not set(name) & {"\\", "\0"}
+
+
 def _leaves(name: str) -> bool:
+    """Whether it leads out of the folder it is looked up in, by itself."""
     parts = PurePosixPath(name).parts
-    return not parts or ".." in parts or parts[0] == "/" or "\\" in name or "\0" in name
+    return ".." in parts or parts[0].startswith("/")
 
 
 def _stem_and_tail(name: str) -> tuple[str, str]:

@@ -50,7 +50,7 @@ class Templates:
 
     def __init__(self, campaign: Campaign, list_name: str) -> None:
         self._campaign = campaign
-        self.files = TemplateFiles(campaign.root, campaign.template_folders)
+        self.files = TemplateFiles(campaign.template_folders, campaign.allowed_folders)
         self.faults: list[Fault] = []
         #: Whether a name is made at render time: then any file may be loaded.
         self.is_dynamic = False
