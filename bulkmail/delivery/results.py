@@ -70,19 +70,21 @@ class Results:
         self, *tried: tuple[Delivery, Attempt], may_wait: bool = False
     ) -> asyncio.Future[Sequence[bool]]:
         """Have results written as one, behind their marks; of each, whether the claim was ours."""
-        deliveries = [delivery for delivery, _ in tried]
+        deliveries, attempts = zip(*tried, strict=True)
         self._shared.elsewhere.settled(deliveries)
         for delivery in deliveries:
             self._marked.pop(delivery.id, None)
-        attempts = [attempt for _, attempt in tried]
         writing = _future(self._shared.ledger.record_all(attempts, may_wait=may_wait))
-        writing.add_done_callback(partial(self._written, tried))
+        writing.add_done_callback(partial(self._written, tried, deliveries))
         self._writing.append((writing, len(tried)))
         self._unwritten += len(tried)
         return writing
 
     def _written(
-        self, tried: Sequence[tuple[Delivery, Attempt]], writing: asyncio.Future[Sequence[bool]]
+        self,
+        tried: Sequence[tuple[Delivery, Attempt]],
+        deliveries: Sequence[Delivery],
+        writing: asyncio.Future[Sequence[bool]],
     ) -> None:
         due_at = 0.0
         try:
@@ -91,7 +93,7 @@ class Results:
                 due_at = _due_at(tried)
                 self._tell(tried, writing.result())
         finally:
-            self._gone([delivery for delivery, _ in tried], due_at)
+            self._gone(deliveries, due_at)
 
     def _tell(self, tried: Sequence[tuple[Delivery, Attempt]], are_ours: Sequence[bool]) -> None:
         """Tell who watches what is in the ledger."""

@@ -47,7 +47,7 @@ def within(mail: MailObject, most: int | None) -> MailObject:
 def most_at_once(result: TransactionResult) -> int | None:
     """How many it takes, where a message was refused for all as it was for too many (Exim)."""
     refusal = result.end_of_data or result.data
-    if refusal is None or refusal.is_intermediate or len(result.recipients) == 1:
+    if len(result.recipients) == 1 or refusal is None or refusal.is_intermediate:
         return None
     if not wants_fewer(refusal):
         return None

@@ -47,8 +47,8 @@ class Supply:
         """
         self.raise_fault()
         while self._may_have(besides):
-            if ready := self.ready(1, besides):
-                return ready[0]
+            if self._ahead:
+                return self._taken(1)[0]
             delivery = self._lane.next_now()
             if delivery is None:
                 return None
@@ -64,6 +64,14 @@ class Supply:
         count = min(most, len(self._ahead))
         if not (count and self._may_have(besides + count - 1)):
             return []
+        return self._taken(count)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether one is composed already: `next` gives it at once."""
+        return bool(self._ahead)
+
+    def _taken(self, count: int) -> list[Flight]:
         began_in = self._lane.health.round
         taken = [self._ahead.popleft() for _ in range(count)]
         for flight in taken:

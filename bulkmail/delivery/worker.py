@@ -214,9 +214,10 @@ class Worker:
         """Who comes next where nobody rode behind, and whether on this session, at once."""
         if supply is None or self._pipelined is None or not self._pipelined.is_free(session):
             return None, False
-        flight = await supply.next(0)
         # To compose takes time, in which the server may have closed.
-        if flight is None or not self._pipelined.is_free(session):
+        is_at_once = supply.has_ready
+        flight = await supply.next(0)
+        if flight is None or not (is_at_once or self._pipelined.is_free(session)):
             return flight, False
         return flight, self._turns.take_free(flight)
 
@@ -257,29 +258,37 @@ class Worker:
             await self._results.give_back(flight.delivery)
             await self._turns.missed()
             return None
-        if following is not None and following.is_out:
-            following.flight.is_follower = True
-        if self._pipelined is not None and has_had_its_share(outcome):
-            self._pipelined.spend(session)
-        if flight.is_follower and has_not_begun(outcome):
-            await self._results.give_back(flight.delivery)
-            return None
-        if flight.is_too_wide or self._results.goes_elsewhere(flight.delivery, outcome):
-            await self._results.give_back(flight.delivery)
+        follower = following.flight if following is not None and following.is_out else None
+        if follower is not None:
+            follower.is_follower = True
+        is_accepted = isinstance(outcome, Accepted)
+        if not is_accepted and await self._is_given_back(session, flight, outcome):
             return None
         attempt = self._results.judged(flight.tried, outcome)
         self._turns.count(attempt.at, flight.mail)
-        is_split = isinstance(outcome, Accepted) and bool(too_many(outcome.refused))
-        if is_split:
+        if (split := _split_of(outcome)) is not None:
             self._lane.hold()
-        follower = following.flight if following is not None and following.is_out else None
         # Both are one commit whenever that is: of the two rows one is marked and without a result.
         may_wait = follower is not None and follower.takes_time
-        writing = self._results.write((flight.delivery, attempt), may_wait=may_wait)
+        writing = self._results.write((flight.tried.delivery, attempt), may_wait=may_wait)
         if follower is not None:
             self._results.ask_for_mark(follower, may_wait=may_wait)
-        await self._judging.outcome(flight.delivery, outcome, flight.began_in)
-        return (outcome, writing) if is_split and isinstance(outcome, Accepted) else None
+        if is_accepted:
+            self._judging.accepted()
+        else:
+            await self._judging.outcome(flight.delivery, outcome, flight.began_in)
+        return None if split is None else (split, writing)
+
+    async def _is_given_back(self, session: Session, flight: Flight, outcome: Outcome) -> bool:
+        """Whether it is as if it had not been tried, as another session or server may take it."""
+        if self._pipelined is not None and has_had_its_share(outcome):
+            self._pipelined.spend(session)
+        has_begun = not (flight.is_follower and has_not_begun(outcome))
+        is_word_on_it = has_begun and not flight.is_too_wide
+        if is_word_on_it and not self._results.goes_elsewhere(flight.delivery, outcome):
+            return False
+        await self._results.give_back(flight.delivery)
+        return True
 
     async def _send_rest(
         self, flight: Flight, first: Accepted, writing: asyncio.Future[Sequence[bool]]
@@ -338,3 +347,10 @@ class Worker:
         """Take its turn, at the moment its envelope could go out."""
         follower.began_in = self._lane.health.round
         return self._turns.take_now(follower.delivery, follower.mail)
+
+
+def _split_of(outcome: Outcome) -> Accepted | None:
+    """What was accepted, where others of its cc and bcc were too many for one transaction."""
+    if isinstance(outcome, Accepted) and outcome.refused and too_many(outcome.refused):
+        return outcome
+    return None
