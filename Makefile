@@ -46,6 +46,7 @@ profile: $(TEST)  ## where the microseconds of a message go
 
 bench-large: $(TEST)  ## ROWS=1000000 long lists and large files: memory, passes, the first message (an hour)
 	$(BIN)/python -m benchmarks.large --rows $(or $(ROWS),1000000)
+	$(BIN)/python -m benchmarks.attachments
 
 simulate: $(TEST)  ## SEEDS=10000 crashes, faults and limits on a virtual clock; SEED=1234 is one of them again
 	cd tests && PYTHONPATH=.. $(CURDIR)/$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000))

@@ -1,13 +1,9 @@
-"""Long lists and large files: `python -m benchmarks.large [--rows 1000000] [WORD…]`.
+"""Long lists: `python -m benchmarks.large [--rows 1000000] [WORD…]`.
 
     memory        peak of a whole campaign (enrol, check, send) against its peak for 10,000 rows,
                   with the list as CSV, JSON lines, YAML, and written in the campaign itself
     passes        rows a second: reading and enrolling, and checking on all cores
     first         from the start to MAIL of a campaign that was checked and has not changed
-    attachment    5 MB for all of 1,000 recipients: CPU and peak, against copying the same octets
-                  to a socket: whole messages ahead, by DATA, and with DKIM (RSA-2048). Each is
-                  done by turns with copying: the median of the pairs, and their span. Where TCP
-                  is paced (BBR) it is fair beneath `python -m benchmarks.unpaced` alone
 
 Where the list is shorter than asked for, say so beside the figure. Needs cc, for the sink.
 """
@@ -16,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import resource
@@ -29,20 +24,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import child, sample
 from benchmarks.contest import sink
-from benchmarks.unpaced import congestion_control
 from bulkmail.app import enrolling
 
 SMALL = 10_000
-ATTACHED = 5_000_000
-LETTERS = 1_000
-#: Single runs lie wide apart.
-PAIRS = 5
-KEY = "dkim.pem"
 
 
 def written(folder: Path, kind: str, rows: int, port: int) -> str:
@@ -190,100 +178,10 @@ def _hear(listener: socket.socket, heard: list[float]) -> None:
                 return
 
 
-def attachment(_rows: int) -> None:
-    copied: list[float] = []
-    sent: dict[str, list[_Sent]] = {what: [] for what in _ATTACHMENTS}
-    servers = []
-    with folder() as root:
-        program = sink.build(root, tls=False)
-        for number in range(PAIRS):
-            copied.append(_copying(program))
-            for what, (options, keys) in _ATTACHMENTS.items():
-                # One of each is kept, at last: a child's peak is counted from its parent's on.
-                kept = str(int(number == PAIRS - 1))
-                with sink.running(program, "-k", kept, *options) as server:
-                    sent[what].append(_send_attached(root / f"{number} {what}", server, keys))
-                servers.append(server)
-    print(f"TCP: {congestion_control()}")
-    _say("copied to a socket, s CPU", copied)
-    for what, costs in sent.items():
-        _say(f"{what}, s CPU", [cost.cpu for cost in costs])
-        ratios = [cost.cpu / copy for cost, copy in zip(costs, copied, strict=True)]
-        _say(f"{what}, x copying (<= 1.2 but with DKIM)", ratios)
-        _say(f"{what}, peak MiB (<= 110)", [cost.peak_rss_mib for cost in costs])
-    for server in servers:
-        server.verify(LETTERS)
-
-
-def _say(what: str, figures: list[float]) -> None:
-    middle = statistics.median(figures)
-    span = f"{min(figures):.2f} to {max(figures):.2f}"
-    print(f"5 MB x {LETTERS:,}, {what}: {middle:.2f} ({span} of {len(figures)})", flush=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """What it took to send, without what it takes to start."""
-
-    cpu: float
-    peak_rss_mib: float
-
-
-def _send_attached(project: Path, server: sink.Sink, keys: str) -> _Sent:
-    """Send the attachment to all, in a project of its own."""
-    name = written(project, "csv", LETTERS, server.port)
-    with (project / "campaigns" / f"{name}.yaml").open("a") as file:
-        file.write(f"attachments: [large.bin]\n{keys}")
-    (project / "campaigns" / "large.bin").write_bytes(os.urandom(ATTACHED))
-    if keys:
-        new_key = ("dkim", "new-key", "example.com", "--selector", "s", "--out", KEY)
-        child.bulkmail(*new_key, folder=project)
-    # The whole list is checked before the first: no word on what sending costs.
-    child.bulkmail("send", name, "--limit", "1", "--quiet", folder=project)
-    cost = child.bulkmail("send", name, "--quiet", folder=project)
-    nothing = child.bulkmail("send", name, "--quiet", folder=project)
-    return _Sent(cost.cpu - nothing.cpu, cost.peak_rss_mib)
-
-
-_DKIM = f"dkim: {{domain: example.com, selector: s, key: {{file: ../{KEY}}}}}\n"
-#: By the way it is sent: the sink's options, and what the campaign says beside.
-_ATTACHMENTS: dict[str, tuple[tuple[str, ...], str]] = {
-    "ahead (BDAT)": ((), ""),
-    "by DATA": (("-B",), ""),
-    "with DKIM": ((), _DKIM),
-}
-
-
-def _copying(program: Path) -> float:
-    """CPU seconds of this process to hand the same octets to the same sink, four at a time."""
-    lines = ATTACHED // 57 + 1
-    content = (b"x" * 76 + b"\r\n") * lines + b".\r\n"
-    with sink.running(program, "-k", "0") as server, contextlib.ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            for _ in range(4)
-        ]
-        files = [stack.enter_context(one.makefile("rb")) for one in sockets]
-        for one, file in zip(sockets, files, strict=True):
-            file.readline()
-            one.sendall(b"HELO x\r\n")
-            file.readline()
-        began = time.process_time()
-        for number in range(LETTERS):
-            one, file = sockets[number % 4], files[number % 4]
-            for command in (b"MAIL FROM:<a@b.c>", b"RCPT TO:<%d@b.c>" % number, b"DATA"):
-                one.sendall(command + b"\r\n")
-                file.readline()
-            one.sendall(content)
-            file.readline()
-        return time.process_time() - began
-
-
 FIGURES: dict[str, Callable[[int], None]] = {
     "memory": memory,
     "passes": passes,
     "first": first,
-    "attachment": attachment,
 }
 
 
