@@ -17,6 +17,11 @@ from bulkmail.errors import MessageRefusedLocally, SessionError
 from bulkmail.outcome import Accepted, Outcome
 from bulkmail.smtp.reply import Reply
 
+#: Octets that messages on their way on one session hold by themselves, from which on no more are:
+#: they stay in memory until they are answered. Large files of each one's own would be hundreds of
+#: megabytes.
+LADEN_OCTETS = 8 << 20
+
 
 class WindowedCourse:
     """One worker's, on one session.
@@ -98,7 +103,7 @@ class WindowedCourse:
 
     async def _fill(self) -> None:
         """Take up as many as there is room for, until one cannot go this way."""
-        while (room := self._session.window - len(self._out) - len(self._fresh)) > 0:
+        while (room := self._room) > 0:
             flights: Sequence[Flight] = self._supply.ready(room, len(self._fresh))
             if not flights:
                 flight = await self._supply.next(len(self._fresh))
@@ -114,6 +119,15 @@ class WindowedCourse:
                 self._left, *others = flights[free:]
                 self._supply.give_again(others)
                 return
+
+    @property
+    def _room(self) -> int:
+        """How many more may be on their way; none behind those that hold much by themselves."""
+        under_way = [*self._out, *self._fresh]
+        # Nearly all messages are small: of the last one it is seen at once.
+        if under_way and under_way[-1].takes_time and _own_size(under_way) >= LADEN_OCTETS:
+            return 0
+        return self._session.window - len(under_way)
 
     async def _hand_over(self) -> None:
         """Hand over what is fresh, each once its mark is durable."""
@@ -223,3 +237,8 @@ class WindowedCourse:
         left = self._left
         for flight in (*self._fresh, *([] if left is None else [left])):
             await self._results.cut(flight.tried, may_be_out=False)
+
+
+def _own_size(flights: Sequence[Flight]) -> int:
+    """Octets that they hold by themselves."""
+    return sum(flight.mail.own_size for flight in flights)

@@ -21,8 +21,11 @@ from support.engine import (
 
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.supply import AHEAD_OCTETS
+from bulkmail.delivery.windowed import LADEN_OCTETS
 from bulkmail.errors import ConnectionLost, MessageRefusedLocally
 from bulkmail.fate import Delivery, Digests
+from bulkmail.message.files.enclosure import Enclosure
+from bulkmail.message.files.shared_file import SharedFile
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
@@ -513,6 +516,26 @@ async def test_large_messages_are_not_composed_ahead_in_numbers(
 
     assert await bench.states() == {"sent": 40}
     assert max(ahead) == 1
+
+
+@pytest.mark.parametrize(("is_shared", "most"), [(True, 4), (False, 2)])
+async def test_no_more_go_behind_messages_that_hold_much_by_themselves(
+    bench_of: BenchOf, transport: WindowTransport, is_shared: bool, most: int
+) -> None:
+    bench = await bench_of(40)
+    body = b"x" * (LADEN_OCTETS // 2)
+    shared = SharedFile(body)
+    shared.opens()
+    file = Enclosure(name="a", size=1, sha256="", body=body, shared=shared if is_shared else None)
+
+    async def compose_large(delivery: Delivery, instant: datetime) -> MailObject:
+        return replace(await compose(delivery, instant), chunks=(body,), files=(file,))
+
+    bench.compose = compose_large
+    await bench.send(transport, connections=1)
+
+    assert await bench.states() == {"sent": 40}
+    assert transport.most == most
 
 
 @pytest.mark.parametrize("fails_at", [3, 7])
