@@ -20,14 +20,20 @@ def campaign_schema() -> dict[str, Any]:
     schema = _schema(CampaignModel, "A bulkmail campaign")
     sms = SmsModel.model_json_schema(by_alias=True, mode="validation")
     of_sms = {key: sms["properties"][key] for key in SmsModel.key_names() if key in OF_SMS}
-    needed = schema["required"]
+    # `from` may come from bulkmail.yaml's `defaults`.
+    needed = [key for key in schema["required"] if key != "from"]
+    texts = [{"required": [key]} for key in ("text", "html", "body")]
     return schema | {
         "properties": schema["properties"] | of_sms,
         "$defs": sms["$defs"] | schema["$defs"],
         "required": ["recipients"],
         "if": {"properties": {"channel": {"const": "sms"}}, "required": ["channel"]},
         "then": {"properties": dict.fromkeys(sorted(OF_MAIL), False)},
-        "else": {"properties": dict.fromkeys(sorted(OF_SMS), False), "required": needed},
+        "else": {
+            "properties": dict.fromkeys(sorted(OF_SMS), False),
+            "required": needed,
+            "anyOf": texts,
+        },
     }
 
 

@@ -203,10 +203,9 @@ def _kind(words: str, **schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"$comment": words} | schema)
 
 
-def _one_or_more(words: str, schema: dict[str, Any]) -> WithJsonSchema:
-    return _kind(
-        f"{words}, or a list", anyOf=[schema, {"type": "array", "items": schema, "minItems": 1}]
-    )
+def _one_or_more(words: str, schema: dict[str, Any], *, least: int = 1) -> WithJsonSchema:
+    listed = {"type": "array", "items": schema, "minItems": least}
+    return _kind(f"{words}, or a list", anyOf=[schema, listed])
 
 
 _TEXT = {"type": "string"}
@@ -245,13 +244,13 @@ EnvironmentText = Annotated[
 #: A mailbox, or a template for one.
 MailboxText = Annotated[LineText, AfterValidator(_mailbox), _kind("an address", **_TEXT)]
 MailboxTexts = Annotated[
-    tuple[MailboxText, ...], BeforeValidator(_listed), _one_or_more("an address", _TEXT)
+    tuple[MailboxText, ...], BeforeValidator(_listed), _one_or_more("an address", _TEXT, least=0)
 ]
 ReversePathText = Annotated[
     LineText, AfterValidator(_address_or_null), _kind('an address, or `""`', **_TEXT)
 ]
 FileTexts = Annotated[
-    tuple[FilledLine, ...], BeforeValidator(_listed), _one_or_more("a path", _TEXT)
+    tuple[FilledLine, ...], BeforeValidator(_listed), _one_or_more("a path", _TEXT, least=0)
 ]
 Flag = Annotated[
     bool,

@@ -88,7 +88,16 @@ def test_each_channel_has_its_own_keys_in_the_schema() -> None:
     for key in ("content", "gateway", "max_segments"):
         assert key in schema["properties"]
         assert schema["else"]["properties"][key] is False
-    assert {"from", "subject", "recipients"} <= set(schema["else"]["required"])
+    assert set(schema["else"]["required"]) == {"subject", "recipients"}
+    assert {"required": ["html"]} in schema["else"]["anyOf"]
+
+
+@pytest.mark.parametrize("key", ["cc", "bcc", "suppress", "allow_paths", "attachments"])
+def test_a_list_without_anything_in_it_is_taken_as_the_loader_takes_it(key: str) -> None:
+    described = campaign_schema()["properties"][key]
+
+    (listed,) = [form for form in described.get("anyOf", [described]) if form["type"] == "array"]
+    assert listed.get("minItems", 0) == 0
 
 
 def test_every_key_is_in_the_reference() -> None:
