@@ -204,9 +204,10 @@ class Session:
         conversation, replies = self._conversation, transaction.replies
         try:
             # What rode behind an end of data has its replies with that one's.
-            if not (transaction.is_said and transaction.take_well(conversation.heard)):
+            is_open = transaction.is_said and transaction.take_well(conversation.heard)
+            if not is_open:
                 await ask_for_content(conversation, transaction)
-            if replies.is_awaited:
+            if is_open or replies.is_awaited:
                 behind = partial(self._glue, transaction, follower, may_follow)
                 replies.end_of_data = await give(conversation, transaction, mark, behind, meanwhile)
             else:
@@ -218,9 +219,9 @@ class Session:
                 self._conversation.note("it breaks on PIPELINING: one command at a time from now")
             if not replies.is_decided:
                 raise transaction.own(error) from error
-        if replies.end_of_data is not None:
-            self._trust.answered_data(replies.end_of_data)
-            if replies.end_of_data.is_positive:
+        if (end := replies.end_of_data) is not None:
+            self._trust.answered_data(end)
+            if end.is_positive:
                 self._trust.kept(transaction.level)
         return replies.result()
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import field
-
 from bulkmail.smtp.commands import Bdat, Command, Data, Mail, Rcpt
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.transaction import TransactionResult
-from bulkmail.value_class import record_class
 
 
-@record_class(kw_only=True)
 class TransactionReplies:
     """Fills as replies come; `result` is what it came to."""
 
-    #: Whether the first recipient's refusal is that of the whole transaction.
-    first_decides: bool
+    # What stands here is the class's, until a reply changes it: of most transactions few do.
     mail: Reply | None = None
-    #: Empty where MAIL was refused: what is said to RCPT then is no word on the recipient.
-    recipients: dict[str, Reply] = field(default_factory=dict)
     data: Reply | None = None
     end_of_data: Reply | None = None
     #: Whether any RCPT was accepted, behind whatever reply to MAIL.
@@ -29,6 +22,12 @@ class TransactionReplies:
     has_refused: bool = False
     #: Whether MAIL was refused, or whoever decides for all.
     is_refused: bool = False
+
+    def __init__(self, *, first_decides: bool) -> None:
+        #: Whether the first recipient's refusal is that of the whole transaction.
+        self.first_decides = first_decides
+        #: Empty where MAIL was refused: what is said to RCPT then is no word on the recipient.
+        self.recipients: dict[str, Reply] = {}
 
     def take(self, command: Command, reply: Reply, *, is_good: bool) -> None:
         """Put a reply in its place. `is_good`: it is 2yz."""
