@@ -31,6 +31,8 @@ from bulkmail.ledger.tries import Mark, Result
 _LEAD_DECAY = 0.9
 #: To ask a member for its value takes three calls in Python.
 _WORDS = {state: state.value for state in State}
+#: Made once: `json.dumps` makes one for each value.
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 class CampaignRun:
@@ -353,7 +355,7 @@ class CampaignRun:
 
 
 def _as_json(values: Mapping[str, str] | Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps(values, ensure_ascii=False)
+    return _JSON.encode(values)
 
 
 def _divide(
