@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import asdict
 
+from bulkmail.campaign.units import Rate
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Counts, Delivery, State, state_before
 from bulkmail.report.least_time import Limits, least_seconds
@@ -137,9 +138,12 @@ class Tally:
         return [f"{str(state).replace('_', ' ')} {number(self.count(state))}" for state in shown]
 
     def pace(self) -> str:
-        """``4.9/s``, or nothing while nothing can be said, or nothing is sent."""
-        is_resting = self._rests_since is not None
-        return rate(self.per_second) if self.per_second > 0 and not is_resting else ""
+        """``4.9/s of 5/s``: how fast, and of one server's pace; nothing where nothing is sent."""
+        if self.per_second <= 0 or self._rests_since is not None:
+            return ""
+        rates = self._limits[0] if len(self._limits) == 1 else ()
+        paces = sorted(filter(_is_pace, rates), key=_per_second)
+        return f"{rate(self.per_second)} of {paces[0]}" if paces else rate(self.per_second)
 
     def outlook(self) -> str:
         """``1,200 of 3,000 to go, 5 d at least at the servers' rates``: what is before the run."""
@@ -153,3 +157,11 @@ class Tally:
         """``about 2 min 42 s to go``, or nothing while nothing can be said."""
         left = self.seconds_left
         return "" if left is None or self.done >= self.limit else f"about {span(left)} to go"
+
+
+def _is_pace(limit: Rate) -> bool:
+    return limit.is_pace
+
+
+def _per_second(limit: Rate) -> float:
+    return limit.count / limit.window

@@ -68,6 +68,29 @@ def test_nothing_is_said_of_a_rate_before_there_is_one() -> None:
     assert tally.to_go() == ""
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ([[Rate(1, 1), Rate(30, 60), Rate(500, 86400)]], "30.0/min of 30/min"),
+        ([[Rate(500, 86400)]], "30.0/min"),
+        ([[Rate(1, 1)], [Rate(1, 1)]], "30.0/min"),
+        ([[]], "30.0/min"),
+        ([], "30.0/min"),
+    ],
+    ids=["the slowest pace", "a quota alone", "two servers", "no limit", "unknown"],
+)
+def test_the_rate_is_told_beside_the_pace_that_holds_it(
+    limits: list[list[Rate]], said: str
+) -> None:
+    clock = HandClock()
+    tally = Tally("c", Counts(pending=9), 9, clock, limits)
+    clock.now += 2
+
+    tally.add(delivery(), attempt())
+
+    assert tally.pace() == said
+
+
 def test_the_rate_is_of_late() -> None:
     clock = HandClock()
     tally = Tally("c", Counts(pending=1000), 1000, clock)
