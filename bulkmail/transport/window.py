@@ -8,21 +8,18 @@ says 421 takes nothing of what stands behind (RFC 5321, 3.8).
 
 from __future__ import annotations
 
-import copy
-from collections import deque
 from collections.abc import Sequence
 
-from bulkmail.errors import MessageRefusedLocally, ProtocolViolation, SessionError
-from bulkmail.message.mail_object import MailObject
-from bulkmail.smtp.commands import Bdat, Mail, Rset
+from bulkmail.errors import ProtocolViolation, SessionError
+from bulkmail.smtp.commands import Bdat, Mail
 from bulkmail.smtp.dialogue import Exchange
 from bulkmail.smtp.reply import CLOSING, Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.smtp.transaction import TransactionResult
-from bulkmail.transport.blocks import BLOCK_SIZE
-from bulkmail.transport.content import post
 from bulkmail.transport.conversation import Conversation
-from bulkmail.transport.posted import Posted, posted_for
+from bulkmail.transport.posted import Posted
+from bulkmail.transport.posted_trouble import is_refused, lost, own
+from bulkmail.transport.posting import Posting
 from bulkmail.transport.transaction import Transaction
 from bulkmail.transport.trust import (
     Level,
@@ -40,28 +37,16 @@ _REPLIES = 3
 _AT_FIRST = 2
 
 
-class Window:
+class Window(Posting):
     """One session's messages on their way."""
 
     def __init__(self, conversation: Conversation, trust: Trust, size: int) -> None:
-        self._conversation = conversation
-        self._trust = trust
+        super().__init__(conversation, trust)
         self._size = size
-        self._posted: deque[Posted] = deque()
-        #: Encoded, and to be posted next, in this order.
-        self._prepared: deque[Posted] = deque()
-        #: Of those posted, what was not handed over yet.
-        self._waiting: deque[Posted] = deque()
-        #: Octets of those.
-        self._waiting_size = 0
         #: Octets that are known to have left, of all that is written.
         self._sent = 0
-        #: The reverse-path of the last one posted; None: none was.
-        self._reverse_path: str | None = None
         #: Whether the last message that has its result was refused at RCPT.
         self._is_behind_refusal = False
-        #: What broke the session as something was handed over.
-        self._cause: SessionError | None = None
         #: Whether the server lost the thread of them.
         self._is_lost = False
         #: The reply from which on nobody can tell which message one answers.
@@ -83,72 +68,10 @@ class Window:
         return self._size if is_proven else min(_AT_FIRST, self._size)
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing is on its way, or about to be."""
-        return not self._posted
-
-    @property
     def is_answered(self) -> bool:
         """Whether `settle` would not wait."""
         posted = self._posted
         return bool(posted) and self._conversation.has_heard(_REPLIES + posted[0].is_behind_reset)
-
-    @property
-    def unsent(self) -> int:
-        """How many of the last ones are surely not out: nothing of their end was handed over."""
-        return sum(not posted.is_open for posted in self._posted)
-
-    async def catch_up(self) -> None:
-        """Take in what has arrived: before messages are handed over behind others."""
-        if self._posted:
-            await self._conversation.catch_up()
-
-    def prepare(self, mail: MailObject) -> None:
-        """Encode what is to be posted behind those prepared before; else `post` does it."""
-        try:
-            posted = posted_for(mail, self._conversation, is_8bit=False)
-        except MessageRefusedLocally:
-            return
-        self._prepared.append(posted)
-
-    def post(self, mail: MailObject, *, is_8bit: bool) -> None:
-        """Have a whole message handed over, by the next `flush`.
-
-        Raises `MessageRefusedLocally`: nothing was said then. Where the session breaks, `settle`
-        tells.
-        """
-        while self._prepared:
-            posted = self._prepared.popleft()
-            if posted.mail is mail and not is_8bit:
-                break
-        else:
-            posted = posted_for(mail, self._conversation, is_8bit=is_8bit)
-        former, self._reverse_path = self._reverse_path, mail.envelope.reverse_path
-        if former is not None and (former != self._reverse_path or self._trust.keeps_envelopes):
-            # A server may keep the envelope whose RCPT it refused, and refuse the next MAIL, but
-            # not what stands behind it (Exim): that would go out under the former reverse-path.
-            posted.reset_before()
-        self._posted.append(posted)
-        self._waiting.append(posted)
-        self._waiting_size += posted.size
-
-    def is_full(self, size: int) -> bool:
-        """Whether one with so many octets of content does not leave in one write with the rest."""
-        return bool(self._waiting) and self._waiting_size + size > BLOCK_SIZE
-
-    async def flush(self) -> None:
-        """Hand over what was posted and is not yet. Where the session breaks, `settle` tells."""
-        self._waiting_size = 0
-        while self._waiting:
-            size = self._waiting[0].size
-            together = [self._waiting.popleft()]
-            while self._waiting and size + self._waiting[0].size <= BLOCK_SIZE:
-                size += self._waiting[0].size
-                together.append(self._waiting.popleft())
-            try:
-                await post(self._conversation, together)
-            except SessionError as error:
-                self._cause = self._cause or error
 
     async def leave(self) -> None:
         """Hand over what was posted, and QUIT behind it where this server may be told so ahead.
@@ -195,8 +118,9 @@ class Window:
             error = self._cause or end
             if self._trust.broke(_WINDOW, error):
                 self._conversation.note("it breaks on messages sent ahead (BDAT): no more of that")
-            if transaction is None or not _is_refused(transaction):
-                raise self._own(error, posted, transaction) from error
+            if transaction is None or not is_refused(transaction):
+                is_closed = self._conversation.dialogue.farewell is not None
+                raise own(error, posted, transaction, is_closed=is_closed) from error
         replies = transaction.replies
         self._is_behind_refusal = replies.has_refused
         is_begun = posted.is_open and not (replies.mail and replies.mail.code == CLOSING)
@@ -316,40 +240,10 @@ class Window:
         if ahead and not self._is_lost:
             self._trust.kept(_WINDOW, ahead)
 
+    def _lost(self, exchange: Exchange) -> ProtocolViolation:
+        return lost(exchange, self._conversation.host, knows_bdat=self._trust.knows_bdat)
+
     def _has_sent(self, posted: Posted) -> bool:
         if posted.end > self._sent:
             self._sent = self._conversation.sent
         return posted.is_open and posted.end <= self._sent
-
-    def _own(
-        self, error: SessionError, posted: Posted, transaction: Transaction | None
-    ) -> SessionError:
-        """The error as it concerns one message; no transaction: nothing was said to it."""
-        is_closed = self._conversation.dialogue.farewell is not None
-        is_behind = is_closed and (transaction is None or transaction.replies.mail is None)
-        is_doubtful = posted.is_open and not is_behind
-        mine = copy.copy(error)
-        mine.stage = Stage.END_OF_DATA if is_doubtful else Stage.MAIL
-        return mine
-
-    def _lost(self, exchange: Exchange) -> ProtocolViolation:
-        host, reply = self._conversation.host, exchange.reply
-        # From who takes messages by BDAT it is no answer to one: a reply too many came before.
-        is_doubtful = self._trust.knows_bdat and isinstance(exchange.command, Bdat | Rset)
-        return ProtocolViolation(
-            f"{host}: lost the thread of what was sent ahead (BDAT): {reply}",
-            host=host,
-            stage=Stage.END_OF_DATA if is_doubtful else Stage.MAIL,
-            code=reply.code,
-            reply=reply.text,
-        )
-
-
-def _is_refused(transaction: Transaction) -> bool:
-    """Whether it stands, by the replies so far, that the content goes to nobody."""
-    replies = transaction.replies
-    if replies.mail is None or replies.is_anybody_taken:
-        return False
-    # Behind "bad sequence" to MAIL the envelope before may still be open.
-    is_mail_refused = not replies.mail.is_positive and transaction.lost_at is None
-    return replies.has_refused or is_mail_refused
