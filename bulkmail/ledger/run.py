@@ -10,32 +10,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from bulkmail.campaign.units import Demand, Rate
 from bulkmail.clock import Clock
-from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders, State
-from bulkmail.ledger import causes, claims, limits, orders, slowdown, tries
+from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders
+from bulkmail.ledger import causes, claims, orders, tries
 from bulkmail.ledger.causes import Listed
 from bulkmail.ledger.claims import Claim
 from bulkmail.ledger.driver import Driver
 from bulkmail.ledger.jobs import Folded, FoldedRow, Kind
-from bulkmail.ledger.limits import Permit
-from bulkmail.ledger.slowdown import Slowdown
+from bulkmail.ledger.run_limits import RunLimits
 from bulkmail.ledger.statements import load
-from bulkmail.ledger.tries import Mark, Result
-
-_LEAD_DECAY = 0.9
-#: To ask a member for its value takes three calls in Python.
-_WORDS = {state: state.value for state in State}
-#: Made once: `json.dumps` makes one for each value.
-_JSON = json.JSONEncoder(ensure_ascii=False)
+from bulkmail.ledger.tries import as_json, mark_of, result_of
 
 
-class CampaignRun:
+class CampaignRun(RunLimits):
     """One campaign's deliveries, claimed by one owner. Every method raises `LedgerError`.
 
     Results are durable when a method returns. A caller that is cancelled while it waits has had
@@ -55,15 +46,13 @@ class CampaignRun:
         has_siblings: bool = False,
     ) -> None:
         """With siblings, other owners are processes of the same run: theirs is not waited for."""
+        super().__init__(driver, clock)
         self._has_siblings = has_siblings
         self._listed = listed
         self._keeps_fields = keeps_fields
-        self._driver = driver
-        self._clock = clock
         self._campaign_id = campaign_id
         self._owner = owner
         self._lease = lease
-        self._lead = 0.0
         self._scopes: Sequence[str] = ("",)
         #: Whether it is the turn of who was tried before, where only one more can be claimed.
         self._is_turn_of_again = False
@@ -123,7 +112,9 @@ class CampaignRun:
         first one is kept, also over a crash. It is asked for when this returns, and durable when
         the future is done. Where it `may_wait`, others share its commit: see `hurry`.
         """
-        mark = self._mark(delivery, started_at, digests)
+        now = self._clock.time()
+        until = now + self._lease
+        mark = mark_of(delivery, started_at, digests, owner=self._owner, now=now, lease_until=until)
         kind = Kind.PATIENT if may_wait else Kind.WRITE
         return self._driver.submit(FoldedRow(tries.write, mark), kind)
 
@@ -131,21 +122,25 @@ class CampaignRun:
         self, asked: Sequence[tuple[Delivery, float, Digests | None]]
     ) -> asyncio.Future[list[bool]]:
         """`mark` for each of them, as one; of each, what that would have said."""
-        return self._driver.submit(Folded(tries.write, [self._mark(*one) for one in asked]))
+        now = self._clock.time()
+        until = now + self._lease
+        marks = [mark_of(*one, owner=self._owner, now=now, lease_until=until) for one in asked]
+        return self._driver.submit(Folded(tries.write, marks))
 
     def record(self, attempt: Attempt) -> asyncio.Future[bool]:
         """Write what a try came to, and end its claim. False: the claim was no longer ours.
 
         A mark that was asked for before stands before it, whether or not it is durable yet.
         """
-        return self._driver.submit(FoldedRow(tries.write, self._result(attempt)))
+        result = result_of(attempt, self._owner, keeps_fields=self._keeps_fields)
+        return self._driver.submit(FoldedRow(tries.write, result))
 
     def record_all(
         self, attempts: Sequence[Attempt], *, may_wait: bool = False
     ) -> asyncio.Future[list[bool]]:
         """`record` for each of them, as one; of each, what that would have said."""
         kind = Kind.PATIENT if may_wait else Kind.WRITE
-        results = [self._result(one) for one in attempts]
+        results = [result_of(one, self._owner, keeps_fields=self._keeps_fields) for one in attempts]
         return self._driver.submit(Folded(tries.write, results), kind)
 
     def hurry(self) -> None:
@@ -158,7 +153,7 @@ class CampaignRun:
             "id": delivery.id,
             "epoch": delivery.epoch,
             "reason": reason,
-            "refused": _as_json(refused) if refused else None,
+            "refused": as_json(refused) if refused else None,
             "now": self._clock.time(),
         }
         await self._driver.submit(
@@ -240,98 +235,6 @@ class CampaignRun:
             Kind.EARLY,
         )
 
-    async def take(self, server: str, rates: Sequence[Rate], want: int) -> Permit:
-        """Reserve up to `want` slots for `server` under all of `rates`, and what was learned.
-
-        Slots of a pace are put off by as long as the last commits took, so that a slow disk does
-        not void them before they arrive.
-        """
-        return await self._timed(
-            lambda connection, now: limits.take(
-                connection, server, rates, want, now=now, lead=self._lead
-            )
-        )
-
-    async def take_together(self, demands: Sequence[Demand]) -> Permit:
-        """Reserve one instant for one message under all of `demands`; the first is the server's.
-
-        Where another demand's turn is later than the server's nothing is reserved, so that a slow
-        provider holds up nobody else.
-        """
-        return await self._timed(
-            lambda connection, now: limits.take_together(
-                connection, demands, now=now, lead=self._lead
-            )
-        )
-
-    async def _timed(self, take: Callable[[sqlite3.Connection, float], Permit]) -> Permit:
-        began = self._clock.monotonic()
-        permit = await self._driver.submit(lambda connection: take(connection, self._clock.time()))
-        took = self._clock.monotonic() - began
-        self._lead = max(_LEAD_DECAY * self._lead, took)
-        return permit
-
-    async def slow_down(self, scope: str, full: float, reason: str) -> Slowdown:
-        """Halve the pace of a server, or of a group of domains; `full` is what it was so far."""
-        now = self._clock.time()
-        return await self._driver.submit(
-            lambda connection: slowdown.slow_down(connection, scope, full, reason, now)
-        )
-
-    async def slowdowns(self) -> list[Slowdown]:
-        """What was learned and is not over, of all servers and groups."""
-        now = self._clock.time()
-        return await self._driver.submit(
-            lambda connection: slowdown.every(connection, now), Kind.READ
-        )
-
-    async def give_back(self, server: str, rates: Sequence[Rate], slots: Sequence[float]) -> None:
-        """Let slots that were not used, and never will be, not count against a quota."""
-        await self._driver.submit(
-            lambda connection: limits.give_back(connection, server, rates, slots)
-        )
-
-    def _mark(self, delivery: Delivery, started_at: float, digests: Digests | None) -> Mark:
-        now = self._clock.time()
-        return Mark(
-            id=delivery.id,
-            epoch=delivery.epoch,
-            owner=self._owner,
-            started_at=started_at,
-            now=now,
-            lease_until=now + self._lease,
-            message_sha256=bytes.fromhex(digests.message_sha256) if digests else None,
-            attachments=_as_json(digests.attachments) if digests and digests.attachments else None,
-        )
-
-    def _result(self, attempt: Attempt) -> Result:
-        due_at, refused = attempt.due_at, attempt.refused_recipients
-        is_to_go = attempt.state is State.PENDING or attempt.state is State.DEFERRED
-        if due_at is None and is_to_go:
-            # At once, and behind those that were not even begun: a message that no server begins
-            # to take must not stand before all others for ever.
-            due_at = attempt.at
-        return Result(
-            id=attempt.delivery_id,
-            epoch=attempt.epoch,
-            owner=self._owner,
-            at=attempt.at,
-            started_at=attempt.started_at,
-            state=_WORDS[attempt.state],
-            reason=attempt.reason,
-            due_at=due_at,
-            counted=int(attempt.is_counted),
-            doubted=int(attempt.is_doubt),
-            server=attempt.server,
-            stage=attempt.stage,
-            code=attempt.code,
-            enhanced_code=attempt.enhanced_code,
-            reply=attempt.reply,
-            refused_recipients=_as_json(refused) if refused else None,
-            gateway_id=attempt.gateway_id,
-            keep_fields=int(self._keeps_fields),
-        )
-
     def _release(
         self,
         connection: sqlite3.Connection,
@@ -352,10 +255,6 @@ class CampaignRun:
         if not claiming.cancelled() and claiming.exception() is None:
             deliveries = claiming.result()
             self._driver.submit(lambda connection: self._release(connection, deliveries))
-
-
-def _as_json(values: Mapping[str, str] | Sequence[Mapping[str, Any]]) -> str:
-    return _JSON.encode(values)
 
 
 def _divide(

@@ -6,13 +6,19 @@ few statements, however many they are.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
-from bulkmail.fate import State
+from bulkmail.fate import Attempt, Delivery, Digests, State
 from bulkmail.ledger.jobs import Uneven
 from bulkmail.ledger.statements import execute_for, load
+
+#: To ask a member for its value takes three calls in Python.
+_WORDS = {state: state.value for state in State}
+#: Made once: `json.dumps` makes one for each value.
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 class Mark(NamedTuple):
@@ -60,6 +66,63 @@ class Result(NamedTuple):
 
 
 Note: TypeAlias = Mark | Result
+
+
+def mark_of(
+    delivery: Delivery,
+    started_at: float,
+    digests: Digests | None,
+    *,
+    owner: str,
+    now: float,
+    lease_until: float,
+) -> Mark:
+    """The mark of a message that its owner is about to hand over."""
+    return Mark(
+        id=delivery.id,
+        epoch=delivery.epoch,
+        owner=owner,
+        started_at=started_at,
+        now=now,
+        lease_until=lease_until,
+        message_sha256=bytes.fromhex(digests.message_sha256) if digests else None,
+        attachments=as_json(digests.attachments) if digests and digests.attachments else None,
+    )
+
+
+def result_of(attempt: Attempt, owner: str, *, keeps_fields: bool) -> Result:
+    """What an owner's try came to."""
+    due_at, refused = attempt.due_at, attempt.refused_recipients
+    is_to_go = attempt.state is State.PENDING or attempt.state is State.DEFERRED
+    if due_at is None and is_to_go:
+        # At once, and behind those that were not even begun: a message that no server begins to
+        # take must not stand before all others for ever.
+        due_at = attempt.at
+    return Result(
+        id=attempt.delivery_id,
+        epoch=attempt.epoch,
+        owner=owner,
+        at=attempt.at,
+        started_at=attempt.started_at,
+        state=_WORDS[attempt.state],
+        reason=attempt.reason,
+        due_at=due_at,
+        counted=int(attempt.is_counted),
+        doubted=int(attempt.is_doubt),
+        server=attempt.server,
+        stage=attempt.stage,
+        code=attempt.code,
+        enhanced_code=attempt.enhanced_code,
+        reply=attempt.reply,
+        refused_recipients=as_json(refused) if refused else None,
+        gateway_id=attempt.gateway_id,
+        keep_fields=int(keeps_fields),
+    )
+
+
+def as_json(values: Mapping[str, str] | Sequence[Mapping[str, Any]]) -> str:
+    """As the ledger keeps it."""
+    return _JSON.encode(values)
 
 
 def write(connection: sqlite3.Connection, notes: Sequence[Note]) -> list[bool]:
