@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from itertools import groupby
 
+from bulkmail.delivery.claiming import Claiming
 from bulkmail.delivery.elsewhere import ASIDE
 from bulkmail.delivery.ending import CANCELLED, PAUSED, Ending, RunResult, RunSettings
 from bulkmail.delivery.engagement import Engagement
@@ -34,6 +35,7 @@ class Dispatcher:
         self._limit = settings.limit
         self._deferred = _DEFERRED if shared.shut_for is None else _BY_READER
         self._outlook = Outlook(shared.ledger)
+        self._claiming = Claiming(shared, self._outlook)
         #: Whether something was in hand when the present look began.
         self._had_in_hand = False
         #: Whether somebody was put aside whom this run, with a limit, had tried.
@@ -112,7 +114,7 @@ class Dispatcher:
         want = min(lane.room(now), share(self._lanes, lane, now), self._left())
         if want <= 0:
             return await self._limit_reached(lane, now)
-        claimed = await self._claim(want, now)
+        claimed = await self._claiming.claim(want, now)
         if not claimed:
             # With something in hand the run goes on, and what was ordered is heard of in time.
             has_orders = not self.in_hand and await self.heed()
@@ -128,46 +130,6 @@ class Dispatcher:
             return RunResult(ending=Ending.LIMIT)
         is_anybody_left = await self._shared.ledger.next_due_at() is not None or await self.heed()
         return None if is_anybody_left else RunResult(ending=Ending.DONE)
-
-    async def _claim(
-        self, want: int, now: float, among: Sequence[int] | None = None
-    ) -> list[Delivery]:
-        """Claim rows: of domains under a limit those whose turn it is, then those under none."""
-        claimed: list[Delivery] = []
-        gates = self._shared.gates.open(now)
-        if among is None:
-            await self._outlook.ask_again([*(gate.name for gate in gates), ""], now)
-        for gate in gates:
-            room = min(want - len(claimed), gate.room(now))
-            claimed += await self._entered(gate, await self._due(room, now, among, gate.name))
-        return claimed + await self._due(want - len(claimed), now, among, "")
-
-    async def _due(
-        self, room: int, now: float, among: Sequence[int] | None, scope: str
-    ) -> list[Delivery]:
-        """Claim up to `room` rows of one group, unless it is known that nobody is due."""
-        if room <= 0 or (among is None and self._outlook.is_quiet(scope, now)):
-            return []
-        found = await self._shared.ledger.claim(room, among, scope)
-        if among is None and len(found) < room:
-            self._outlook.found_all(scope)
-        return found
-
-    async def _entered(self, gate: Gate, found: Sequence[Delivery]) -> list[Delivery]:
-        """Those that are still let through: others' cc may have come in while they were claimed.
-
-        The rest is given back.
-        """
-        entered: list[Delivery] = []
-        rest: list[Delivery] = []
-        for delivery in found:
-            is_let_through = gate.admits(delivery.id)
-            (entered if is_let_through else rest).append(delivery)
-            if is_let_through:
-                gate.enter(delivery.id)
-        if rest:
-            await self._shared.ledger.release(rest)
-        return entered
 
     async def _stand_still(self) -> RunResult | None:
         """Somebody stopped, cancelled or paused the run."""
@@ -225,7 +187,7 @@ class Dispatcher:
         if first > now:
             return await self._wait(self._deferred, first)
         due = [id_ for id_, at in waiting.items() if at <= now]
-        claimed = await self._claim(lane.room(now), now, among=due)
+        claimed = await self._claiming.claim(lane.room(now), now, among=due)
         if claimed:
             await self._give(lane, claimed, now)
         elif await self.heed():
