@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, islice, zip_longest
+from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 from bulkmail.fate import Delivery, State
@@ -51,12 +51,12 @@ def take(connection: sqlite3.Connection, claim: Claim) -> list[Delivery]:
     fresh = _due(connection, claim, State.PENDING)
     again = _due(connection, claim, State.DEFERRED)
     in_turn = _in_turn(again, fresh) if claim.is_again_first else _in_turn(fresh, again)
-    taken = list(islice(in_turn, claim.limit))
+    taken = in_turn[: claim.limit]
     if len(taken) < claim.limit:
         taken += _due(connection, claim, State.IN_DOUBT)[: claim.limit - len(taken)]
     if not taken:
         return []
-    ids = json.dumps([id_ for _, id_, *_ in taken])
+    ids = json.dumps([row[1] for row in taken])
     lease = {"owner": claim.owner, "lease_until": claim.lease_until, "ids": ids}
     connection.execute(load("run")["lease"], lease)
     deliveries = [read_delivery(columns) for _, *columns in sorted(taken)]
@@ -76,7 +76,8 @@ def _due(connection: sqlite3.Connection, claim: Claim, state: State) -> list[_Ro
     return connection.execute(load("run")["due"], parameters).fetchall()
 
 
-def _in_turn(first: Sequence[_Row], second: Sequence[_Row]) -> Iterator[_Row]:
-    """One of each, while there are."""
-    pairs = chain.from_iterable(zip_longest(first, second))
-    return (row for row in pairs if row is not None)
+def _in_turn(first: Sequence[_Row], second: Sequence[_Row]) -> list[_Row]:
+    """One of each, while there are; then the rest of either."""
+    pairs = min(len(first), len(second))
+    both = chain.from_iterable(zip(first, second, strict=False))
+    return [*both, *first[pairs:], *second[pairs:]]
