@@ -16,7 +16,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import field
-from typing import cast
+from typing import Any
 
 from bulkmail.errors import ProtocolViolation
 from bulkmail.smtp.readable import readable
@@ -147,9 +147,9 @@ class ReplyParser:
         """
         if not (self._rest or self._unread or self._lines) and data.endswith(b"\n"):
             # Nearly all that comes is known, and whole.
-            replies = list(map(self._known.get, data[:-1].split(b"\n")))
+            replies: list[Any] = list(map(self._known.get, data[:-1].split(b"\n")))
             if all(replies):
-                return cast("list[Reply]", replies)
+                return replies
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._unread += lines
         return self._replies()
