@@ -22,6 +22,8 @@ from bulkmail.errors import (
     EXIT_USAGE,
     BulkmailError,
     ConfigurationError,
+    Fault,
+    Interrupted,
     shortage,
 )
 from bulkmail.report.terminal import visible
@@ -41,17 +43,24 @@ def _command(arguments: Sequence[str]) -> int:
     try:
         program(list(arguments), prog_name="bulkmail")
     except SystemExit as leaving:  # how typer ends: a usage error, --help, `typer.Exit`
-        reason = leaving.__context__
-        if reason and isinstance(reason.__cause__, KeyboardInterrupt):
-            complain("Interrupted.")
-        # What typer says of a command line that is none; it has told that already.
-        sentence = getattr(reason, "format_message", None)
-        if sentence is not None and arguments[0] == "send" and "--json" in arguments:
-            from bulkmail.cli.refusal import say_misunderstood
+        untold = _untold(leaving.__context__)
+        if untold is not None and arguments[:1] == ["send"] and "--json" in arguments:
+            from bulkmail.cli.refusal import say_untold
 
-            say_misunderstood(sentence(), arguments[1:])
+            say_untold(untold, arguments[1:])
         return leaving.code if isinstance(leaving.code, int) else EXIT_OK
     return EXIT_OK
+
+
+def _untold(reason: BaseException | None) -> BulkmailError | None:
+    """Why typer left before the command itself could say so; None where it did not."""
+    if reason is None:
+        return None
+    if isinstance(reason.__cause__, KeyboardInterrupt):
+        complain("Interrupted.")
+        return Interrupted("interrupted before anything was sent")
+    sentence = getattr(reason, "format_message", None)  # of a line that is none; it was told
+    return None if sentence is None else ConfigurationError(Fault(message=sentence()))
 
 
 def _finish(_: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from bulkmail.errors import (
     BulkmailError,
     CampaignBusy,
     ConfigurationError,
-    Fault,
+    Interrupted,
     shortage,
 )
 from bulkmail.fate import Counts
@@ -64,19 +64,21 @@ def refused_as_json(
         )
         faults = error.faults if isinstance(error, ConfigurationError) else ()
         say_json(summary.to_json() | {"faults": [fault_json(fault) for fault in faults]})
+        if isinstance(error, KeyboardInterrupt):
+            # One that comes through is one that nobody has told of.
+            raise Interrupted("Interrupted.") from error
         raise
 
 
-def say_misunderstood(sentence: str, words: Sequence[str]) -> None:
-    """Print the summary of a `send` whose command line typer has refused, and told why.
+def say_untold(error: BulkmailError, words: Sequence[str]) -> None:
+    """Print the summary of a `send` that ended before it began, by a signal or for its options.
 
     `words` are what stands behind `send`: the campaign is the one among them that is there.
     """
-    options = [word for word in words if word.startswith("-")]
     campaign = next(filter(_is_campaign, words), "")
-    refused = refused_as_json(campaign, None, dry_run="--dry-run" in options, test_to=None)
-    with contextlib.suppress(ConfigurationError), refused:
-        raise ConfigurationError(Fault(message=sentence))
+    refused = refused_as_json(campaign, None, dry_run="--dry-run" in words, test_to=None)
+    with contextlib.suppress(BulkmailError), refused:
+        raise error
 
 
 def _is_campaign(word: str) -> bool:

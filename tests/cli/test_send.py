@@ -352,3 +352,20 @@ def test_without_a_campaign_the_json_has_none(cli: Cli, send: Recorder) -> None:
 
     assert (told["campaign"], told["total"], told["exit_code"]) == ("", 0, 2)
     assert send.calls == []
+
+
+def test_an_interruption_while_the_command_is_loaded_is_told_as_json(
+    cli: Cli, send: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bulkmail.cli.program.Commands.__getitem__", interrupted)
+
+    result = cli("send", "hello", "--json")
+
+    told = json.loads(result.out)
+    assert (result.code, told["exit_code"], told["interrupted"]) == (130, 130, True)
+    assert told["campaign"] == "hello"
+    assert result.err == "Interrupted.\n"
+    assert send.calls == []

@@ -56,6 +56,25 @@ async def test_all_undefined_names_of_a_row_are_told_in_one_go(project: Project)
     ]
 
 
+@pytest.mark.parametrize("name", ["items", "keys", "values", "copy", "get"])
+async def test_a_column_goes_before_what_every_mapping_has(project: Project, name: str) -> None:
+    source = f"{{{{ recipient.{name} }}}}, {{{{ order.{name} }}}}"
+    project.template("offer.txt.j2", source)
+
+    mail = await project.compose(ROW | {name: "2", "order": {name: "3"}}, text="offer.txt.j2")
+
+    assert project.text(mail) == "2, 3\n"
+
+
+async def test_what_every_mapping_has_is_no_column(project: Project) -> None:
+    project.template("offer.txt.j2", "Dear {{ name }},\n{{ recipient.items }}\n")
+
+    (fault,) = await project.faults(ROW, text="offer.txt.j2")
+
+    assert (fault.line, fault.row) == (2, 1)
+    assert fault.message == "puts out a function, `items`, where a value is meant"
+
+
 async def test_lines_are_those_of_includes_parents_and_macros(project: Project) -> None:
     project.template("macros.j2", "{% macro m() %}\n\n\n{{ in_macro }}{% endmacro %}")
     project.template("base.html.j2", "<p>\n{% block a %}{% endblock %}\n{{ in_base }}</p>")

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import update_wrapper
+from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, Final
 
-from jinja2 import nodes, pass_context
+from jinja2 import TemplateRuntimeError, nodes, pass_context
 from jinja2.filters import do_format
 from jinja2.runtime import Context
 from jinja2.sandbox import MAX_RANGE, SandboxedEnvironment, safe_range
@@ -40,6 +41,7 @@ _ITEM: Final = 8
 #: adds to is copied each time.
 _COPIED: Final = 16
 _MAX_BITS: Final = 100_000
+_FUNCTIONS: Final = (BuiltinMethodType, MethodType, FunctionType)
 
 
 class TextTooLongError(TooLongError):
@@ -98,6 +100,12 @@ class BoundedEnvironment(SandboxedEnvironment):
         defer_init: bool = False,  # noqa: FBT001, FBT002  # as jinja2 declares it
     ) -> str:
         return super()._generate(metered(source), name, filename, defer_init)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A mapping's own key, before its methods: a column may be called `items`."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """What the operator makes of the two. Raises `TooLongError`."""
@@ -197,10 +205,16 @@ def _measuring(budget: Budget) -> Callable[[Context, Any], Any]:
 def _putting_out(budget: Budget) -> Callable[[Any], Any]:
     def put_out(value: Any) -> Any:
         """The value; nothing where it is null. It is called for each, so short ones are free."""
-        if value is None:
+        if isinstance(value, str):
+            if len(value) > _SHORT:
+                budget.charge(len(value))
+        elif value is None:
             return ""
-        if isinstance(value, str) and len(value) > _SHORT:
-            budget.charge(len(value))
+        elif isinstance(value, _FUNCTIONS):
+            # `{{ order.items }}` where there is no such key: no reader wants to see that.
+            raise TemplateRuntimeError(
+                f"puts out a function, `{value.__name__}`, where a value is meant"
+            )
         return value
 
     return put_out
