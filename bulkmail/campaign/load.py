@@ -165,7 +165,8 @@ class Campaign:
     @cached_property
     def allowed_folders(self) -> tuple[Path, ...]:
         """What files of the campaign may lie in: the root, and the folders of `allow_paths`."""
-        written = [Path(folder).expanduser() for folder in self.model.allow_paths]
+        # Where nobody is called so, `~name` is a folder of that name.
+        written = [os.path.expanduser(folder) for folder in self.model.allow_paths]  # noqa: PTH111
         return self.root, *(base / path for path in written for base in (self.folder, self.root))
 
 

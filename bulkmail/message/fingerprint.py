@@ -40,7 +40,7 @@ def fingerprint(
 ) -> str:
     """SHA-256, in hex, over the campaign's keys, its templates' sources and its shared files.
 
-    The campaign's name is not in it: a campaign may get another one.
+    The campaign's name is not in it, nor is where the project lies: both may become others.
 
     Each row's own files are not in it: they are looked at when the row's message is made. A file
     that has vanished counts as such; nothing is raised.
@@ -51,8 +51,8 @@ def fingerprint(
         model.schedule.timezone,
         {key: getattr(model, key) for key in _KEYS},
         model.unsubscribe and [model.unsubscribe.url, model.unsubscribe.mailto],
-        sorted((str(path), source) for path, source in templates),
-        sorted((str(path), _digest(path)) for path in set(shared)),
+        sorted((_named(path, campaign), source) for path, source in templates),
+        sorted((_named(path, campaign), _digest(path)) for path in set(shared)),
     ]
     # A model in it is its keys. (`model_dump` would first build a serializer of all that may stand
     # in a campaign.)
@@ -67,15 +67,16 @@ def digests(
 
     Files are named from the project root where they lie below it; nothing is raised.
     """
-
-    def named(path: Path) -> str:
-        return os.fspath(path).removeprefix(os.path.join(campaign.root, ""))  # noqa: PTH118  # with its separator
-
     found = {
-        named(path): hashlib.sha256(source.encode(errors="replace")).hexdigest()
+        _named(path, campaign): hashlib.sha256(source.encode(errors="replace")).hexdigest()
         for path, source in templates
     }
-    return found | {named(path): _digest(path) for path in shared}
+    return found | {_named(path, campaign): _digest(path) for path in shared}
+
+
+def _named(path: Path, campaign: Campaign) -> str:
+    """From the project root, where it lies below that."""
+    return os.fspath(path).removeprefix(os.path.join(campaign.root, ""))  # noqa: PTH118  # with its separator
 
 
 def _digest(path: Path) -> str:

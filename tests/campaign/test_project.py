@@ -102,6 +102,13 @@ def test_allow_paths_opens_a_folder(project: Path, load: Load, folder: str) -> N
         campaign.resolve("../../y.pdf")
 
 
+def test_the_home_of_nobody_is_a_folder_of_that_name(load: Load) -> None:
+    campaign = load("recipients: [{email: a@b}]\nallow_paths: ~nobody-is-called-so/x\n")
+
+    with pytest.raises(ConfigurationError, match="lies outside"):
+        campaign.resolve("/etc/hostname")
+
+
 def test_a_folder_that_became_a_link_out_of_the_project_is_noticed(
     project: Path, load: Load
 ) -> None:

@@ -25,7 +25,7 @@ INSTANT = datetime(2026, 12, 1, 1, 0, tzinfo=UTC)
 class Project:
     """Writes a campaign and its files, and composes its messages."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_new: bool = True) -> None:
         self.root = root
         self.keys: dict[str, Any] = {
             "from": "People Team <people@example.com>",
@@ -34,7 +34,7 @@ class Project:
             "servers": [{"host": "smtp.example.com"}],
             "schedule": {"timezone": "Asia/Shanghai"},
         }
-        for folder in ("campaigns", "templates"):
+        for folder in ("campaigns", "templates") if is_new else ():
             (root / folder).mkdir()
 
     instant = INSTANT

@@ -2,6 +2,7 @@
 
 import email.utils
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,6 +242,15 @@ async def test_fingerprint_changes_with_what_goes_into_messages(letter: Project)
     letter.template("any.j2", "3")
     changed.add(fingerprint())
     assert len(changed | {before}) == 8
+
+
+def test_fingerprint_stays_where_a_project_is_moved(letter: Project, tmp_path: Path) -> None:
+    before = letter.composer().fingerprint()
+
+    moved = Project(tmp_path.rename(tmp_path.with_name("moved")), is_new=False)
+    moved.keys = letter.keys
+
+    assert moved.composer().fingerprint() == before
 
 
 async def test_composing_reads_no_clock(project: Project) -> None:
