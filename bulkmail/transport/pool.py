@@ -24,23 +24,12 @@ from typing import TypeAlias
 from bulkmail.clock import Clock
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.settings import ServerSettings
+from bulkmail.transport.idle_sessions import IdleSessions
 from bulkmail.transport.pooled_session import PooledSession
-from bulkmail.value_class import value_class
 
-#: Seconds an idle session is kept. Servers are to wait 300 s for the next command (RFC 5321,
-#: 4.5.3.2.7), and many wait less; KumoMTA keeps its idle ones for 60 s. Not shorter: at a pace
-#: of a few messages a minute each would cost a login, which providers count.
-IDLE_TIMEOUT = 60.0
 #: Seconds for QUIT and its reply, then the connection is cut. Everything on it is settled by
 #: then, so nothing is lost but the courtesy; one second is three slow round trips.
 QUIT_TIMEOUT = 1.0
-
-
-@value_class
-class _Idle:
-    session: PooledSession
-    #: By `Clock.monotonic`.
-    since: float
 
 
 #: What a waiter is handed: a session; None, a slot to open one in; or why there is neither.
@@ -60,8 +49,7 @@ class SessionPool:
         self._settings = settings
         self._open_session = open_session
         self._clock = clock
-        #: The one used last stands last and is taken first, so that surplus ones grow old.
-        self._idle: list[_Idle] = []
+        self._idle = IdleSessions(settings.connection_lifetime, self._retire, clock=clock)
         #: By identity: a session need not be hashable.
         self._active: dict[int, PooledSession] = {}
         #: Of those, whose server would have no more of them; by identity as well.
@@ -69,7 +57,6 @@ class SessionPool:
         self._opening = 0
         self._closing: dict[asyncio.Task[None], PooledSession] = {}
         self._waiting: deque[asyncio.Future[_Turn]] = deque()
-        self._reaper: asyncio.Task[None] | None = None
         self._was_opened = False
         self._is_closed = False
         self._refusal: AuthenticationFailed | None = None
@@ -161,13 +148,9 @@ class SessionPool:
         are released. A cancelled close cuts what is still open.
         """
         self._is_closed = True
-        for idle in self._idle:
-            self._retire(idle.session)
-        self._idle.clear()
+        reaper = self._idle.close()
         self._serve()
-        if self._reaper is not None:
-            self._reaper.cancel()
-        unfinished = {*self._closing, *([self._reaper] if self._reaper else [])}
+        unfinished = {*self._closing, *([reaper] if reaper else [])}
         try:
             if unfinished:
                 await asyncio.wait(unfinished)
@@ -184,7 +167,7 @@ class SessionPool:
             if self._waiting[0].done():
                 # Cancelled, and not yet awake to leave the queue.
                 self._waiting.popleft()
-            elif (session := self._take_idle()) is not None:
+            elif (session := self._idle.take()) is not None:
                 self._active[id(session)] = session
                 self._waiting.popleft().set_result(session)
             elif (obstacle := self._obstacle()) is not None:
@@ -194,15 +177,6 @@ class SessionPool:
                 self._waiting.popleft().set_result(None)
             else:
                 return
-
-    def _take_idle(self) -> PooledSession | None:
-        """The idle session used last; those that are no longer good are closed on the way."""
-        while self._idle:
-            idle = self._idle.pop()
-            if idle.session.is_reusable and not self._is_stale(idle):
-                return idle.session
-            self._retire(idle.session)
-        return None
 
     def _obstacle(self) -> SessionError | None:
         if self._is_closed:
@@ -225,20 +199,14 @@ class SessionPool:
         is_old = age >= self._settings.connection_lifetime
         return is_full or is_old or id(session) in self._spent
 
-    def _is_stale(self, idle: _Idle) -> bool:
-        return self._clock.monotonic() >= self._expires_at(idle)
-
-    def _expires_at(self, idle: _Idle) -> float:
-        lifetime = self._settings.connection_lifetime
-        return min(idle.since + IDLE_TIMEOUT, idle.session.opened_at + lifetime)
-
     def _put_back(self, session: PooledSession) -> None:
         if self._is_closed or not session.is_reusable or self._is_spent(session):
             self._retire(session)
         else:
-            self._idle.append(_Idle(session, self._clock.monotonic()))
+            self._idle.put(session)
         self._serve()
-        self._watch_idle()
+        if not self._is_closed:
+            self._idle.watch()
 
     def _hand_back(self, turn: asyncio.Future[_Turn]) -> None:
         """Undo a turn whose waiter was cancelled; it may have been granted by then.
@@ -301,28 +269,6 @@ class SessionPool:
         # Runs for a task that was cancelled before its first step as well, unlike a `finally`.
         self._closing.pop(task).abort()
         self._serve()
-
-    def _watch_idle(self) -> None:
-        if self._idle and self._reaper is None and not self._is_closed:
-            self._reaper = asyncio.get_running_loop().create_task(self._reap())
-
-    async def _reap(self) -> None:
-        """Close idle sessions as they grow old; ends when there are none."""
-        try:
-            while self._idle:
-                now = self._clock.monotonic()
-                due_at = min(map(self._expires_at, self._idle))
-                if now < due_at:
-                    await self._clock.sleep(due_at - now)
-                self._retire_stale()
-        finally:
-            self._reaper = None
-
-    def _retire_stale(self) -> None:
-        stale = [idle for idle in self._idle if self._is_stale(idle)]
-        self._idle = [idle for idle in self._idle if idle not in stale]
-        for idle in stale:
-            self._retire(idle.session)
 
 
 def _again(error: SessionError) -> SessionError:

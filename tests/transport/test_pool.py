@@ -6,7 +6,8 @@ from support.pool_fakes import FakeServer, FakeSession, cancel, settle
 
 from bulkmail.delivery.ports import Session, Transport
 from bulkmail.errors import ConnectionLost
-from bulkmail.transport.pool import IDLE_TIMEOUT, QUIT_TIMEOUT
+from bulkmail.transport.idle_sessions import IDLE_TIMEOUT
+from bulkmail.transport.pool import QUIT_TIMEOUT
 from bulkmail.transport.pooled_session import PooledSession
 
 

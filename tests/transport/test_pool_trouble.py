@@ -7,7 +7,7 @@ import pytest
 from support.pool_fakes import FakeServer, FakeSession, cancel, settle
 
 from bulkmail.errors import AuthenticationFailed, ConnectFailed, ConnectionLost, SessionError
-from bulkmail.transport.pool import IDLE_TIMEOUT
+from bulkmail.transport.idle_sessions import IDLE_TIMEOUT
 
 
 @pytest.fixture
