@@ -72,7 +72,7 @@ class Trust:
         self._question: Reply | None = None
         #: Whether QUIT was said ahead, and all before it answered; None: not tried.
         self._quits_well: bool | None = None
-        #: How often it hung up on the commands of one message, before it had answered any.
+        #: How often it hung up on the commands of one message, with none answered between.
         self._hang_ups = 0
         #: Messages answered since a session broke on the glue.
         self._answered = 0
@@ -95,6 +95,7 @@ class Trust:
     def kept(self, level: Level, messages: int = 1) -> None:
         """A message was answered as it should be, or so many were."""
         self._answered += messages
+        self._hang_ups = 0
         if level not in self._proven:
             self._proven.add(level)
             if level is Level.GLUE:

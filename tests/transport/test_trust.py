@@ -59,6 +59,19 @@ def test_one_that_hangs_up_on_a_group_twice_hears_one_command_at_a_time(
     assert broke == [False, left is Level.LOCKSTEP]
 
 
+def test_hang_ups_with_messages_answered_between_are_chance() -> None:
+    """Those taken ahead (BDAT) say nothing of groups, but that the server works."""
+    trust = Trust()
+
+    broke = []
+    for _ in range(3):
+        broke.append(trust.broke(Level.GROUP, LOST))
+        trust.kept(Level.WINDOW)
+
+    assert broke == [False] * 3
+    assert trust.level is Level.WINDOW
+
+
 @pytest.mark.parametrize("level", [Level.GROUP, Level.GLUE])
 def test_a_server_that_has_done_it_may_lose_a_connection(level: Level) -> None:
     trust = Trust()
