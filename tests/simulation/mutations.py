@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import copy
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 from unittest.mock import patch
 
-from bulkmail.app.processes import child, crew
+from bulkmail.app.processes import child, crew, vigil
 from bulkmail.app.processes.crew import Crew
 from bulkmail.app.processes.door import Door
 from bulkmail.campaign.units import Demand
@@ -436,6 +437,13 @@ def all_claims_freed_by_a_death() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def silent_child_waited_for() -> Iterator[None]:
+    """A child that does not answer is asked for ever, and never killed."""
+    with patch.object(vigil, "KILLED", sys.maxsize):
+        yield
+
+
+@contextlib.contextmanager
 def dead_child_not_buried() -> Iterator[None]:
     """What a dead child had past its mark stays as it is."""
 
@@ -620,6 +628,7 @@ MUTATIONS: dict[str, Mutation] = {
         rest_is_sent_to_all,
         over_for_who_is_shut_out,
         all_claims_freed_by_a_death,
+        silent_child_waited_for,
         dead_child_not_buried,
         connections_not_divided,
         domains_not_divided,

@@ -11,6 +11,7 @@ from simulation.story import tell
 from simulation.trace import Trace
 from simulation.world import Broken, World
 
+from bulkmail.app.processes import vigil
 from bulkmail.delivery import control, engine
 
 
@@ -35,10 +36,11 @@ class Verdict:
     lines: tuple[str, ...] = ()
 
 
-#: Seconds between two looks at the switches of a run, and at the clock while one waits. A run takes
-#: one each second, the other each 30, and a wait of hours would be little else.
+#: Seconds between two looks at the switches of a run, at the clock while one waits, and at a child.
+#: A run takes them each second, each 30 and each 5, and a wait of hours would be little else.
 _ATTENTION = 300.0
 _GLANCE = 300.0
+_LOOK = 60.0
 
 
 def play(seed: int, *, is_kept: bool = False) -> Verdict:
@@ -46,6 +48,7 @@ def play(seed: int, *, is_kept: bool = False) -> Verdict:
     with (
         patch.object(engine, "ATTENTION", _ATTENTION),
         patch.object(control, "GLANCE", _GLANCE),
+        patch.object(vigil, "LOOK", _LOOK),
         family.staged(),
     ):
         return _play(seed, is_kept=is_kept)

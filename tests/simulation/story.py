@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
@@ -73,7 +74,7 @@ class RunPlan:
 
     befalls: Befalls = Befalls.NOTHING
     moment: Moment = Moment("step", 0)
-    #: Seconds: of the pause, or between two signals.
+    #: Seconds: of the pause, which has no end where a child hangs, or between two signals.
     seconds: float = 0.0
     #: Seconds after which another run of the same campaign is tried; None: there is none.
     rival_after: float | None = None
@@ -145,9 +146,11 @@ _LISTS = ((1, 24), (50, 54), (55, 120))
 _LISTS_OFTEN = (43, 52, 5)
 
 #: Share of the runs of several processes that something befalls: what can befall those alone.
-_OF_FAMILIES = 0.65
+_OF_FAMILIES = 0.9
+#: Share of the children paused there that do not go on, but hang until they are killed.
+_HANGS = 0.5
 #: Share of the stories whose campaign is sent by several processes.
-_SIBLINGS = 0.27
+_SIBLINGS = 0.29
 #: Share of the stories with connections that end after a few messages, and of their servers that
 #: bear no QUIT ahead.
 _SHORT, _SHOCKED = 0.22, 0.85
@@ -270,10 +273,14 @@ def _of_siblings(run: RunPlan, of: int, rows: int, dice: Random) -> RunPlan:
     whom = dice.choice((Whom.CHILD, Whom.PARENT, Whom.ALL))
     if run.befalls is not Befalls.NOTHING and dice.random() < _OF_FAMILIES:
         # What befalls families alone, of many other things that befall them as well.
-        befalls = dice.choice((Befalls.KILL, Befalls.PAUSE, Befalls.TAKEOVER))
+        befalls = dice.choice((Befalls.KILL, Befalls.PAUSE, Befalls.PAUSE, Befalls.TAKEOVER))
         whom = Whom.PARENT if befalls is Befalls.KILL else Whom.CHILD
         seconds = 61 + dice.choice((1.0, 30.0)) if befalls is Befalls.TAKEOVER else run.seconds
-        run = replace(run, befalls=befalls, seconds=seconds)
+        if befalls is Befalls.PAUSE and dice.random() < _HANGS:
+            seconds = math.inf
+        # Soon, so that it comes to it.
+        moment = Moment(run.moment.kind, 1 + run.moment.number // 3)
+        run = replace(run, befalls=befalls, seconds=seconds, moment=moment)
     if run.befalls in (Befalls.PAUSE, Befalls.TAKEOVER) and whom is Whom.PARENT:
         whom = Whom.CHILD
     count = dice.choice((0, 1, 2))

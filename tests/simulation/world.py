@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ MAX_STEPS = 150_000
 MAX_SECONDS = 5 * 86400.0
 #: Seconds that a lease of 60 s has left at least, as it is renewed in time.
 _KEPT = 40.0
+#: Seconds for which a parent stops that was to watch over a child that hangs, and has none yet.
+_BRIEFLY = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +239,8 @@ class World:
         if sender.plan.whom is Whom.PARENT:
             self.trace.faults["parent killed"] += 1
             return [parent]
-        self.trace.faults[f"child: {sender.plan.befalls.value}"] += 1
+        hangs = sender.plan.seconds == math.inf
+        self.trace.faults["child: hangs" if hangs else f"child: {sender.plan.befalls.value}"] += 1
         return [child or self._dice.choice(children)]
 
     def _die(self, child: Process) -> None:
@@ -247,7 +251,8 @@ class World:
     def _pause(self, sender: Sender, child: Process | None) -> None:
         plan = sender.plan
         struck = self._struck(sender, child)
-        later = plan.seconds
+        # A parent that has no children yet stops alone, and nobody watches it.
+        later = _BRIEFLY if plan.seconds == math.inf and sender.process in struck else plan.seconds
         if plan.befalls is Befalls.TAKEOVER:
             # A child's siblings take its claims over; nobody is as free to in place of a family.
             if sender.family is None:
@@ -257,7 +262,8 @@ class World:
             process.is_paused = True
             if sender.family is not None:
                 self._fenced.add(process.name)
-            self._in(later, partial(self.loop.resume, process))
+            if later < math.inf:
+                self._in(later, partial(self.loop.resume, process))
 
     def _cut_power(self) -> None:
         for sender in self.senders:

@@ -90,14 +90,17 @@ class _Child:
         self._begin: asyncio.Future[Begin] = asyncio.get_running_loop().create_future()
         self._engine: Engine | None = None
         self._has_engine = asyncio.Event()
+        #: What the parent said and is not heeded yet.
+        self._heard = asyncio.Queue[Word]()
 
     async def run(self) -> None:
         """Get ready, send when told to, and tell how it ended."""
         work = asyncio.create_task(self._work())
-        listening = asyncio.create_task(self._listen(work))
+        listening = [asyncio.create_task(part) for part in (self._listen(work), self._heed_all())]
         await asyncio.wait([work])
-        listening.cancel()
-        await asyncio.wait([listening])
+        for part in listening:
+            part.cancel()
+        await asyncio.wait(listening)
         # Cut, by the parent or by its end: what is in doubt by it is in the ledger.
         cut = RunResult(ending=Ending.INTERRUPTED)
         result = cut if work.cancelled() else work.result()
@@ -156,14 +159,24 @@ class _Child:
         return made
 
     async def _listen(self, work: asyncio.Task[RunResult]) -> None:
-        """Heed what the parent says, until it is gone; once cut, nothing matters any more."""
+        """Hear what the parent says, until it is gone; once cut, nothing matters any more.
+
+        What it asks is answered at once, whatever is heeded meanwhile.
+        """
         while (words := await self._channel.hear()) is not None:
             for word in words:
                 if word[0] == "cut":
                     work.cancel()
                     return
-                await self._heed(word)
+                if word[0] == "ask":
+                    self._channel.say("here")
+                else:
+                    self._heard.put_nowait(word)
         work.cancel()
+
+    async def _heed_all(self) -> None:
+        while True:
+            await self._heed(await self._heard.get())
 
     async def _heed(self, word: Word) -> None:
         match word:

@@ -1,8 +1,9 @@
 """The parent's side of a run of several processes: children hired, watched, replaced, summed up.
 
 Who dies is replaced: its claims are free at once, as we know that it is dead and hold the
-campaign's lock, and what was past its mark is in doubt. Connections, recipients of a limited run
-and domain limits are divided (`sharing`); rates need no dividing, they are in the ledger.
+campaign's lock, and what was past its mark is in doubt. Who does not answer dies in the end
+(`vigil`). Connections, recipients of a limited run and domain limits are divided (`sharing`); rates
+need no dividing, they are in the ledger.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bulkmail.app.processes.endings import combined
 from bulkmail.app.processes.member import PATIENCE, Member
 from bulkmail.app.processes.sharing import share
 from bulkmail.app.processes.task import Task
+from bulkmail.app.processes.vigil import attended
 from bulkmail.app.processes.words import Begin, Outfit, Word
 from bulkmail.app.watch import Chorus, Counting
 from bulkmail.campaign.load import Campaign
@@ -190,7 +192,8 @@ class Crew:
     async def _serve(self, seat: Seat, member: Member, task: Task) -> RunResult | None:
         """Listen to a child to its end; None: it died before it was done."""
         try:
-            return await self._listen(seat, member, task)
+            async with attended(member, self._clock, task.watch.announce):
+                return await self._listen(seat, member, task)
         except BaseException:
             member.say("cut")
             with contextlib.suppress(TimeoutError):

@@ -37,6 +37,13 @@ class Member:
         self._process = process
         self._channel = channel
         self._is_ending = False
+        #: How often it was asked since it last said something.
+        self.silence = 0
+
+    @property
+    def pid(self) -> int:
+        """Its number, for a person."""
+        return self._process.pid
 
     @classmethod
     async def start(cls, outfit: Outfit) -> Member:
@@ -73,10 +80,16 @@ class Member:
         """Tell it something; nothing happens where it is gone."""
         self._channel.say(*words)
 
+    def ask(self) -> None:
+        """Ask whether it is there: it answers at once, or says something else."""
+        self.silence += 1
+        self.say("ask")
+
     async def hear(self) -> list[Word] | None:
         """What it says next; None when it has ended, or has been killed."""
         words = await self._channel.hear()
         self._is_ending = words is None
+        self.silence = 0
         return words
 
     async def ended(self) -> int:
@@ -91,12 +104,17 @@ class Member:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ENDING):
                     await self._process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            if self._process.returncode is None:
-                # Not by `kill()`, which would reap it first where it has just died: how is lost.
-                os.kill(self._process.pid, signal.SIGKILL)
+        self.kill()
         await self._process.wait()
         await self._channel.close()
+
+    def kill(self) -> None:
+        """Kill it, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                # Not by its own `kill()`, which would reap it first where it has just died: how is
+                # lost.
+                os.kill(self._process.pid, signal.SIGKILL)
 
 
 def _has_stderr() -> bool:

@@ -14,10 +14,11 @@ What a child tells of its run in the order it happens are tuples, a word and its
     ("knock", server)                       may a first session be opened?
     ("opened", server) ("not opened", server) ("login refused", server, error)
     ("ready", fingerprint) ("over", result) ("failed", error)
+    ("here",)                               the answer to "ask", at once
 
 What it is told:
 
-    ("begin", Begin) ("stop",) ("cut",) ("grant", recipients)
+    ("begin", Begin) ("stop",) ("cut",) ("ask",) ("grant", recipients)
     ("enter", server) ("login refused", server, error) ("retire", server, sentence)
 """
 
