@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from asyncio.subprocess import Process
+import sys
+from asyncio.subprocess import PIPE, Process
 
 import pytest
 from support.mail_project import PEOPLE, MailProject, last_json
@@ -168,3 +169,29 @@ async def _made(project: MailProject) -> None:
     """Wait for the dry run's folder: the loader has loaded, and the signals are answered."""
     while not (project.root / "outbox").exists():  # noqa: ASYNC110  # another process
         await asyncio.sleep(0.01)
+
+
+#: Python's own answer would be a traceback of what was being loaded.
+INTERRUPTED_AS_IT_LOADS = """
+import os, signal, sys
+from bulkmail.__main__ import enter
+
+class Struck:
+    def find_spec(self, name, *_):
+        if name == "bulkmail.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Struck())
+sys.argv[1:] = ["--help"]
+enter()
+"""
+
+
+async def test_before_it_is_loaded_it_says_nothing_and_is_interrupted_all_the_same() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", INTERRUPTED_AS_IT_LOADS), stdout=PIPE, stderr=PIPE
+    )
+
+    result = await ended(process)
+
+    assert (result.code, result.both) == (130, "")
