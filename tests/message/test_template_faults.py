@@ -66,13 +66,24 @@ async def test_a_column_goes_before_what_every_mapping_has(project: Project, nam
     assert project.text(mail) == "2, 3\n"
 
 
-async def test_what_every_mapping_has_is_no_column(project: Project) -> None:
-    project.template("offer.txt.j2", "Dear {{ name }},\n{{ recipient.items }}\n")
+@pytest.mark.parametrize(
+    ("source", "own"),
+    [
+        ("{{ recipient.items }}", "items"),
+        ("{{ self }}", "TemplateReference"),
+        ("{% for x in [1] %}{{ loop }}{% endfor %}", "LoopContext"),
+        ("{% macro m() %}{% endmacro %}{{ m }}", "Macro"),
+    ],
+)
+async def test_what_jinja_brings_along_is_not_put_out(
+    project: Project, source: str, own: str
+) -> None:
+    project.template("offer.txt.j2", f"Dear {{{{ name }}}},\n{source}\n")
 
     (fault,) = await project.faults(ROW, text="offer.txt.j2")
 
     assert (fault.line, fault.row) == (2, 1)
-    assert fault.message == "puts out a function, `items`, where a value is meant"
+    assert fault.message == f"puts out jinja's own `{own}`, where a value is meant"
 
 
 async def test_lines_are_those_of_includes_parents_and_macros(project: Project) -> None:

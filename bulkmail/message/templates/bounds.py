@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from jinja2 import TemplateRuntimeError, nodes, pass_context
 from jinja2.filters import do_format
-from jinja2.runtime import Context
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import MAX_RANGE, SandboxedEnvironment, safe_range
 
 from bulkmail.message.templates.metering import CHARGE, MEASURE, metered
@@ -41,7 +41,11 @@ _ITEM: Final = 8
 #: adds to is copied each time.
 _COPIED: Final = 16
 _MAX_BITS: Final = 100_000
-_FUNCTIONS: Final = (BuiltinMethodType, MethodType, FunctionType)
+#: What nobody means to put out: `{{ loop }}`, `{{ self }}`, a macro that is not called.
+_NO_VALUES: Final = (
+    *(BuiltinMethodType, MethodType, FunctionType),
+    *(Macro, LoopContext, TemplateReference, BlockReference),
+)
 
 
 class TextTooLongError(TooLongError):
@@ -210,11 +214,10 @@ def _putting_out(budget: Budget) -> Callable[[Any], Any]:
                 budget.charge(len(value))
         elif value is None:
             return ""
-        elif isinstance(value, _FUNCTIONS):
+        elif isinstance(value, _NO_VALUES):
             # `{{ order.items }}` where there is no such key: no reader wants to see that.
-            raise TemplateRuntimeError(
-                f"puts out a function, `{value.__name__}`, where a value is meant"
-            )
+            name = getattr(value, "__name__", type(value).__name__)
+            raise TemplateRuntimeError(f"puts out jinja's own `{name}`, where a value is meant")
         return value
 
     return put_out
