@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from simulation.sender import Sender
 from simulation.smtp_server import Taken
-from simulation.story import CampaignPlan, address, copies
+from simulation.story import CampaignPlan, address, copies, reverse_path
 from simulation.world import Broken, HandedOver, World
 
 from bulkmail.app.processes.sharing import share
@@ -128,7 +128,8 @@ def _unreasoned(fate: Fate) -> Iterator[Broken]:
 
 
 def _doubled(world: World, fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
-    retry = world.campaign_of(fate.key).retry
+    campaign = world.campaign_of(fate.key)
+    retry = campaign.retry
     if len(taken) > 1 + fate.doubts:
         servers = ", ".join(f"{message.server} at {message.at:.3f}" for message in taken)
         yield Broken("nobody twice without a doubt", f"{fate.key}, {fate.doubts} doubts: {servers}")
@@ -139,6 +140,10 @@ def _doubled(world: World, fate: Fate, taken: list[Taken]) -> Iterator[Broken]:
             yield Broken("one Message-ID", f"{fate.key}: {message.message_id}")
         if not message.is_whole:
             yield Broken("no message is taken in part", f"{fate.key} by {message.server}")
+        if message.reverse_path != (path := reverse_path(campaign, fate.row)):
+            yield Broken(
+                "each by its own reverse-path", f"{fate.key}: {message.reverse_path}, {path}"
+            )
     if retry.attempts is not None and fate.attempts > retry.attempts:
         what = f"{fate.key}: {fate.attempts} of {retry.attempts}"
         yield Broken("no more attempts than wanted", what)

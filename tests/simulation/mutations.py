@@ -48,6 +48,7 @@ from bulkmail.smtp.stage import Stage
 from bulkmail.transport import session, transacting
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.password import Password
+from bulkmail.transport.posted import Posted
 from bulkmail.transport.session import Session
 from bulkmail.transport.transacting import Mark
 from bulkmail.transport.transaction import Transaction
@@ -520,6 +521,17 @@ def quit_ahead_by_all() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def no_reset_between() -> Iterator[None]:
+    """Messages of different reverse-paths go ahead without RSET, as though all forgot envelopes."""
+
+    def reset_before(self: Posted) -> None:
+        """It will have forgotten."""
+
+    with patch.object(Posted, "reset_before", reset_before):
+        yield
+
+
+@contextlib.contextmanager
 def followers_take_no_turn() -> Iterator[None]:
     """Who rides behind a final dot goes without a slot."""
     with patch.object(Turns, "take_now", lambda self, delivery, _: self._may_begin(delivery)):
@@ -637,6 +649,7 @@ MUTATIONS: dict[str, Mutation] = {
         clock_set_back_forgotten,
         window_beyond_limits,
         quit_ahead_by_all,
+        no_reset_between,
         followers_take_no_turn,
         refused_marks_ignored,
         batch_marked_by_its_first,

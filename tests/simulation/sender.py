@@ -16,7 +16,7 @@ from simulation.loop import VirtualLoop
 from simulation.network import Network
 from simulation.process import Process
 from simulation.smtp_server import CLOSING
-from simulation.story import CampaignPlan, RunPlan, address, copies
+from simulation.story import CampaignPlan, RunPlan, address, copies, reverse_path
 
 from bulkmail.app.assembly import End, Opening
 from bulkmail.app.processes.sharing import how_many
@@ -304,7 +304,8 @@ class Sender:
         files = self._files if delivery.row % 8 == 0 else ()
         return MailObject(
             envelope=Envelope(
-                "from@x.example", (delivery.address, *copies(self.campaign, delivery.row))
+                reverse_path(self.campaign, delivery.row),
+                (delivery.address, *copies(self.campaign, delivery.row)),
             ),
             chunks=(head.encode(), body, *(file.body for file in files), CLOSING),
             message_id=delivery.message_id,

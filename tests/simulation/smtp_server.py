@@ -34,6 +34,7 @@ class Taken:
     server: str
     message_id: str
     recipients: tuple[str, ...]
+    reverse_path: str
     #: The run that handed it over.
     by: str
     #: Whether its content came to its end.
@@ -82,6 +83,7 @@ class ServerSide:
         #: Octets of a BDAT that are to come; None: none is under way.
         self._chunk: int | None = None
         self._has_mail = False
+        self._reverse_path = ""
         self._recipients: list[str] = []
         self._deeds: list[Deed] = []
         self._is_over = False
@@ -135,9 +137,16 @@ class ServerSide:
         if self._recipients:
             self._end_content(content)
         else:
-            self._forget()
-            self._say(b"503 5.5.1 RCPT first")
+            self._refuse_content()
         return True
+
+    def _refuse_content(self) -> None:
+        """There is nobody to take it for."""
+        if not self._temper.keeps_envelopes:
+            self._forget()
+        elif self._has_mail:
+            self._books.note("refused envelope kept")
+        self._say(b"503 5.5.1 RCPT first")
 
     def grow_tired(self) -> list[Deed]:
         """It closes an idle connection, with a word."""
@@ -215,7 +224,10 @@ class ServerSide:
             self._books.note("login refused")
             self._say(b"535 5.7.8 wrong user name or password")
 
-    def _mail(self, _: str) -> None:
+    def _mail(self, line: str) -> None:
+        if self._temper.keeps_envelopes and self._has_mail:
+            self._say(b"503 sender already given")
+            return
         self._forget()
         if self._temper.storms(self._now):
             self._books.note("421 storm")
@@ -225,11 +237,11 @@ class ServerSide:
             self._say(self._temper.quota_reply)
         elif self._survives("mail"):
             self._has_mail = True
+            self._reverse_path = _path(line)
             self._say(b"250 2.1.0 ok")
 
     def _rcpt(self, line: str) -> None:
-        found = _PATH.search(line)
-        address = found[1] if found else ""
+        address = _path(line)
         if not self._has_mail:
             self._say(b"503 5.5.1 MAIL first")
         elif len(self._recipients) >= self._temper.most_recipients:
@@ -247,7 +259,7 @@ class ServerSide:
 
     def _data(self, _: str) -> None:
         if not self._recipients:
-            self._say(b"503 5.5.1 RCPT first")
+            self._refuse_content()
         elif self._survives("data"):
             self._is_content = True
             self._say(b"354 go on")
@@ -265,6 +277,7 @@ class ServerSide:
                     server=self._books.name,
                     message_id=found[1].decode() if found else "",
                     recipients=tuple(self._recipients),
+                    reverse_path=self._reverse_path,
                     by=self._client,
                     # Of DATA the last line end is the final dot's, too.
                     is_whole=content.endswith((CLOSING, CLOSING.rstrip())),
@@ -304,3 +317,9 @@ class ServerSide:
         else:
             self._is_over = True
             self._deeds.append(strike.act)
+
+
+def _path(line: str) -> str:
+    """The one that a command names."""
+    found = _PATH.search(line)
+    return found[1] if found else ""

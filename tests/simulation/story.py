@@ -106,6 +106,8 @@ class CampaignPlan:
     file: int = 0
     #: Whether some of its rows have cc and bcc.
     has_copies: bool = False
+    #: Whether each has a reverse-path of its own.
+    has_own_paths: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,11 @@ class Story:
 def address(campaign: CampaignPlan, number: int) -> str:
     """Of a row."""
     return f"{campaign.name}{number}@{DOMAINS[number % len(DOMAINS)]}"
+
+
+def reverse_path(campaign: CampaignPlan, number: int) -> str:
+    """Of a row."""
+    return f"from+{number}@x.example" if campaign.has_own_paths else "from@x.example"
 
 
 def copies(campaign: CampaignPlan, number: int) -> tuple[str, ...]:
@@ -156,6 +163,9 @@ _SIBLINGS = 0.29
 _SHORT, _SHOCKED = 0.22, 0.85
 #: Of those with several servers, one of which has two quotas; and of those whose list has a file.
 _TWO_QUOTAS = 0.1
+#: Of servers, those that keep what they refused; and of lists, those of VERP.
+_KEEPING = 0.4
+_OWN_PATHS = 0.5
 _FILES = 0.12
 #: More than a block of content: a smaller one is copied like the rest.
 _FILE = 270_000
@@ -171,6 +181,9 @@ def tell(seed: int) -> Story:
     for one in tempers:
         one.chunking = one.pipelining and ahead.random() < 0.4
         one.drops_behind_dot = one.pipelining and ahead.random() < 0.27
+    keeping = Random(f"keeping {seed}")
+    for one in tempers:
+        one.keeps_envelopes = keeping.random() < _KEEPING
     weighted = dice.random() < 0.3
     rows = dice.randint(*dice.choices(_LISTS, _LISTS_OFTEN)[0])
     campaign = CampaignPlan(
@@ -180,6 +193,7 @@ def tell(seed: int) -> Story:
         suppressed=dice.choice((0, 0, 0, 1, 5)),
         large_body=200_000 if dice.random() < 0.06 else 0,
         has_copies=dice.random() < 0.45,
+        has_own_paths=Random(f"paths {seed}").random() < _OWN_PATHS,
         file=_FILE if Random(f"file {seed}").random() < _FILES else 0,
     )
     neighbour = CampaignPlan(name="news", rows=dice.randint(5, 25), retry=_retry(dice))

@@ -73,6 +73,9 @@ class Temper:
     chunking: bool = False
     #: Whether it offers PIPELINING and forgets what came with a final dot, and behind it.
     drops_behind_dot: bool = False
+    #: Whether it keeps an envelope whose recipients it refused until RSET comes (Exim): it refuses
+    #: the next MAIL, and takes what stands behind that under the former reverse-path.
+    keeps_envelopes: bool = False
     #: Seconds from what arrives to its reading; what comes meanwhile is read with it.
     reads_after: float = 0.0
     #: What it does at a QUIT that stands behind messages, and says nothing of those.

@@ -45,6 +45,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "clock_set_back_forgotten": (932, 941),
     "window_beyond_limits": (23, 3),
     "quit_ahead_by_all": (56,),
+    "no_reset_between": (575,),
     "followers_take_no_turn": (23, 24),
     "refused_marks_ignored": (113,),
     "batch_marked_by_its_first": (821,),
