@@ -32,6 +32,46 @@ async def test_a_relative_image_becomes_a_part_and_its_source_a_cid(project: Pro
     )
 
 
+async def test_an_image_written_in_two_ways_comes_along_once(project: Project) -> None:
+    project.file("images/a b.png", b"\x89PNG")
+    project.template("a.html", '<p><img src="images/a b.png"><img src="images/a%20b.png?2"></p>')
+
+    mail = await project.compose(html="a.html")
+
+    _, *images = project.parsed(mail).iter_parts()
+    (cid,) = (image["content-id"].strip("<>") for image in images)
+    assert project.text(mail, "html").count(f'src="cid:{cid}"') == 2
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        '<!-- <img src="no.png"> -->',
+        "<!--\n<img src='no.png'>\n-->",
+        "<script>let a = '<img src=\"no.png\">'</script>",
+        "<STYLE>/* <img src=no.png> */</STYLE>",
+        "<title><img src=no.png></title>",
+    ],
+)
+async def test_what_a_comment_holds_is_not_shown(project: Project, unseen: str) -> None:
+    project.file("logo.png", b"\x89PNG")
+    project.template("a.html", f'{unseen}<p><img src="logo.png"></p>')
+
+    mail = await project.compose(html="a.html")
+
+    _, *images = project.parsed(mail).iter_parts()
+    assert [image.get_filename() for image in images] == ["logo.png"]
+
+
+async def test_what_outlook_alone_sees_comes_along(project: Project) -> None:
+    project.file("logo.png", b"\x89PNG")
+    project.template("a.html", '<!--[if mso]><img src="logo.png"><![endif]--><p>x</p>')
+
+    mail = await project.compose(html="a.html")
+
+    assert b"Content-ID: <image-" in project.content(mail)
+
+
 async def test_each_row_brings_its_own_images(project: Project) -> None:
     for name in ("red", "blue"):
         project.file(f"images/{name}.png", name)

@@ -32,8 +32,11 @@ from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Templates
 from bulkmail.message.transfer_encoding import BodyText
 
+#: What is passed over first shows nothing, but for the comments that Outlook reads.
 _IMAGE = re.compile(
-    r"""(<img\b[^>]*?\ssrc\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE
+    r"<!--(?!\[if\b).*?-->|<(?P<raw>script|style|title|textarea)\b.*?</(?P=raw)"
+    r"""|(?P<head><img\b[^>]*?\ssrc\s*=\s*)(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'>]+))""",
+    re.IGNORECASE | re.DOTALL,
 )
 #: What is looked for first, in every letter.
 _TAG = b"<img"
@@ -67,7 +70,7 @@ class ShownImages:
         """The sources that stand in the templates as they are, with the templates' folders."""
         written: dict[str, set[Path]] = {}
         for template, text in self._templates.sources():
-            sources = [_source(match) for match in _IMAGE.finditer(text)]
+            sources = _sources(text)
             sources += [match[1] for match in _MARKDOWN_IMAGE.finditer(text)]
             for source in filter(_is_ours, sources):
                 if not any(mark in source for mark in ("{", "}", QR_SCHEME)):
@@ -75,27 +78,28 @@ class ShownImages:
         return written
 
     async def extracted(self, html: str, renderer: Renderer, row: Row) -> tuple[str, list[Part]]:
-        """The page with cids for its images, and their parts, each once.
+        """The page with cids for its images, and their parts, each once however it is written.
 
         An image that is not there is a fault of the template `renderer`, noted in `row`.
         """
-        sources = {_source(match): None for match in _IMAGE.finditer(html)}
         cids: dict[str, str] = {}
-        parts: list[Part] = []
-        for source in filter(_is_ours, sources):
-            cid = f"image-{hashlib.sha256(source.encode()).hexdigest()[:16]}"
-            part = await self._part(source, cid, renderer, row)
-            if part is not None:
+        parts: dict[str, Part | None] = {}
+        first: dict[str, str] = {}
+        for source in filter(_is_ours, dict.fromkeys(_sources(html))):
+            name = source if source.startswith(QR_SCHEME) else _name(source)
+            cid = _cid(first.setdefault(name, source))
+            if name not in parts:
+                parts[name] = await self._part(source, cid, renderer, row)
+            if parts[name] is not None:
                 cids[source] = cid
-                parts.append(part)
-        if not parts:
-            return html, parts
+        if not cids:
+            return html, []
 
         def replaced(match: re.Match[str]) -> str:
-            cid = cids.get(_source(match))
-            return f'{match[1]}"cid:{cid}"' if cid else match[0]
+            cid = cids.get(_source(match)) if match["head"] else None
+            return f'{match["head"]}"cid:{cid}"' if cid else match[0]
 
-        return _IMAGE.sub(replaced, html), parts
+        return _IMAGE.sub(replaced, html), [part for part in parts.values() if part is not None]
 
     async def _part(self, source: str, cid: str, renderer: Renderer, row: Row) -> Part | None:
         if source.startswith(QR_SCHEME):
@@ -149,8 +153,16 @@ def may_show_images(html: BodyText) -> bool:
     return not html.is_without_images and _TAG in (html.octets + html.end.lines).lower()
 
 
+def _sources(html: str) -> list[str]:
+    return [_source(match) for match in _IMAGE.finditer(html) if match["head"]]
+
+
+def _cid(source: str) -> str:
+    return f"image-{hashlib.sha256(source.encode()).hexdigest()[:16]}"
+
+
 def _source(match: re.Match[str]) -> str:
-    text = next(value for value in match.groups()[1:] if value is not None)
+    text = match["double"] or match["single"] or match["bare"] or ""
     import html  # noqa: PLC0415  # a table of all entities, for letters with images
 
     return html.unescape(text).strip()
