@@ -19,6 +19,9 @@ from bulkmail.delivery.ending import Ending
 from bulkmail.errors import LedgerError
 from bulkmail.fate import State
 
+#: The invariant that a run raises nothing it should not.
+NO_FAULT = "no fault of ours"
+
 _FATES = """
 SELECT c.name, d.key, d.state, d.reason, d.server, d.code, d.attempts, d.doubts, d.message_id,
     CASE WHEN d.cause IS NULL THEN d.due_at END, d.owner, d.row_number, d.refused_recipients
@@ -92,7 +95,7 @@ def _faults_of_ours(world: World) -> Iterator[Broken]:
             is_one_of_two = world.is_fenced(sender) or sender.takes_over is not None
             is_fenced = isinstance(error, LedgerError) and is_one_of_two
             if error is not None and not is_fenced:
-                yield Broken("no fault of ours", f"{sender.process.name}: {error!r}")
+                yield Broken(NO_FAULT, f"{sender.process.name}: {error!r}")
 
 
 def _lost(world: World, rows: list[Fate]) -> Iterator[Broken]:

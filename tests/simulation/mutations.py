@@ -337,8 +337,11 @@ def refused_login_tried_again() -> Iterator[None]:
         except AuthenticationFailed as error:
             raise ConnectionLost(str(error)) from error
 
-    def refuse(self: Password, tried: Secret | None, refusal: AuthenticationFailed) -> None:
+    async def refuse(
+        self: Password, tried: Secret, refusal: AuthenticationFailed, *, is_last: bool = False
+    ) -> bool:
         """It is forgotten."""
+        return False
 
     with patch.object(Session, "open", opened), patch.object(Password, "refuse", refuse):
         yield
