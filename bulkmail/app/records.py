@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 
+from bulkmail.address import spellings
 from bulkmail.app.opening import known, readable, writable
 from bulkmail.campaign.suppression import read_suppressions, suppressible
 from bulkmail.clock import SystemClock, rfc3339
@@ -139,12 +140,18 @@ async def suppress_remove(where: Path, addresses: Iterable[str], ledger: Path | 
 
 
 async def suppress_list(where: Path, ledger: Path | None = None) -> list[tuple[str, str, float]]:
-    """The list: address, reason, and when it was added (epoch seconds)."""
+    """The list: address, reason, and when it was added (epoch seconds).
+
+    Whose domain is an IDN is on it in both writings, and here once, as people read it.
+    """
     async with readable(where, None, ledger) as (opened, _):
-        return [
-            (entry.address, entry.reason, entry.added_at)
-            for entry in await opened.suppression().all()
-        ]
+        entries = await opened.suppression().all()
+    listed = {entry.address for entry in entries}
+    return [
+        (entry.address, entry.reason, entry.added_at)
+        for entry in entries
+        if "xn--" not in entry.address or listed.isdisjoint(spellings(entry.address)[1:])
+    ]
 
 
 async def suppress_import(where: Path, files: Sequence[Path], ledger: Path | None = None) -> int:

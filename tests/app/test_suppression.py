@@ -23,6 +23,16 @@ async def remove(project: MailProject, *addresses: str) -> None:
     await records.suppress_remove(project.root, addresses, project.ledger)
 
 
+async def test_a_domain_in_two_writings_is_listed_once(project: MailProject) -> None:
+    await add(project, "li@münchen.example", "wu@xn--mnchen-3ya.example", ADA)
+
+    listed = [row[0] for row in await records.suppress_list(project.root, project.ledger)]
+    assert listed == [ADA, "li@münchen.example", "wu@münchen.example"]
+
+    await remove(project, *listed)
+    assert await records.suppress_list(project.root, project.ledger) == []
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
