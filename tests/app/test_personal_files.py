@@ -164,6 +164,22 @@ async def test_what_changed_after_the_check_is_not_sent(
     assert len(server.accepted) == 3
 
 
+async def test_who_left_a_suppression_file_after_the_check_gets_nothing(
+    letters: MailProject,
+) -> None:
+    gone = letters.write("campaigns/gone.txt", f"{BOB}\n")
+    async with scripted() as server:
+        letters.servers(server.url())
+        campaign = Campaign.load(letters.save(suppress=["gone.txt"]))
+        assert not (await check(campaign, environ={})).faults
+        gone.write_text("", "utf-8")
+
+        with pytest.raises(ConfigurationError, match=r"gone\.txt has changed since"):
+            await letters.send(require_check=True)
+
+    assert not server.accepted
+
+
 async def test_a_file_that_only_a_run_has_checked_is_not_enough(letters: MailProject) -> None:
     async with scripted() as server:
         letters.servers(server.url())

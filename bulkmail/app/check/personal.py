@@ -26,13 +26,15 @@ from bulkmail.report.wording import local
 def facts(campaign: Campaign, composer: AnyComposer, recipients: RecipientList) -> dict[str, str]:
     """Every part of a campaign, as its user names it, and its digest.
 
-    The campaign's file, bulkmail.yaml, the list, templates and shared files. Rows' own files are
-    notes of their own.
+    The campaign's file, bulkmail.yaml, the list, its `suppress:` files (who leaves one would get a
+    letter), templates and shared files. Rows' own files are notes of their own.
     """
     found = composer.parts()
     found[ledger_name_of_file(campaign)] = _digest(campaign.path)
     if campaign.project_path is not None:
         found[campaign.project_path.name] = _digest(campaign.project_path)
+    for index, text in enumerate(campaign.model.suppress):
+        found[text] = _digest(campaign.resolve(text, loc=("suppress", index)))
     name = campaign.model.recipients.path
     found[f"the list {name}" if name else "the list"] = recipients.sha256()
     return found
