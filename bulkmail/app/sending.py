@@ -19,7 +19,7 @@ from bulkmail.app.processes.hiring import Hiring
 from bulkmail.app.suppressing import Suppressions
 from bulkmail.app.watch import Audience, Watch
 from bulkmail.campaign.load import Campaign
-from bulkmail.report.log import LogWatch, configure_log
+from bulkmail.report.log import LogWatch, opened_log
 from bulkmail.report.silence import Silence
 from bulkmail.report.summary import Summary
 
@@ -86,8 +86,8 @@ async def send_in(
         ledger = await open_ledger(path, campaign.project.ledger, surroundings.clock)
         stack.push_async_callback(ledger.close)
         stack.enter_context(ledger.lock(campaign.name))
-        logger = stack.enter_context(configure_log(path.parent, options.log_format))
-        watched = Audience(surroundings.watch, LogWatch(logger))
+        log = stack.enter_context(opened_log(path.parent, options.log_format))
+        watched = Audience(surroundings.watch, LogWatch(log))
         if paused := await if_paused(campaign, ledger):
             return paused
         transcript = await stack.enter_async_context(

@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from pathlib import Path
@@ -25,6 +25,7 @@ from bulkmail.value_class import record_class
 NAME = "bulkmail.log"
 
 
+_LOGGER = logging.getLogger("bulkmail")
 #: How lines are written.
 Form = Literal["text", "json"]
 #: A value as JSON; what it is made of is made once.
@@ -104,16 +105,16 @@ def _answered(
 
 
 #: What all records of ours have in common.
-_COMMON = vars(logging.LogRecord("bulkmail", logging.INFO, __file__, 0, "", None, None))
+_COMMON = vars(logging.LogRecord(_LOGGER.name, logging.INFO, __file__, 0, "", None, None))
 
 
 class _Record(logging.LogRecord):
-    """A record of ours: that of which thread, process and line it is, nobody asks, is made once."""
+    """For others who listen: that of which thread and line it is, nobody asks, is made once."""
 
-    def __init__(self, level: int, event: _Event | _Attempted, now: float) -> None:
+    def __init__(self, level: int, said: _Said, now: float) -> None:
         vars(self).update(_COMMON)
         self.levelno, self.levelname = level, _level_name(level)
-        self.msg, self.created, self.msecs = event, now, now % 1 * 1000
+        self.msg, self.created, self.msecs = said, now, now % 1 * 1000
 
 
 #: Of a level, and of a second, there are many lines.
@@ -121,47 +122,32 @@ _level_name = lru_cache(maxsize=8)(logging.getLevelName)
 _second = lru_cache(maxsize=8)(rfc3339)
 
 
-class _Lines(logging.Formatter):
-    """What a line is made of: of an event of ours, or of whatever else the package logs."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        (line,) = self.lines(record.created, record.levelname, (record.getMessage(),))
-        return line
-
-    def lines(self, now: float, level: str, said: Sequence[_Said]) -> list[str]:
-        """The lines of what is said at `now`."""
-        raise NotImplementedError
+Lines: TypeAlias = Callable[[float, str, Sequence[_Said]], list[str]]
 
 
-class _TextLines(_Lines):
+def _text_lines(now: float, level: str, said: Sequence[_Said]) -> list[str]:
     """``2026-12-01T01:00:00Z INFO message``, on one line whatever the message holds."""
-
-    def lines(self, now: float, level: str, said: Sequence[_Said]) -> list[str]:
-        start = f"{_second(int(now))} {level} "
-        return [start + str(one).replace("\r", "\\r").replace("\n", "\\n") for one in said]
+    start = f"{_second(int(now))} {level} "
+    return [start + str(one).replace("\r", "\\r").replace("\n", "\\n") for one in said]
 
 
-class _JsonLines(_Lines):
+def _json_lines(now: float, level: str, said: Sequence[_Said]) -> list[str]:
     """An object a line: `at`, `level`, `event`, and what is known of it by name."""
-
-    def lines(self, now: float, level: str, said: Sequence[_Said]) -> list[str]:
-        start = {"at": _instant(now), "level": level.lower()}
-        return [_json(start | _facts(one)) for one in said]
+    start = {"at": _instant(now), "level": level.lower()}
+    return [_json(start | _facts(one)) for one in said]
 
 
 def _facts(said: _Said) -> dict[str, Any]:
     return {"event": "said", "message": said} if isinstance(said, str) else said.as_record()
 
 
-class _Log(SharedRotatingHandler):
-    """The log's file, which is given events of ours without a record of each."""
+class Log(SharedRotatingHandler):
+    """The log's file, which is given what is said without a record of each."""
 
-    def __init__(self, path: Path, form: _Lines) -> None:
+    def __init__(self, path: Path, lines: Lines) -> None:
         super().__init__(path)
-        #: What lines are made of.
-        self.lines = form.lines
-        self.setFormatter(form)
-        self.addFilter(lambda record: not isinstance(record, _Record))
+        #: What is said at an instant, by level, as lines.
+        self.lines = lines
 
 
 def _instant(epoch_seconds: float) -> str:
@@ -170,52 +156,35 @@ def _instant(epoch_seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def configure_log(folder: Path, form: Form = "text") -> Iterator[logging.Logger]:
-    """Send what the package logs to `folder`'s log for as long as the context lasts.
+def opened_log(folder: Path, form: Form = "text") -> Iterator[Log | None]:
+    """The log of `folder`, for one run: several at once, of whatever process, share its file.
 
-    Lines are for a person, or JSON for a program.
-
-    A file that cannot be opened is a log that is lost: it stops nobody's letter, the ledger does.
+    Lines are for a person, or JSON for a program. None: the file cannot be opened. That is a log
+    that is lost, and stops nobody's letter, as the ledger does.
     """
-    logger = logging.getLogger("bulkmail")
-    if any(_writes_to(handler, folder / NAME) for handler in logger.handlers):
-        # A scheduler's runs share its log: each of them would write every line.
-        yield logger
-        return
-    handler = _handler(folder / NAME, form)
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
     try:
-        yield logger
-    finally:
-        logger.setLevel(level)
-        logger.removeHandler(handler)
-        handler.close()
-
-
-def _writes_to(handler: logging.Handler, path: Path) -> bool:
-    return isinstance(handler, SharedRotatingHandler) and handler.path == path
-
-
-def _handler(path: Path, form: Form) -> logging.Handler:
-    try:
-        return _Log(path, _TextLines() if form == "text" else _JsonLines())
+        log = Log(folder / NAME, _text_lines if form == "text" else _json_lines)
     except OSError:
-        return logging.NullHandler()
+        yield None
+        return
+    with contextlib.closing(log):
+        yield log
 
 
 class LogWatch:
-    """Watches a run and logs it: who, what became of it, why. Never what was written to them."""
+    """Watches a run and logs it: who, what became of it, why. Never what was written to them.
 
-    def __init__(self, logger: logging.Logger, campaign: str = "") -> None:
+    Whoever uses the package as a library may listen as well, to the logger `bulkmail`.
+    """
+
+    def __init__(self, log: Log | None, campaign: str = "") -> None:
         """`campaign` where it is known before `begin`."""
-        self._log = logger
+        self._log = log
         self._campaign = campaign
 
     def announce(self, sentence: str) -> None:
         """Log the sentence."""
-        self._log.info("%s", sentence)
+        self._write(sentence)
 
     def checking(self, done: int, total: int | None) -> None:
         """Log nothing: a check leaves its result."""
@@ -247,21 +216,13 @@ class LogWatch:
         facts = {"server": server, "reason": sentence or "usable again"}
         self._write(_Event("server", self._campaign, facts), level=logging.WARNING)
 
-    def _write(self, *events: _Event | _Attempted, level: int = logging.INFO) -> None:
-        log = self._log
-        if not log.isEnabledFor(level):
-            return
+    def _write(self, *said: _Said, level: int = logging.INFO) -> None:
         now = time.time()
-        # Whoever uses the package as a library may listen as well.
-        is_heard = bool(log.root.handlers)
-        for handler in log.handlers:
-            if isinstance(handler, _Log):
-                handler.put(*handler.lines(now, _level_name(level), events))
-            else:
-                is_heard = True
-        if is_heard:
-            for event in events:
-                log.handle(_Record(level, event, now))
+        if self._log is not None:
+            self._log.put(*self._log.lines(now, _level_name(level), said))
+        if _LOGGER.isEnabledFor(level) and _LOGGER.hasHandlers():
+            for one in said:
+                _LOGGER.handle(_Record(level, one, now))
 
 
 def _attempt_record(delivery: Delivery, attempt: Attempt) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import logging
@@ -11,7 +12,7 @@ import pytest
 from support.watching import attempt, delivery
 
 from bulkmail.fate import Counts, State
-from bulkmail.report.log import NAME, LogWatch, configure_log
+from bulkmail.report.log import NAME, LogWatch, opened_log
 from bulkmail.report.log_file import SharedRotatingHandler
 
 
@@ -20,7 +21,7 @@ def logged(folder: Path) -> list[str]:
 
 
 def test_an_attempt_is_one_line(tmp_path: Path) -> None:
-    with configure_log(tmp_path) as log:
+    with opened_log(tmp_path) as log:
         watch = LogWatch(log)
         watch.begin("offer-letter", Counts(pending=52), 52)
         watch.attempted(delivery(), attempt(State.FAILED, code=550, reason="no such user"))
@@ -35,18 +36,40 @@ def test_an_attempt_is_one_line(tmp_path: Path) -> None:
 def test_whoever_listens_beside_the_file_hears_each_line_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-    with configure_log(tmp_path / "one") as log, configure_log(tmp_path / "two"):
+    caplog.set_level(logging.INFO, "bulkmail")
+    with opened_log(tmp_path) as log:
         LogWatch(log, "offer-letter").attempted(delivery(), attempt())
 
-    (line,) = logged(tmp_path / "one")
-    assert logged(tmp_path / "two") == [line]
+    (line,) = logged(tmp_path)
     assert [f"INFO {text}" for text in caplog.messages] == [line[21:]]
 
 
+def test_each_of_two_runs_at_once_is_told_of_in_its_own_folder(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    with opened_log(folders[0]) as one, opened_log(folders[1]) as two:
+        LogWatch(one).announce("one's")
+        LogWatch(two, "two").attempted(delivery(), attempt())
+
+    (of_one,), (of_two,) = map(logged, folders)
+    assert of_one.endswith(" INFO one's")
+    assert " INFO two sent row=17 " in of_two
+
+
+def test_a_run_that_ends_leaves_another_of_its_project_its_log(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as first:
+        ended = first.enter_context(opened_log(tmp_path))
+        with opened_log(tmp_path) as log:
+            LogWatch(ended).announce("one")
+            first.close()
+            LogWatch(log).announce("two")
+
+    assert [line[21:] for line in logged(tmp_path)] == ["INFO one", "INFO two"]
+
+
 def test_what_was_written_to_somebody_is_not_logged(tmp_path: Path) -> None:
-    with configure_log(tmp_path) as log:
+    with opened_log(tmp_path) as log:
         LogWatch(log).attempted(delivery(), attempt())
 
     assert "31000" not in (tmp_path / NAME).read_text("utf-8")
@@ -54,9 +77,9 @@ def test_what_was_written_to_somebody_is_not_logged(tmp_path: Path) -> None:
 
 def test_a_reply_cannot_forge_a_line(tmp_path: Path) -> None:
     forged = 'no"\n2026-12-01T01:00:00Z INFO c sent row=1'
-    with configure_log(tmp_path) as log:
+    with opened_log(tmp_path) as log:
         LogWatch(log).attempted(delivery(), attempt(State.FAILED, reply=forged))
-        log.info("%s", forged)
+        LogWatch(log).announce(forged)
 
     first, second = logged(tmp_path)
     assert f"reply={json.dumps(forged)}" in first
@@ -64,7 +87,7 @@ def test_a_reply_cannot_forge_a_line(tmp_path: Path) -> None:
 
 
 def test_the_rest_of_a_run_is_logged_too(tmp_path: Path) -> None:
-    with configure_log(tmp_path) as log:
+    with opened_log(tmp_path) as log:
         watch = LogWatch(log)
         watch.announce("offer-letter → 52 recipients")
         watch.checking(1, 2)
@@ -84,8 +107,8 @@ def test_the_rest_of_a_run_is_logged_too(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_read_the_log(tmp_path: Path) -> None:
-    with configure_log(tmp_path) as log:
-        log.info("x")
+    with opened_log(tmp_path) as log:
+        LogWatch(log).announce("x")
 
     for path in tmp_path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -95,11 +118,12 @@ def test_the_log_is_let_go_of(tmp_path: Path) -> None:
     logger = logging.getLogger("bulkmail")
     handlers, level = list(logger.handlers), logger.level
 
-    with configure_log(tmp_path):
-        assert len(logger.handlers) == len(handlers) + 1
+    with opened_log(tmp_path) as log:
+        assert logger.handlers == handlers
+        assert logger.level == level
 
-    assert logger.handlers == handlers
-    assert logger.level == level
+    assert log is not None
+    assert log.stream is None
 
 
 def handler(path: Path) -> SharedRotatingHandler:
@@ -183,7 +207,7 @@ def test_json_lines_have_what_a_program_asks_for(tmp_path: Path) -> None:
         is_counted=True,
         tls="TLSv1.3",
     )
-    with configure_log(tmp_path, "json") as log:
+    with opened_log(tmp_path, "json") as log:
         watch = LogWatch(log)
         watch.begin("offer-letter", Counts(pending=52), 52)
         watch.attempted(delivery(), tried)
@@ -217,22 +241,22 @@ def test_json_lines_have_what_a_program_asks_for(tmp_path: Path) -> None:
 
 
 async def test_what_is_logged_in_one_turn_of_the_loop_is_written_behind_it(tmp_path: Path) -> None:
-    with configure_log(tmp_path) as log:
+    with opened_log(tmp_path) as log:
         for sentence in ("one", "two"):
-            log.info("%s", sentence)
+            LogWatch(log).announce(sentence)
         assert logged(tmp_path) == []
         await asyncio.sleep(0)
         assert [line[-3:] for line in logged(tmp_path)] == ["one", "two"]
-        log.info("six")
+        LogWatch(log).announce("six")
 
     assert [line[-3:] for line in logged(tmp_path)] == ["one", "two", "six"]
 
 
 def test_a_loop_that_ends_early_takes_no_line_with_it(tmp_path: Path) -> None:
     async def log_and_leave() -> None:
-        log.info("one")
+        LogWatch(log).announce("one")
 
-    with configure_log(tmp_path) as log:
+    with opened_log(tmp_path) as log:
         asyncio.run(log_and_leave())
-        log.info("two")
+        LogWatch(log).announce("two")
         assert [line[-3:] for line in logged(tmp_path)] == ["one", "two"]

@@ -207,7 +207,7 @@ def staged() -> Iterator[None]:
         "domain_limits": lambda _: FAMILY.get().sender.machine.limits,
         "Keyring": SimpleNamespace(whole=lambda *_: None),
         "composer_of": lambda *_, **__: _Composer(),
-        "configure_log": lambda *_: contextlib.nullcontext(),
+        "opened_log": lambda *_: contextlib.nullcontext(),
         "LogWatch": lambda *_: FAMILY.get().sender.observer,
         "Surroundings": SimpleNamespace(ordinary=lambda _: _surroundings()),
         # Of a real process each: what is there by then would never be let go of in this one.

@@ -30,7 +30,7 @@ from bulkmail.delivery.engine import Engine
 from bulkmail.errors import AuthenticationFailed, BulkmailError, shortage
 from bulkmail.ledger import Ledger
 from bulkmail.message.keyring import Keyring
-from bulkmail.report.log import LogWatch, configure_log
+from bulkmail.report.log import LogWatch, opened_log
 from bulkmail.report.silence import Silence
 from bulkmail.settings import domain_limits, stop_settings
 from bulkmail.transport.session import Session
@@ -117,9 +117,9 @@ class _Child:
                 begin.ledger, self._campaign.project.ledger, self._surroundings.clock
             )
             stack.push_async_callback(ledger.close)
-            logger = stack.enter_context(configure_log(begin.ledger.parent, begin.log_format))
+            log = stack.enter_context(opened_log(begin.ledger.parent, begin.log_format))
             watch = TellingWatch(
-                self._channel, LogWatch(logger, self._campaign.name), is_summed=begin.is_summed
+                self._channel, LogWatch(log, self._campaign.name), is_summed=begin.is_summed
             )
             self._engine = self._engine_of(begin, composer, ledger, watch)
             self._has_engine.set()

@@ -35,6 +35,7 @@ from bulkmail.errors import (
     SourceUnavailable,
 )
 from bulkmail.ledger import CampaignRecord, Ledger, OccurrenceRecord
+from bulkmail.report.log import Form
 from bulkmail.report.summary import Summary
 from bulkmail.report.wording import counted
 from bulkmail.value_class import value_class
@@ -78,6 +79,7 @@ class Setting:
     is_waiting: bool
     #: How many send what can be sent at once; what waits then is one process's.
     processes: int | Literal["auto"] = 1
+    log_format: Form = "text"
 
 
 class OccurrenceRun:
@@ -147,6 +149,7 @@ class OccurrenceRun:
             await self._book.in_time_again((await self._enrolled()).id)
         occasion = Occasion(series=self.occurrence.series, last_run=last_run, now=now)
         options = SendOptions(
+            log_format=self._setting.log_format,
             no_wait=not self._setting.is_waiting,
             ledger=self._setting.given,
             occasion=occasion if self._is_series else None,

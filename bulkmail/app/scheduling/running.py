@@ -1,4 +1,4 @@
-"""`run` put together: the project around a folder, its ledger, its log, and a scheduler on them."""
+"""`run` put together: the project around a folder, its ledger, and a scheduler on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bulkmail.app.scheduling.occurrence import Setting, Voice
 from bulkmail.app.scheduling.scheduler import Scheduler
 from bulkmail.app.scheduling.shared_pools import SharedPools
 from bulkmail.clock import SystemClock
-from bulkmail.report.log import Form, configure_log
+from bulkmail.report.log import Form
 
 
 async def run(
@@ -33,8 +33,7 @@ async def run(
     """
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
-        path, ledger = await stack.enter_async_context(project_ledger(where, given, clock))
-        stack.enter_context(configure_log(path.parent, log_format))
+        _, ledger = await stack.enter_async_context(project_ledger(where, given, clock))
         setting = Setting(
             ledger=ledger,
             given=given,
@@ -44,6 +43,7 @@ async def run(
             pools=SharedPools(),
             is_waiting=not is_once,
             processes=processes,
+            log_format=log_format,
         )
         scheduler = Scheduler(CampaignFolder(where), setting)
         return await (scheduler.once() if is_once else scheduler.serve())
