@@ -120,7 +120,8 @@ class Worker:
         if followed is None or supply is None or first.mail.held_back:
             # Who is held back is sent to next, on a session that has to be free for them.
             return None
-        if first.takes_time:
+        if first.takes_time and self._lane.limiter.is_free:
+            # Under a limit the first has its slot, which would be void when all are composed.
             await supply.compose_row(TOGETHER)
         flight = await supply.next(0 if first.is_follower else 1)
         return None if flight is None else Following(followed, flight)

@@ -72,6 +72,36 @@ async def test_what_outlook_alone_sees_comes_along(project: Project) -> None:
     assert b"Content-ID: <image-" in project.content(mail)
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        '<!--[if !mso]><!--><img src="logo.png"><!--<![endif]-->',
+        '<!--[if !mso]> --><img src="logo.png"><!-- <![endif]-->',
+        '<!---><img src="logo.png"><!-- x -->',
+        '<!-- x --!><img src="logo.png"><!-- x -->',
+    ],
+)
+async def test_what_all_but_outlook_see_comes_along(project: Project, shown: str) -> None:
+    project.file("logo.png", b"\x89PNG")
+    project.template("a.html", f"{shown}<p>x</p>")
+
+    mail = await project.compose(html="a.html")
+
+    assert b"Content-ID: <image-" in project.content(mail)
+
+
+@pytest.mark.parametrize("unclosed", ["<!-- ", "<title>"])
+async def test_a_page_of_what_is_not_closed_is_looked_through_once(
+    project: Project, unclosed: str
+) -> None:
+    """By each of them to the end it would be minutes."""
+    project.template("a.html", f'<img src="cid:x">{unclosed * 20_000}')
+
+    mail = await project.compose(html="a.html")
+
+    assert b"Content-ID" not in project.content(mail)
+
+
 async def test_each_row_brings_its_own_images(project: Project) -> None:
     for name in ("red", "blue"):
         project.file(f"images/{name}.png", name)

@@ -32,9 +32,12 @@ from bulkmail.message.templates.rendering import Renderer
 from bulkmail.message.templates.templates import Templates
 from bulkmail.message.transfer_encoding import BodyText
 
-#: What is passed over first shows nothing, but for the comments that Outlook reads.
+#: What is passed over first shows nothing, but for the comments that Outlook reads. ``<!-->`` is a
+#: whole comment: ``<!--[if !mso]><!-->`` stands before what all but Outlook show. One that is not
+#: closed goes to the end, and is looked through once.
 _IMAGE = re.compile(
-    r"<!--(?!\[if\b).*?-->|<(?P<raw>script|style|title|textarea)\b.*?</(?P=raw)"
+    r"<!--(?!\[if\b|-?>).*?(?:--!?>|\Z)"
+    r"|<(?P<raw>script|style|title|textarea)\b.*?(?:</(?P=raw)|\Z)"
     r"""|(?P<head><img\b[^>]*?\ssrc\s*=\s*)(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'>]+))""",
     re.IGNORECASE | re.DOTALL,
 )
