@@ -52,6 +52,11 @@ class Turns:
         if slot is not None and self._shared.clock.time() > slot.void_at:
             raise SlotMissed("the slot was void before MAIL went out")
 
+    def has_time(self, seconds: float) -> bool:
+        """Whether the slot of the last turn is still of use in so many seconds."""
+        slot = self._slot_in_use
+        return slot is None or self._shared.clock.time() + seconds <= slot.void_at
+
     async def missed(self) -> None:
         """The slot of the last turn was not used."""
         if self._slot_in_use is not None:

@@ -28,6 +28,11 @@ __all__ = ["Compose", "Engagement", "ShutUntil", "Tally", "Worker"]
 #: Messages that are composed in a row where the content of each takes its time: behind megabytes
 #: the processor has forgotten how it is done, and the first of a row takes twice as long.
 TOGETHER = 8
+#: Seconds that one of them takes at most: a row of letters that are made of PDFs would have the
+#: server wait for all of them.
+BRISK = 0.05
+#: What is kept of the longest composing so far by each one that was shorter.
+_COMPOSING_DECAY = 0.9
 
 
 class Worker:
@@ -50,6 +55,8 @@ class Worker:
         self._pipelined = lane.pipelined
         #: Results that may be unwritten where the next message is made ready.
         self._unwritten = 1 if self._pipelined is None else self._pipelined.depth
+        #: Seconds that composing a message took, as of late.
+        self._composing = 0.0
 
     async def run(self) -> None:
         """Work until cancelled. What the ledger raises ends it; results are written first."""
@@ -97,7 +104,10 @@ class Worker:
             if opens_at is not None:
                 await self._results.put_off(delivery, opens_at)
                 return None
+            began = shared.clock.monotonic()
             ready = await self._preparing.ready(delivery)
+            took = shared.clock.monotonic() - began
+            self._composing = max(took, _COMPOSING_DECAY * self._composing)
         except BaseException:
             self._results.done(delivery)
             raise
@@ -120,7 +130,10 @@ class Worker:
         if followed is None or supply is None or first.mail.held_back:
             # Who is held back is sent to next, on a session that has to be free for them.
             return None
-        if first.takes_time and self._lane.limiter.is_free:
+        if not first.is_follower and not self._turns.has_time(self._composing):
+            # The first would miss its slot, and so each time that it has one.
+            return None
+        if first.takes_time and self._lane.limiter.is_free and self._composing <= BRISK:
             # Under a limit the first has its slot, which would be void when all are composed.
             await supply.compose_row(TOGETHER)
         flight = await supply.next(0 if first.is_follower else 1)

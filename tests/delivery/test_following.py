@@ -14,7 +14,7 @@ from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.flight import LENGTHY
 from bulkmail.delivery.ports import Mark, Meanwhile
-from bulkmail.delivery.worker import TOGETHER
+from bulkmail.delivery.worker import BRISK, TOGETHER
 from bulkmail.errors import ConnectionLost
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger.run import CampaignRun
@@ -398,9 +398,41 @@ async def test_who_goes_next_is_composed_while_the_server_answers(
     assert max(known) == most
 
 
-@pytest.mark.parametrize(("is_shared", "most"), [(True, 1 + TOGETHER), (False, 2)])
+@pytest.mark.parametrize(("rate", "seconds"), [(Rate(60, 1.0), 0.05), (Rate(60, 60.0), 2.0)])
+@pytest.mark.parametrize("octets", [100, LENGTHY + 1])
+async def test_composing_that_takes_longer_than_a_slot_is_valid_makes_nobody_miss_theirs(
+    bench_of: BenchOf, transport: GluingTransport, rate: Rate, seconds: float, octets: int
+) -> None:
+    bench = await bench_of(6)
+    composes = bench.compose
+    composed = 0
+
+    async def takes_long(delivery: Delivery, instant: datetime) -> MailObject:
+        nonlocal composed
+        composed += 1
+        assert composed < 100, "nobody's turn comes"
+        bench.clock.elapse(seconds)
+        return replace(await composes(delivery, instant), chunks=(b"x" * octets,))
+
+    bench.compose = takes_long
+    await bench.send(transport, connections=1, rates=(rate,))
+
+    assert await bench.states() == {"sent": 6}
+    assert len(transport.received) == 6
+    assert composed <= 12
+
+
+@pytest.mark.parametrize(
+    ("is_shared", "seconds", "most"),
+    [
+        (True, 0.0, 1 + TOGETHER),
+        (False, 0.0, 2),
+        # The server would wait for all of them.
+        (True, 2 * BRISK, 2),
+    ],
+)
 async def test_messages_of_a_large_file_are_composed_in_a_row_where_the_file_is_shared(
-    bench_of: BenchOf, transport: GluingTransport, is_shared: bool, most: int
+    bench_of: BenchOf, transport: GluingTransport, is_shared: bool, seconds: float, most: int
 ) -> None:
     bench = await bench_of(30)
     composes = bench.compose
@@ -412,6 +444,7 @@ async def test_messages_of_a_large_file_are_composed_in_a_row_where_the_file_is_
     async def attaches(delivery: Delivery, instant: datetime) -> MailObject:
         nonlocal composed
         composed += 1
+        bench.clock.elapse(seconds)
         mail = await composes(delivery, instant)
         file = Enclosure(
             name="a", size=1, sha256="", body=shared.content, shared=shared if is_shared else None
@@ -428,7 +461,7 @@ async def test_messages_of_a_large_file_are_composed_in_a_row_where_the_file_is_
     assert await bench.states() == {"sent": 30}
     assert composed == 30
     # No more before the row is used up.
-    assert known[:most] == ([*range(most, 1, -1), 2] if is_shared else [2, 2])
+    assert known[:most] == ([*range(most, 1, -1), 2] if most > 2 else [2, 2])
 
 
 @pytest.mark.parametrize("takes_followers", [True, False])

@@ -145,9 +145,18 @@ class SkippingClock(SystemClock):
 
     def __init__(self) -> None:
         self._ahead = 0.0
+        self._elapsed = 0.0
 
     def skip(self, seconds: float) -> None:
         self._ahead += seconds
+
+    def elapse(self, seconds: float) -> None:
+        """Let so much time go by; timers of the loop do not notice."""
+        self._ahead += seconds
+        self._elapsed += seconds
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._elapsed
 
     def time(self) -> float:
         return super().time() + self._ahead
