@@ -56,7 +56,8 @@ def _existing(path: Path, cwd: Path) -> Path:
         return path if cwd == Path.cwd() else cwd / path
     what = "is a folder" if os.path.isdir(cwd / path) else "does not exist"  # noqa: PTH112
     stem = str(path).removesuffix(path.suffix) if path.suffix in _SUFFIXES else str(path)
-    whole = (f"{stem}{suffix}" for suffix in _SUFFIXES)
+    folders = ("",) if path.is_absolute() else ("", CAMPAIGNS_FOLDER + "/")
+    whole = (f"{folder}{stem}{suffix}" for folder in folders for suffix in _SUFFIXES)
     meant = next((f". Did you mean `{file}`?" for file in whole if _is_file(cwd / file)), "")
     raise ConfigurationError(Fault(path=str(path), message=f"this campaign file {what}{meant}"))
 

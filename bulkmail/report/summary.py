@@ -162,7 +162,8 @@ class Summary:
         if self.dry_run:
             return [("Send it", send)]
         if self.test_to is not None:
-            return [("Send it to everybody", send)]
+            again = f"{send} --test-to {shlex.quote(self.test_to)}"
+            return [("Send it to everybody", send) if self.sent_in_run else ("Try it again", again)]
         commands = []
         if self.halt is Halt.PAUSED:
             commands.append(("Lift the pause", f"bulkmail resume {who}"))

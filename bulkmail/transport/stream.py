@@ -29,7 +29,7 @@ from bulkmail.transport.dialling import dial
 from bulkmail.transport.file_sending import IS_ABLE, FileSending
 from bulkmail.transport.inbox import Inbox, InboxProtocol
 from bulkmail.transport.outbox import outbox_of
-from bulkmail.transport.trouble import is_passing, reason_of, tls_reason_of
+from bulkmail.transport.trouble import is_passing, reason_of, tls_reason_of, unconnected
 
 #: Bytes that may wait in this process for the network before a writer of content has to wait.
 HIGH_WATER = 524_288
@@ -78,7 +78,7 @@ class SmtpStream:
             ) from error
         except (OSError, ValueError) as error:
             raise ConnectFailed(
-                f"cannot connect to {where}: {reason_of(error)}", host=where, stage=Stage.CONNECT
+                unconnected(host, port, error), host=where, stage=Stage.CONNECT
             ) from error
         transport.set_write_buffer_limits(high=HIGH_WATER)
         if (found := transport.get_extra_info("socket")) is not None:

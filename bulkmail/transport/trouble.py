@@ -7,6 +7,8 @@ import os
 import socket
 import ssl
 
+_THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
+
 
 def reason_of(error: Exception) -> str:
     """What went wrong, as the system words it: asyncio's own words name addresses only."""
@@ -18,6 +20,16 @@ def reason_of(error: Exception) -> str:
         return os.strerror(errno.ECONNRESET)
     text = error.strerror if isinstance(error, OSError) else None
     return text or str(error) or type(error).__name__
+
+
+def unconnected(host: str, port: int, error: Exception) -> str:
+    """The sentence for a connection that did not come about; of this machine, what is amiss."""
+    sentence = f"cannot connect to {host}:{port}: {reason_of(error)}"
+    if host in _THIS_MACHINE and isinstance(error, ConnectionRefusedError):
+        return (
+            f"{sentence}: nobody listens there (`bulkmail sink` starts a server to practise with)"
+        )
+    return sentence
 
 
 def tls_reason_of(error: ssl.SSLError) -> str:

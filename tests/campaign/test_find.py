@@ -43,6 +43,7 @@ def test_a_name_that_is_nearly_right_is_put_right(project: Path, write: Write) -
         ("a" * 5000 + ".yaml", "this campaign file does not exist"),
         ("./campaigns/near", "does not exist. Did you mean `campaigns/near.yaml`?"),
         ("campaigns/near.yml", "does not exist. Did you mean `campaigns/near.yaml`?"),
+        ("near.yaml", "does not exist. Did you mean `campaigns/near.yaml`?"),
     ],
 )
 def test_what_is_not_there_is_said_so(

@@ -127,7 +127,11 @@ def test_cc_and_bcc_columns_are_called_so_in_any_case(recipients: Recipients) ->
         ("a@b,x\0y,", 3, "column `name` holds a NUL (row 2, a@b)"),
         ("a@b,x", 3, "2 cells where the header has 3 columns (row 2, a@b)"),
         ("a@b", 3, "1 cell where the header has 3 columns"),
-        ("a@b,x,,y", 3, "4 cells where the header has 3 columns"),
+        (
+            "a@b,Li, Wei,y",
+            3,
+            "4 cells where the header has 3 columns: a comma in a cell needs quotes",
+        ),
         (",,", 3, "no address: `email` is empty (row 2)"),
         ('a@b,"x"y,', 3, "something stands behind a closing quote"),
         ("a@b,x,c@d e@f", 3, "cc: `c@d e@f` is not an address: two @"),

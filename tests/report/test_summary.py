@@ -183,6 +183,10 @@ def test_a_run_ends_with_a_sentence(facts: dict[str, Any], sentence: str) -> Non
         ({"counts": Counts(sent=2), "exit_code": EXIT_OK}, ["bulkmail status offer-letter"]),
         ({"dry_run": True}, ["bulkmail send offer-letter"]),
         ({"test_to": "me@example.com"}, ["bulkmail send offer-letter"]),
+        (
+            {"test_to": "me@example.com", "sent_in_run": 0},
+            ["bulkmail send offer-letter --test-to me@example.com"],
+        ),
     ],
 )
 def test_a_run_ends_with_the_next_command(facts: dict[str, Any], commands: list[str]) -> None:

@@ -72,6 +72,7 @@ async def test_nobody_listening_is_a_failed_connection() -> None:
         with pytest.raises(ConnectFailed, match="Connection refused") as caught:
             await SmtpStream.connect(LOOPBACK, port, later())
 
+    assert "`bulkmail sink` starts a server to practise with" in str(caught.value)
     assert isinstance(caught.value, ConnectionError)
     assert (caught.value.stage, caught.value.host) == ("connect", f"{LOOPBACK}:{port}")
 

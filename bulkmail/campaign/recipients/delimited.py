@@ -26,6 +26,7 @@ class DelimitedReader:
 
     def __init__(self, path: Path, encoding: str, delimiter: str) -> None:
         self._path = path
+        self._is_csv = delimiter == ","
         self._bad_lines: dict[int, str] = {}
         # The module's own bound (131,072 characters) is one for the whole process.
         csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
@@ -66,7 +67,8 @@ class DelimitedReader:
         named = len(self.columns)
         if not problem and len(cells) not in {named, self._width}:
             count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-            problems.append(f"{count} where the header has {named} columns")
+            hint = ": a comma in a cell needs quotes" if self._is_csv and len(cells) > named else ""
+            problems.append(f"{count} where the header has {named} columns{hint}")
         elif not _are_blank(cells[named:]):
             problems.append("a cell beyond the last column that has a name")
         return Record(line, dict(zip(self.columns, cells, strict=False)), tuple(problems))
