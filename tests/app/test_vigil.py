@@ -15,7 +15,7 @@ from unittest.mock import Mock
 import pytest
 from support.mail_project import MailProject
 from support.program import PATIENCE
-from support.scripted_server import Turn, scripted
+from support.scripted_server import Held, Turn, on, scripted
 from support.watching import Announcements
 
 from bulkmail.app.processes import vigil
@@ -98,20 +98,18 @@ def children() -> set[int]:
 
 
 class Bystander(Announcements):
-    """Does something when it is told that a process is silent, and when that it is killed."""
+    """Does something when it is told that the stopped one is silent, answers, or is killed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stopped = 0
-        self.silent: Callable[[], None] = lambda: None
-        self.killed: Callable[[], None] = lambda: None
+        self.deeds: dict[str, Callable[[], object]] = {}
 
     def announce(self, sentence: str) -> None:
         super().announce(sentence)
-        if sentence.startswith(f"Process {self.stopped} of this run has not answered"):
-            self.silent()
-        elif sentence.startswith(f"Process {self.stopped} has not answered"):
-            self.killed()
+        for words, deed in self.deeds.items():
+            if sentence.startswith(f"Process {self.stopped} {words}"):
+                deed()
 
 
 @pytest.fixture
@@ -146,8 +144,10 @@ async def test_a_stopped_child_is_killed_and_replaced_and_nobody_is_lost(
     project: MailProject, bystander: Bystander, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emails = project.many(60)
-    bystander.silent = lambda: monkeypatch.setattr(vigil, "KILLED", 50)
-    bystander.killed = lambda: monkeypatch.setattr(vigil, "KILLED", sys.maxsize)
+    bystander.deeds = {
+        "of this run has not answered": lambda: monkeypatch.setattr(vigil, "KILLED", 50),
+        "has not answered": lambda: monkeypatch.setattr(vigil, "KILLED", sys.maxsize),
+    }
     async with scripted() as server:
         server.watch = stopped_at_dot(10, bystander)
         project.servers(server.url(connections=2))
@@ -169,8 +169,14 @@ async def test_a_stopped_child_that_goes_on_in_time_is_let_be(
     project: MailProject, bystander: Bystander
 ) -> None:
     emails = project.many(60)
-    bystander.silent = lambda: os.kill(bystander.stopped, signal.SIGCONT)
-    async with scripted() as server:
+    answers_again = asyncio.Event()
+    bystander.deeds = {
+        "of this run has not answered": lambda: os.kill(bystander.stopped, signal.SIGCONT),
+        "answers again": answers_again.set,
+    }
+    # Or the run could be over before anybody looks.
+    held = on("dot", Held(answers_again, "250 2.0.0 taken"), after=10)
+    async with scripted(held) as server:
         server.watch = stopped_at_dot(10, bystander)
         project.servers(server.url(connections=2))
         async with asyncio.timeout(PATIENCE):

@@ -44,8 +44,16 @@ class Drip:
     reply: str
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A reply that comes once an event has happened."""
+
+    event: asyncio.Event
+    reply: str
+
+
 CUT, HANG = Deed.CUT, Deed.HANG
-Answer: TypeAlias = str | Deed | Last | Drip
+Answer: TypeAlias = str | Deed | Last | Drip | Held
 
 
 def then_cut(reply: str) -> Last:
@@ -325,7 +333,7 @@ class _Talk:
         paths, self._paths = tuple(self._paths), []
         turn = self._server.turn("dot", ".", self._number, " ".join(paths))
         answer = self._server.answer(turn, "250 2.0.0 taken")
-        reply = answer.reply if isinstance(answer, Last) else answer
+        reply = answer.reply if isinstance(answer, Last | Held) else answer
         self._server.arrivals.append(
             Arrival(
                 sender=self._sender,
@@ -348,6 +356,10 @@ class _Talk:
             case str():
                 await self._write(answer)
                 return answer
+            case Held(event, reply):
+                await event.wait()
+                await self._write(reply)
+                return reply
             case Last(reply):
                 await self._write(reply)
             case Drip(reply):
