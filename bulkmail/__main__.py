@@ -22,6 +22,8 @@ def enter() -> None:
 
 def main() -> int:
     """Run the command line with the process's arguments; the exit code."""
+    # An interruption like Ctrl-C (exit 130) from here on, and not from when it is loaded.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = _run()
     except KeyboardInterrupt:  # while it was loaded

@@ -179,7 +179,7 @@ from bulkmail.__main__ import enter
 class Struck:
     def find_spec(self, name, *_):
         if name == "bulkmail.cli.main":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.{name})
 
 sys.meta_path.insert(0, Struck())
 sys.argv[1:] = ["--help"]
@@ -187,9 +187,13 @@ enter()
 """
 
 
-async def test_before_it_is_loaded_it_says_nothing_and_is_interrupted_all_the_same() -> None:
+@BOTH
+async def test_before_it_is_loaded_it_says_nothing_and_is_interrupted_all_the_same(
+    number: signal.Signals,
+) -> None:
+    interrupted = INTERRUPTED_AS_IT_LOADS.format(name=number.name)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", INTERRUPTED_AS_IT_LOADS), stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-c", interrupted), stdout=PIPE, stderr=PIPE
     )
 
     result = await ended(process)
