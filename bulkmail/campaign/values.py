@@ -1,6 +1,6 @@
 """The kinds of value a campaign's keys take, each with its sentence when it is another.
 
-They are annotations for the models in model.py; the JSON Schema of each says what the loader takes.
+They are annotations for the models in models/; the JSON Schema of each says what the loader takes.
 No sentence of a kind that may hold a secret repeats what was written.
 """
 
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from bulkmail.address import control_character, excerpt, parse_address, parse_mailbox, printable
+from bulkmail.campaign.media_type import is_media_type
 from bulkmail.campaign.nearest import nearest
 from bulkmail.campaign.units import Rate, parse_duration, parse_rate
 from bulkmail.secret import Secret
@@ -35,7 +36,6 @@ _MOST_CONNECTIONS = 10_000
 _MAX_PORT = 65535
 _DAY = 86400.0
 _FLAG_WORDS = {"yes": True, "on": True, "no": False, "off": False}
-_MIME_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 
 
@@ -68,7 +68,7 @@ def _mailbox(text: str) -> str:
 
 
 def _address_or_null(text: str) -> str:
-    return _refused_by(parse_address, text) if text else text
+    return _refused_by(parse_address, text) if text not in {"", "<>"} else ""
 
 
 def _refused_by(parse: Callable[[str], object], text: str) -> str:
@@ -184,7 +184,7 @@ def known_zone(text: str) -> str:
 
 
 def _mime_type(text: str) -> str:
-    if not (is_template(text) or _MIME_TYPE.fullmatch(text)):
+    if not (is_template(text) or is_media_type(text)):
         raise ValueError("must be a media type such as application/pdf")
     if text.lower().startswith("multipart/"):
         # RFC 2046, 5.1: its parts would have to be seen, and a file goes out encoded.
@@ -247,7 +247,7 @@ MailboxTexts = Annotated[
     tuple[MailboxText, ...], BeforeValidator(_listed), _one_or_more("an address", _TEXT, least=0)
 ]
 ReversePathText = Annotated[
-    LineText, AfterValidator(_address_or_null), _kind('an address, or `""`', **_TEXT)
+    LineText, AfterValidator(_address_or_null), _kind('an address, `""` or `"<>"`', **_TEXT)
 ]
 FileTexts = Annotated[
     tuple[FilledLine, ...], BeforeValidator(_listed), _one_or_more("a path", _TEXT, least=0)

@@ -15,8 +15,9 @@ from bulkmail.message.extra import extra
 Convert = Callable[[str], str]
 
 # As numeric references they are text wherever Markdown and HTML look for a mark of theirs
-# (CommonMark, 2.5), also in a link's address.
-_MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#+-.!|~=&$^\"'"}
+# (CommonMark, 2.5), also in a link's address. Of as many digits as there may be, which no author
+# writes: in code, an author's own reference stays what it is.
+_MARKS = {ord(mark): f"&#{ord(mark):07};" for mark in "\\`*_{}[]()<>#+-.!|~=&$^\"'"}
 _REFERENCE = re.compile("|".join(_MARKS.values()))
 _INDENT = re.compile(r"\n[ \t]+")
 

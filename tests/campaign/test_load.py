@@ -85,6 +85,7 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("attachments: [{pth: x}]\n", "attachments[0]: needs a `path`, or `pdf` or `ics` to"),
         ("attachments: [5]\n", "attachments[0]: must be a mapping"),
         ("attachments: [{path: a, type: pdf}]\n", "must be a media type such as application/pdf"),
+        ("attachments: [{path: a, type: a/b; name=c}]\n", "must be a media type such as applicat"),
         ("attachments: [{path: a, type: Multipart/mixed}]\n", "is a type of messages with parts"),
         ("inline: {'my logo': a.png}\n", "inline.my logo: is no name for an image"),
         ("cc: [a@b, c d@e]\n", "cc[1]: `c d@e` is not an address: a space before the @"),

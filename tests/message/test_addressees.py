@@ -39,6 +39,7 @@ async def test_the_to_header(
     [
         (None, "people@example.com"),
         ("", ""),
+        ("<>", ""),
         ("bounces@example.com", "bounces@example.com"),
         ("bounces+{{ id }}@例子.example", "bounces+7@xn--fsqu00a.example"),
     ],

@@ -195,6 +195,38 @@ async def test_text_files_in_utf8_say_so(project: Project) -> None:
     assert second.get_payload(decode=True) == "亲爱的\n".encode("gb18030")
 
 
+@pytest.mark.parametrize("written", ["{type}", "{{{{ '{type}' }}}}"], ids=["written", "rendered"])
+@pytest.mark.parametrize(
+    ("media_type", "parameters"),
+    [
+        ("text/csv; charset=gb18030", {"charset": "gb18030"}),
+        ("text/calendar;METHOD=REQUEST", {"method": "REQUEST", "charset": "utf-8"}),
+    ],
+)
+async def test_a_type_may_have_parameters(
+    project: Project, written: str, media_type: str, parameters: dict[str, str]
+) -> None:
+    project.file("a.x", "é")
+    entry = {"path": "a.x", "type": written.format(type=media_type)}
+
+    mail = await project.compose(attachments=[entry])
+
+    (part,) = project.parsed(mail).iter_attachments()
+    assert part.get_content_type() == media_type.partition(";")[0]
+    assert dict(part["content-type"].params) == parameters | {"name": "a.x"}
+
+
+@pytest.mark.parametrize("media_type", ["text/csv; name=b.csv", "text/csv; a=1; A=2"])
+async def test_no_parameter_comes_twice(project: Project, media_type: str) -> None:
+    project.file("a.csv", "x")
+
+    (fault,) = await project.faults(
+        {"t": media_type}, attachments=[{"path": "a.csv", "type": "{{ t }}"}]
+    )
+
+    assert "is no media type" in fault.message
+
+
 async def test_a_separator_in_a_shown_name_becomes_an_underscore(project: Project) -> None:
     project.file("a.pdf", "x")
 

@@ -52,6 +52,7 @@ async def test_a_value_is_text_and_never_a_mark(project: Project, value: str) ->
     [
         ("`{{ v }}`", "<p><code>A-1_*&amp;#95;&lt;b&gt;`</code></p>"),
         ("    {{ v }}", "<pre><code>A-1_*&amp;#95;&lt;b&gt;`\n</code></pre>"),
+        ("`&#45;` and &#45;", "<p><code>&amp;#45;</code> and -</p>"),
         ("```\n{{ v }}\n```", "<pre><code>A-1_*&amp;#95;&lt;b&gt;`\n</code></pre>"),
         (
             "<https://e.example/{{ u }}>",
@@ -63,7 +64,15 @@ async def test_a_value_is_text_and_never_a_mark(project: Project, value: str) ->
         ("[t](https://e.example/{{ w }})", '<p><a href="https://e.example/a&amp;#45;b">t</a></p>'),
         ("<{{ script }}>", "<p>&lt;javascript:alert(1)&gt;</p>"),
     ],
-    ids=["code", "indented code", "fenced code", "a bare link", "a link", "no link"],
+    ids=[
+        "code",
+        "indented code",
+        "the author's own reference",
+        "fenced code",
+        "a bare link",
+        "a link",
+        "no link",
+    ],
 )
 def test_a_value_is_as_it_was_in_code_and_bare_links(template: str, html: str) -> None:
     values = {

@@ -84,6 +84,18 @@ async def test_characters_that_no_font_has_are_told(project: Project) -> None:
     assert remarks == ["", told, "", told]
 
 
+async def test_the_box_that_is_named_is_one_of_the_rows_own(project: Project) -> None:
+    project.template("letter.typ", LETTER)
+    composer = project.composer(attachments=[{"pdf": "letter.typ"}])
+
+    remarks = []
+    for row, name in enumerate((LOGO, "\U0010dcba"), 1):
+        mail = await composer.compose(delivery(row, name=name), INSTANT)
+        remarks += [file.remark for file in mail.files]
+
+    assert [remark.partition("`")[2][0] for remark in remarks] == [LOGO, "\U0010dcba"]
+
+
 async def test_boxes_of_the_template_itself_are_every_letters(project: Project) -> None:
     project.template("letter.typ", LETTER + LOGO)
     composer = project.composer(attachments=[{"pdf": "letter.typ"}])

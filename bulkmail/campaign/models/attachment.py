@@ -66,7 +66,7 @@ class AttachmentModel(StrictModel):
         None, description="The name it is shown under, a template. Default: the file's own."
     )
     type: MimeType | None = Field(
-        None, description="Its media type. Default: guessed from the name."
+        None, description="Its media type, parameters allowed. Default: guessed from the name."
     )
     unique: Flag = Field(
         default=True,

@@ -76,7 +76,7 @@ class DefaultsModel(StrictModel):
     return_path: ReversePathText | None = Field(
         None,
         description="The envelope's sender, to which bounces go. Default: the address of `from`; "
-        '`""` is the null one, <>.',
+        '`""` or `"<>"` is the null one.',
     )
     cc: MailboxTexts = Field((), description="Addresses or templates for all rows.")
     bcc: MailboxTexts = Field((), description="The same, and in no header.")

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.load import Campaign
+from bulkmail.campaign.media_type import is_media_type
 from bulkmail.campaign.models.attachment import AttachmentModel
 from bulkmail.errors import ConfigurationError
 from bulkmail.fate import FileNote
 from bulkmail.message.files.choice import FileChoice, Ownership, changed
-from bulkmail.message.files.media_type import guessed_type, is_media_type
+from bulkmail.message.files.media_type import guessed_type
 from bulkmail.message.files.owners import FileOwners
 from bulkmail.message.files.part import file_part
 from bulkmail.message.files.reader import FileBody, FileReader

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 
 UNKNOWN = "application/octet-stream"
@@ -71,17 +70,8 @@ TYPES = MappingProxyType(
     }
 )
 
-_WORD = r"[A-Za-z0-9!#$&^_.+-]+"
-_VALUE = rf'(?:{_WORD}|"[ !#-\[\]-~]*")'
-_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?: *; *{_WORD}={_VALUE})*")
-
 
 def guessed_type(filename: str) -> str:
     """The media type of a file by its name; `UNKNOWN` where the suffix says nothing."""
     _, dot, suffix = filename.rpartition(".")
     return TYPES.get(suffix.lower(), UNKNOWN) if dot else UNKNOWN
-
-
-def is_media_type(text: str) -> bool:
-    """Whether `text` is ``type/subtype``, parameters allowed (RFC 2045, 5.1)."""
-    return _MEDIA_TYPE.fullmatch(text) is not None

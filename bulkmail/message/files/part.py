@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from bulkmail.campaign.media_type import parameter_names
 from bulkmail.fate import FileNote
 from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.files.media_type import UNKNOWN
@@ -49,7 +50,7 @@ def _sendable(media_type: str, file: FileBody) -> str:
     kind = media_type.partition("/")[0].lower()
     if kind == "multipart" or (kind == "message" and file.body.encoding == "base64"):
         return UNKNOWN
-    if file.charset and ";" not in media_type:
+    if file.charset and "charset" not in parameter_names(media_type):
         return f'{media_type}; charset="{file.charset}"'
     return media_type
 

@@ -20,7 +20,8 @@ class MissingGlyphs:
     def __init__(self) -> None:
         self._shown: set[str] = set()
         self._boxes: dict[str, None] = {}
-        self._template_has_some = False
+        #: Those of the template itself: they are in every letter.
+        self._own: dict[str, None] = {}
 
     def remark(self, text: str, archival_complaint: Callable[[], str]) -> str:
         """A sentence where the letter of the row `text` shows boxes; else "".
@@ -31,13 +32,14 @@ class MissingGlyphs:
         if any(character not in self._boxes for character in unknown):
             found = dict.fromkeys(_boxes(archival_complaint()))
             self._boxes |= found
-            self._template_has_some |= any(box not in text for box in found)
+            self._own |= dict.fromkeys(box for box in found if box not in text)
             self._shown |= unknown - set("".join(found))
-        if not self._template_has_some and not any(box in text for box in self._boxes):
+        shown = [*(box for box in self._boxes if box in text), *self._own]
+        if not shown:
             return ""
         return (
             "the PDF shows boxes for characters that are in no font here "
-            f"(`{next(iter(self._boxes))}`, for one): install a font that has them"
+            f"(`{shown[0]}`, for one): install a font that has them"
         )
 
 
