@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.children import state
 from support.page_server import Answer, header, page, page_server
 
 from bulkmail.campaign.load import Campaign
@@ -419,16 +420,9 @@ async def _is_there(path: Path) -> None:
 
 async def _is_gone(pid: int) -> bool:
     """A killed child of nobody is gone as soon as init looks: a zombie counts as gone."""
-    while _state(pid) not in {"", "Z"}:  # noqa: ASYNC110  # nobody tells
+    while state(pid) not in {"", "Z"}:  # noqa: ASYNC110  # nobody tells
         await asyncio.sleep(0.01)
     return True
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
 
 
 # The spool

@@ -20,14 +20,12 @@ ADA, BOB, EVE = PEOPLE
 async def test_the_sample_goes_to_the_sink_at_once(tmp_path: Path) -> None:
     made = await bulkmail(tmp_path, "init", "letters")
     project = tmp_path / "letters"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     settings = project / "bulkmail.yaml"
-    settings.write_text(settings.read_text().replace("2525", str(port)))
-    async with running(project, "sink", "--port", str(port)) as sink:
+    async with running(project, "sink", "--port", "0") as sink:
         assert sink.stdout is not None
-        await sink.stdout.readline()
+        listening = re.match(rb"Listening on 127\.0\.0\.1:(\d+) ", await sink.stdout.readline())
+        assert listening is not None
+        settings.write_text(settings.read_text().replace("2525", listening[1].decode()))
         sent = await bulkmail(project, "send", "hello")
         sink.send_signal(signal.SIGTERM)
         stopped = await ended(sink)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import sys
@@ -67,7 +68,8 @@ async def run_and_kill(campaign: Path, server: RecordingServer, dice: random.Ran
         async with asyncio.timeout(patience):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # struck at that instant
+            process.kill()
     _, errors = await process.communicate()
     server.after(0, lambda: None)
     assert process.returncode == -9, errors.decode()

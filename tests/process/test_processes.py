@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.children import children, state
 from support.mail_project import MailProject, last_json
 from support.program import PATIENCE, bulkmail, ended, running
-from support.scripted_server import HANG, Turn, on, scripted
+from support.scripted_server import HANG, Held, Turn, on, scripted
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="a process's children are found in /proc"
@@ -25,30 +26,15 @@ QUICK = {"backoff": "100ms"}
 TWO = ("send", "letter", "--json", "--processes", "2")
 
 
-def children(process: Process) -> list[int]:
-    """The processes that a run has started and that are not gone."""
-    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
-    return [int(pid) for pid in listed.split()]
-
-
 def kill_all(pids: list[int]) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
 
 
-def is_there(pid: int) -> bool:
-    """Whether it runs: an orphan that nobody has buried yet does not."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text("ascii")
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
 async def gone(pids: list[int]) -> None:
-    """Wait until none of them runs."""
+    """Wait until none of them runs: an orphan that nobody has buried yet does not."""
     async with asyncio.timeout(PATIENCE):
-        while any(map(is_there, pids)):  # noqa: ASYNC110  # not our children
+        while any(state(pid) not in {"", "Z"} for pid in pids):  # noqa: ASYNC110  # not ours
             await asyncio.sleep(0.01)
 
 
@@ -58,6 +44,14 @@ async def says(process: Process, words: str) -> None:
     async with asyncio.timeout(PATIENCE):
         while words not in (line := (await process.stdout.readline()).decode()):
             assert line, f"it ended without {words!r}"
+
+
+async def on_their_way(process: Process) -> None:
+    """Wait until it says that it stops, behind what is on the wire."""
+    assert process.stderr is not None
+    async with asyncio.timeout(PATIENCE):
+        while b"on their way" not in (line := await process.stderr.readline()):
+            assert line, "it ended without a word"
 
 
 def at_dot(nth: int, deed: Callable[[], None]) -> Callable[[Turn], None]:
@@ -92,7 +86,7 @@ async def test_children_are_copies_of_the_command(project: MailProject) -> None:
     commands: list[bytes] = []
 
     def look(process: Process) -> None:
-        pids = (process.pid, *children(process))
+        pids = (process.pid, *children(process.pid))
         commands[:] = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
 
     async with scripted() as server:
@@ -128,7 +122,7 @@ async def test_a_killed_child_is_replaced_and_only_doubts_get_a_second_letter(
         project.servers(server.url(connections=4))
         project.save(retry={"backoff": "100ms"})
         async with running(project.root, *TWO) as process:
-            server.watch = at_dot(20, lambda: kill_all(children(process)))
+            server.watch = at_dot(20, lambda: kill_all(children(process.pid)))
             result = await ended(process)
         report = await project.report()
 
@@ -153,7 +147,7 @@ async def test_with_on_doubt_hold_nobody_has_two_after_a_child_was_killed(
         project.servers(server.url(connections=2))
         project.save(on_doubt="hold")
         async with running(project.root, *TWO) as process:
-            server.watch = at_dot(10, lambda: kill_all(children(process)))
+            server.watch = at_dot(10, lambda: kill_all(children(process.pid)))
             result = await ended(process)
 
     summary = last_json(result.out)
@@ -172,7 +166,7 @@ async def test_a_run_whose_processes_die_again_and_again_ends_with_a_sentence(
         project.save()
         async with running(project.root, *TWO) as process:
             server.watch = lambda turn: (
-                kill_all(children(process)) if turn.stage == "connect" else None
+                kill_all(children(process.pid)) if turn.stage == "connect" else None
             )
             result = await ended(process)
         server.watch = None
@@ -192,7 +186,7 @@ async def test_a_killed_parent_leaves_no_process_behind_and_the_next_run_goes_on
     orphans: list[int] = []
 
     def strike() -> None:
-        orphans.extend(children(process))
+        orphans.extend(children(process.pid))
         process.kill()
 
     async with scripted() as server:
@@ -218,12 +212,16 @@ async def test_a_killed_parent_leaves_no_process_behind_and_the_next_run_goes_on
 async def test_a_signal_finishes_what_is_on_the_wire_in_every_process(
     project: MailProject, number: signal.Signals
 ) -> None:
+    """Nor is one begun: at that rate none is through before a parent held up has told them."""
     emails = project.many(200)
-    async with scripted() as server:
-        project.servers(server.url(connections=4))
+    is_told = asyncio.Event()
+    async with scripted(on("dot", Held(is_told, "250 2.0.0 taken"), after=10)) as server:
+        project.servers(server.url(connections=4, rate="20/s"))
         project.save()
         async with running(project.root, *TWO) as process:
-            server.watch = at_dot(20, lambda: process.send_signal(number))
+            server.watch = at_dot(11, lambda: process.send_signal(number))
+            await on_their_way(process)
+            is_told.set()
             result = await ended(process)
         states = await project.states()
         again = await bulkmail(project.root, *TWO)
@@ -248,10 +246,8 @@ async def test_a_second_signal_cuts_every_process(project: MailProject) -> None:
         async with running(project.root, *TWO) as process:
             await stuck.wait()
             process.send_signal(signal.SIGINT)
-            assert process.stderr is not None
-            while b"on their way" not in (line := await process.stderr.readline()):
-                assert line, "it ended without a word"
-            pids = children(process)
+            await on_their_way(process)
+            pids = children(process.pid)
             process.send_signal(signal.SIGINT)
             result = await ended(process)
             await gone(pids)
@@ -302,7 +298,7 @@ async def test_a_limit_holds_where_children_are_killed_on_the_way(project: MailP
         project.servers(server.url(connections=4))
         project.save(retry={"backoff": "100ms"})
         async with running(project.root, *TWO, "--limit", "20") as process:
-            server.watch = at_dot(8, lambda: kill_all(children(process)))
+            server.watch = at_dot(8, lambda: kill_all(children(process.pid)))
             result = await ended(process)
 
     summary = last_json(result.out)
@@ -410,7 +406,9 @@ async def test_a_scheduler_s_run_has_processes_too_and_leaves_others_a_connectio
         project.save(schedule={"at": "2020-01-01T09:00", "timezone": "UTC"}, retry=QUICK)
         project.write("campaigns/second.yaml", project.path.read_text("utf-8"))
         async with running(project.root, "run", "--once", "--processes", "2") as process:
-            server.watch = lambda _: seen.update(children(process))
+            server.watch = lambda turn: (
+                seen.update(children(process.pid)) if turn.stage == "dot" else None
+            )
             result = await ended(process)
 
     assert result.code == 0, result.err
@@ -425,7 +423,7 @@ async def test_what_has_to_wait_is_sent_by_the_scheduler_itself(project: MailPro
     by_children: list[str] = []
 
     def later_to_children(turn: Turn) -> str | None:
-        if turn.stage != "rcpt" or not children(under_way[0]):
+        if turn.stage != "rcpt" or not children(under_way[0].pid):
             return None
         by_children.append(turn.address)
         return "450 4.2.0 greylisted"
