@@ -199,6 +199,8 @@ def _refuse_obvious(text: str) -> None:
     _refuse_control(text)
     if text != text.strip():
         raise ValueError("a space around it")
+    if '"' not in text and text.rfind("<") > text.rfind(">"):
+        raise ValueError("a < without its >")
     if text.endswith(">"):
         raise ValueError("a name or angle brackets, where only the address belongs")
     if "@" not in text:
@@ -210,7 +212,8 @@ def _refuse_obvious(text: str) -> None:
 
 def _refuse_obvious_parts(local: str, domain: str) -> None:
     if "@" in domain:
-        raise ValueError("two @")
+        is_list = re.search(r"[,;\s]", domain)
+        raise ValueError("several addresses, where one belongs" if is_list else "two @")
     for part, where in ((local, "before"), (domain, "after")):
         if not part:
             raise ValueError(f"nothing {where} the @")

@@ -1,9 +1,7 @@
 """A YAML file as plain values, and where each of them stands.
 
 Read from libyaml's events, so that lines, duplicate keys and tags are seen and a list can be
-streamed (`streaming`). Plain scalars are read as JSON would: ``true false null`` and its numbers.
-Everything else is text as it is written, also ``no``, ``on``, ``012``, ``1_000``, ``+861380000``
-and ``2026-12-01``, which YAML 1.1 would turn into something else.
+streamed (`streaming`).
 
 Bounds: `MAX_DEPTH` levels; aliases may add `MAX_ALIASED` values, so that no bomb goes off.
 """
@@ -12,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,7 +27,9 @@ from yaml import (
 )
 
 from bulkmail.campaign.document import Document, Loc, Place, dotted
+from bulkmail.campaign.plain_scalar import plain_scalar
 from bulkmail.campaign.text_file import displayed, text_chunks
+from bulkmail.campaign.yaml_slips import slip_before
 from bulkmail.campaign.yaml_words import plainly
 from bulkmail.errors import ConfigurationError, Fault
 
@@ -45,12 +45,6 @@ _COLLECTION_STARTS = (SequenceStartEvent, MappingStartEvent)
 _STARTS = (ScalarEvent, *_COLLECTION_STARTS)
 _COLLECTION_ENDS = (SequenceEndEvent, MappingEndEvent)
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,99})(\.[0-9]{1,99}(?:[eE][+-]?[0-9]{1,2})?)?")
-_CONSTANTS: Mapping[str, Any] = {"": None, "~": None} | {
-    form: value
-    for word, value in (("null", None), ("true", True), ("false", False))
-    for form in (word, word.capitalize(), word.upper())
-}
 _YAML_TAG = "tag:yaml.org,2002:"
 _TEXT_TAG = f"{_YAML_TAG}str"
 _HARMLESS_TAGS = {None, "!", _TEXT_TAG} | {
@@ -111,6 +105,7 @@ class EventComposer:
         long_lists: Collection[Loc] = (),
     ) -> None:
         self.document = Document(path)
+        self._encoding = encoding
         self.events = self._parse(_Feed(path, encoding, advice))
         self._keeps_places = keeps_places
         self._long_lists = long_lists
@@ -174,7 +169,7 @@ class EventComposer:
         if isinstance(event, SequenceStartEvent):
             return self._sequence(loc)
         is_plain = not event.style and tag not in {"!", _TEXT_TAG}
-        return _scalar(event.value) if is_plain else event.value
+        return plain_scalar(event.value) if is_plain else event.value
 
     def _alias(self, event: AliasEvent) -> Any:
         if event.anchor not in self._anchors:
@@ -281,6 +276,9 @@ class EventComposer:
         if "nesting depth" in problem:
             # libyaml reads ahead, and newer ones have a bound of their own, beyond ours.
             return self._fault((), place, _TOO_DEEP)
+        path = self.document.path
+        if place and (slip := slip_before(path, self._encoding, place.line, problem)):
+            place, sentence = Place(*slip[:2]), slip[2]
         return self._fault((), place, f"not YAML: {sentence}")
 
 
@@ -295,13 +293,3 @@ def place_of(event: Event) -> Place:
     if event.start_mark is None:
         raise AssertionError("libyaml marks every event")
     return Place(event.start_mark.line + 1, event.start_mark.column + 1)
-
-
-def _scalar(text: str) -> Any:
-    """A plain scalar as JSON reads it; text as written, when it is nothing of JSON's."""
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    match = _NUMBER.fullmatch(text)
-    if match is None or text == "-0":
-        return text
-    return float(text) if match[1] else int(text)

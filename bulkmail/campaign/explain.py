@@ -91,8 +91,9 @@ def _explained(
 def _where_it_belongs(loc: Loc, known: list[str], model: type[StrictModel]) -> str:
     """The few places where the key is known, nearest first; else the one that was meant."""
     key = str(loc[-1])
-    if (meant := _OTHER_KEYS.get(key)) in known:
-        return f"Did you mean `{meant}`?"
+    for meant in (_OTHER_KEYS.get(key), f"{key}s", key.removesuffix("s")):
+        if meant in known:
+            return f"Did you mean `{meant}`?"
     for depth in range(len(loc) - 1, -1, -1):
         around = [part for part in loc[:depth] if isinstance(part, str)]
         at = f"under `{around[-1]}`" if around else "at the top of the file"

@@ -74,7 +74,7 @@ def parse_duration(text: str | float) -> float:
     """Seconds of ``500ms 30s 5m 1h 2d`` or a bare number. Raises `ValueError` with a sentence."""
     match = None if isinstance(text, bool) else _DURATION.fullmatch(str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is not a duration such as 500ms, 30s, 5m, 1h or 2d")
+        raise ValueError(f"`{text}` is not a duration such as 500ms, 30s, 5m, 1h or 2d")
     return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
@@ -91,5 +91,5 @@ def parse_rate(text: str) -> Rate:
     """The rate of ``N/s N/min N/h N/day``. Raises `ValueError` with a sentence."""
     match = _RATE.fullmatch(str(text).strip())
     if match is None or int(match[1]) == 0:
-        raise ValueError(f"{text!r} is not a rate such as 10/s, 300/min, 500/h or 2000/day")
+        raise ValueError(f"`{text}` is not a rate such as 10/s, 300/min, 500/h or 2000/day")
     return Rate(int(match[1]), _WINDOWS[match[2]])

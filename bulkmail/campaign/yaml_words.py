@@ -27,6 +27,18 @@ _PLAINLY = (
         "a mapping that { opens here has no }, or no comma between two keys; in it, quote ${…}",
         True,
     ),
+    (
+        "scanning an a",
+        "alphabetic or numeric character",
+        "a value that begins with * or &; quote text",
+        True,
+    ),
+    (
+        "",
+        "block sequence entries are not allowed",
+        "`- ` behind a key; each entry of a list has a line of its own, and text has quotes",
+        False,
+    ),
     ("", "tab character", "a tab where YAML is indented; indent by spaces", False),
     (
         "",

@@ -64,7 +64,9 @@ def next_(
     ledger: LedgerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the next times at which campaigns are due: in their zone, and in this machine's.
+    """Show when campaigns are due next.
+
+    Each time stands there in the campaign's zone, and in this machine's.
 
     Example: bulkmail schedule next --count 3
     """
@@ -82,7 +84,7 @@ def next_(
 def history(
     campaign: _Campaign = None, *, ledger: LedgerOption = None, json: JsonOption = False
 ) -> None:
-    """Show what became of each time: what ran, what was skipped, and why.
+    """Show what ran, what was skipped, and why.
 
     Example: bulkmail schedule history
     """

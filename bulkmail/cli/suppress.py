@@ -44,7 +44,9 @@ def add(addresses: _Addresses, *, ledger: LedgerOption = None) -> None:
 
 @suppress.command()
 def remove(addresses: _Addresses, *, ledger: LedgerOption = None) -> None:
-    """Take addresses off the list: they are pending again in the next run of a campaign.
+    """Take addresses off the list.
+
+    They are pending again in the next run of a campaign.
 
     Example: bulkmail suppress remove li.wei@example.com
     """

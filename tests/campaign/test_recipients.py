@@ -134,7 +134,11 @@ def test_cc_and_bcc_columns_are_called_so_in_any_case(recipients: Recipients) ->
         ),
         (",,", 3, "no address: `email` is empty (row 2)"),
         ('a@b,"x"y,', 3, "something stands behind a closing quote"),
-        ("a@b,x,c@d e@f", 3, "cc: `c@d e@f` is not an address: two @"),
+        (
+            "a@b,x,c@d e@f",
+            3,
+            "cc: `c@d e@f` is not an address: several addresses, where one belongs",
+        ),
     ],
     ids=lambda value: ascii(value)[:24],
 )

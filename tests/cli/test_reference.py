@@ -52,6 +52,11 @@ def test_every_command_and_option_is_on_the_page(cli: Cli, command: list[str]) -
     assert all(f"`{option}" in section for option in options)
 
 
+@pytest.mark.parametrize("group", [[], ["schedule"], ["suppress"], ["dkim"]], ids=" ".join)
+def test_what_a_command_does_is_said_in_a_line_of_the_list(cli: Cli, group: list[str]) -> None:
+    assert "..." not in cli(*group, "--help").out.partition("Commands:")[2]
+
+
 def test_no_option_takes_a_password() -> None:
     assert not re.search(r"--password\b(?!-env|-file)", PAGE.read_text("utf-8"))
 
