@@ -7,6 +7,7 @@ import time
 
 import pytest
 from support.mail_project import PEOPLE, MailProject
+from support.program import PATIENCE
 from support.scripted_server import on, scripted
 from support.watching import Announcements
 
@@ -120,7 +121,7 @@ async def test_a_spent_quota_waits_and_says_until_when(project: MailProject) -> 
 
         first = await project.send(no_wait=True)
         waiting = asyncio.create_task(project.send(watch=heard))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await heard.waited.wait()
         waiting.cancel()
         await asyncio.wait([waiting])
@@ -131,8 +132,7 @@ async def test_a_spent_quota_waits_and_says_until_when(project: MailProject) -> 
     assert until is not None
     assert 3000 < until - time.time() < 3700
     assert "2/h" in first.sentence()
-    assert first.to_json()["waiting_until"] is not None
-    assert rfc3339(until)[:13] == str(first.to_json()["waiting_until"])[:13]
+    assert rfc3339(until) == first.to_json()["waiting_until"]
 
 
 async def test_a_quota_is_used_up_as_fast_as_it_goes(
@@ -145,7 +145,8 @@ async def test_a_quota_is_used_up_as_fast_as_it_goes(
         summary = await project.send(no_wait=True)
 
     assert summary.exit_code == 0
-    assert handed_over[-1] - handed_over[0] < 10
+    # Spread over its hour, one would follow another after two minutes.
+    assert handed_over[-1] - handed_over[0] < 120
 
 
 async def test_a_quota_holds_for_every_campaign_of_the_ledger_and_over_runs(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.mail_project import LETTER, PEOPLE, MailProject
+from support.program import PATIENCE
 from support.scripted_server import CUT, on, scripted
 from support.watching import Announcements
 
@@ -195,10 +196,9 @@ async def test_a_run_under_way_asks_the_campaigns_own_list_before_it_tries_again
         await watch.waited.wait()
 
         ordered = await orders.retry(project.root, LETTER)
-        for _ in range(400):
-            if (await project.states())[BOB] != "pending":
-                break
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE):
+            while (await project.states())[BOB] == "pending":  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.05)
         run.cancel()
         await asyncio.wait([run])
 

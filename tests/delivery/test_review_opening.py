@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 from support.engine import Bench, FakeSession, FakeTransport
+from support.virtual import VirtualClock, virtually
 
 from bulkmail.campaign.units import parse_rate
 from bulkmail.delivery import turns
 from bulkmail.delivery.ending import Ending
-
-BenchOf = Callable[[int], Awaitable[Bench]]
+from bulkmail.ledger import Ledger
 
 
 class SlowToGreet(FakeTransport):
@@ -23,16 +22,20 @@ class SlowToGreet(FakeTransport):
         return await super().acquire()
 
 
-async def test_a_server_that_greets_late_is_asked_earlier(
-    bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_greets_late_is_asked_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "LONG_WAIT", 0.1)
     monkeypatch.setattr(turns, "LEAD", 0.05)
-    bench, server = await bench_of(4), SlowToGreet("primary")
 
-    async with asyncio.timeout(20):
+    async def story(clock: VirtualClock) -> None:
+        ledger = await Ledger.open(None, clock=clock)
+        bench = await Bench.of(ledger, clock, *(f"u{n}@x.example" for n in range(4)))
+        server = SlowToGreet("primary")
+
         # A slot each half second, valid for 18 ms.
-        result = await bench.send(server, connections=1, rates=(parse_rate("2/s"),))
+        async with asyncio.timeout(20):
+            result = await bench.send(server, connections=1, rates=(parse_rate("2/s"),))
 
-    assert result.ending is Ending.DONE
-    assert len(server.received) == 4
+        assert result.ending is Ending.DONE
+        assert len(server.received) == 4
+
+    virtually(story)

@@ -37,6 +37,8 @@ class RecordingServer:
 
     arrivals: list[Arrival] = field(default_factory=list)
     port: int = 0
+    #: Whether anybody is greeted.
+    is_open: asyncio.Event = field(default_factory=asyncio.Event)
     _connections: int = 0
     _commands_left: int = 0
     _strike: Callable[[], None] | None = None
@@ -68,6 +70,7 @@ class RecordingServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
     ) -> None:
         recipients: list[str] = []
+        await self.is_open.wait()
         writer.write(b"220 recording.example.com ESMTP\r\n")
         while line := await reader.readline():
             verb = line[:4].upper().rstrip()
@@ -91,9 +94,11 @@ class RecordingServer:
 
 
 @asynccontextmanager
-async def recording_server() -> AsyncIterator[RecordingServer]:
+async def recording_server(*, is_open: bool = True) -> AsyncIterator[RecordingServer]:
     """A server on a free loopback port."""
     server = RecordingServer()
+    if is_open:
+        server.is_open.set()
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=2**24)
     server.port = listener.sockets[0].getsockname()[1]
     async with listener:

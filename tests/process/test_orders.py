@@ -8,7 +8,7 @@ from asyncio.subprocess import Process
 
 from support.mail_project import PEOPLE, MailProject, last_json
 from support.program import PATIENCE, bulkmail, ended, running
-from support.scripted_server import Turn, greylist, on, scripted
+from support.scripted_server import Held, Turn, greylist, on, scripted
 
 ADA, BOB, EVE = PEOPLE
 
@@ -40,21 +40,29 @@ class Sent:
 MANY = 100
 
 
-async def test_a_run_is_paused_within_two_seconds_and_goes_on(project: MailProject) -> None:
+async def says(run: Process, words: str) -> None:
+    """Wait until it says that on stderr."""
+    assert run.stderr is not None
+    async with asyncio.timeout(PATIENCE):
+        while words not in (line := (await run.stderr.readline()).decode()):
+            assert line, f"it ended without {words!r}"
+
+
+async def test_a_run_is_paused_and_goes_on(project: MailProject) -> None:
     emails = project.many(MANY)
-    some = Sent(3)
-    async with scripted() as server:
+    some, is_ordered = Sent(3), asyncio.Event()
+    async with scripted(on("dot", Held(is_ordered, "250 2.0.0 taken"), after=3)) as server:
         server.watch = some
         project.servers(server.url(rate="10/s", connections=1))
         project.save()
         async with running(project.root, "send", "letter", "--json") as run:
             await happened(some.reached, run)
             paused = await bulkmail(project.root, "pause", "letter")
-            await asyncio.sleep(2)
+            is_ordered.set()
+            await says(run, "paused by")
             after = len(server.accepted)
-            await asyncio.sleep(0.5)
-            still = len(server.accepted)
             status = await bulkmail(project.root, "status", "letter", "--json")
+            still = len(server.accepted)
             resumed = await bulkmail(project.root, "resume", "letter")
             result = await ended(run)
 
