@@ -75,6 +75,11 @@ def midnight(day: date, zone: tzinfo) -> float:
     return instant_of(datetime.combine(day, time()), zone)
 
 
+def exists(local: datetime, zone: tzinfo) -> bool:
+    """Whether the clock of `zone` comes to a time; it may be set forward over it."""
+    return _exists(local.replace(tzinfo=zone, fold=0))
+
+
 def clock_changes(day: date, zone: tzinfo) -> Iterator[float]:
     """Epoch seconds, to the minute, at which the clock is set forward or back on that day."""
     start, end = midnight(day, zone), midnight(day + _DAY, zone)

@@ -3,7 +3,7 @@
 Cron is Debian's: where neither day field begins with a star, either of them is enough. One whose
 hour is given comes once for each local time: at the next instant where that does not exist, at the
 first one where it exists twice. One whose hour is a star goes on by the clock, also through the
-hour that comes twice.
+hour that comes twice, and leaves out a time that does not exist where its next is within the hour.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bulkmail.campaign.every import Every
 from bulkmail.clock import moment
 from bulkmail.schedule.local_time import (
     clock_changes,
+    exists,
     instant_of,
     instants_of,
     local_date,
@@ -25,6 +26,7 @@ from bulkmail.schedule.local_time import (
 )
 
 _DAY = timedelta(days=1)
+_HOUR = 3600.0
 #: Days looked at for the next occurrence: no expression is rarer than 29 February, and around 2100
 #: that is eight years away.
 _HORIZON = 41 * 366
@@ -132,15 +134,18 @@ class Cron:
             and not any(clock_changes(day, self._zone))
         ):
             return [start + 60 * minute for minute in self._minutes]
-        return sorted(set(self._through_a_change(day)))
+        return sorted(self._through_a_change(day))
 
-    def _through_a_change(self, day: date) -> Iterator[float]:
+    def _through_a_change(self, day: date) -> set[float]:
+        there: set[float] = set()
+        skipped: set[float] = set()
         for minute in self._minutes:
             local = datetime.combine(day, time(minute // 60, minute % 60))
-            if self._is_hourly:
-                yield from instants_of(local, self._zone)
-            else:
-                yield instant_of(local, self._zone)
+            kind = there if exists(local, self._zone) else skipped
+            kind.update(islice(instants_of(local, self._zone), 2 if self._is_hourly else 1))
+        if self._is_hourly:
+            skipped = {at for at in skipped if not any(0 <= one - at < _HOUR for one in there)}
+        return there | skipped
 
 
 def recurrence(every: Every, zone: tzinfo) -> Recurrence:

@@ -60,6 +60,18 @@ def test_every_ten_minutes_leaves_no_hole_where_the_clock_is_set_forward() -> No
     assert found == ["28 01:50+0100", "28 03:00+0200", "28 03:10+0200"]
 
 
+def test_once_an_hour_comes_once_in_the_hour_that_the_clock_is_set_forward_to() -> None:
+    found = times("43 * * * *", "2027-03-28T00:00", "2027-03-28T05:00")
+
+    assert found == ["28 00:43+0100", "28 01:43+0100", "28 03:43+0200", "28 04:43+0200"]
+
+
+def test_every_other_hour_does_not_go_without_the_one_that_does_not_exist() -> None:
+    found = times("43 */2 * * *", "2027-03-28T00:00", "2027-03-28T05:00")
+
+    assert found == ["28 00:43+0100", "28 03:00+0200", "28 04:43+0200"]
+
+
 def test_either_day_field_is_enough_where_neither_is_a_star() -> None:
     found = times("0 9 13 * fri", "2026-11-01", "2026-11-21")
 
