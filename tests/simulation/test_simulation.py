@@ -37,11 +37,14 @@ def test_seeds_that_broke_once_hold(seed: int) -> None:
 
 def test_a_seed_of_several_processes_keeps_nothing_of_itself() -> None:
     """What a child of the program freezes in its own process would be kept for ever in this one."""
-    found = gc.get_freeze_count(), gc.get_threshold(), sys.getswitchinterval()
+    frozen = gc.get_freeze_count()
+    found = gc.get_threshold(), sys.getswitchinterval()
 
     assert play(3).faults["several processes"]
 
-    assert (gc.get_freeze_count(), gc.get_threshold(), sys.getswitchinterval()) == found
+    # Of what others froze, some may have died.
+    assert gc.get_freeze_count() <= frozen
+    assert (gc.get_threshold(), sys.getswitchinterval()) == found
 
 
 def test_a_seed_is_no_toy() -> None:
