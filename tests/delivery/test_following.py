@@ -620,7 +620,7 @@ async def test_the_mark_of_a_long_follower_may_wait_for_its_end_with_the_result_
         return MailObject(mail.envelope, (b"x" * octets,), message_id=mail.message_id)
 
     bench.compose, bench.run = is_large, cast("CampaignRun", run)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):  # a mark that nobody hurries is never written
         await bench.send(transport, connections=1)
 
     assert await bench.states() == {"sent": 20}

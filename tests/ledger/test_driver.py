@@ -49,10 +49,10 @@ async def held(driver: ThreadDriver) -> threading.Event:
 
     def wait(_: sqlite3.Connection) -> None:
         started.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     driver.submit(wait, Kind.READ)
-    await asyncio.to_thread(started.wait, 10)
+    await asyncio.to_thread(started.wait, 60)
     return go_on
 
 
@@ -126,9 +126,13 @@ async def test_what_is_patient_is_run_at_once_where_it_is_told_to_hurry(
     monkeypatch.setattr("bulkmail.ledger.driver.PATIENCE", 3600.0)
     driver = ThreadDriver(tmp_path / "ledger.db", "process")
     await driver.start()
+    go_on = await held(driver)
 
     work = driver.submit(lambda db: add("a", db), Kind.PATIENT)
     driver.hurry()
+    await asyncio.sleep(0)
+    assert not driver._turns.empty()
+    go_on.set()
 
     assert await work == 1
     await driver.close()
