@@ -32,6 +32,10 @@ def check(
             help="Also connect, log in, ask the DNS and the unsubscribe link.",
         ),
     ] = False,
+    as_new: Annotated[
+        bool,
+        typer.Option("--as-new", help="For `send --as-new`: the name or key may be another one."),
+    ] = False,
     json: JsonOption = False,
     ledger: LedgerOption = None,
 ) -> None:
@@ -44,7 +48,8 @@ def check(
     Example: bulkmail check offer-letter
     """
     try:
-        result = run(_check(campaign, online=online, quiet=json, ledger=ledger_path(ledger)))
+        place = ledger_path(ledger)
+        result = run(_check(campaign, online=online, as_new=as_new, quiet=json, ledger=place))
     except ConfigurationError as error:
         if not json:
             raise
@@ -57,14 +62,18 @@ def check(
     raise typer.Exit(EXIT_OK if _is_well(result) else EXIT_USAGE)
 
 
-async def _check(text: str, *, online: bool, quiet: bool, ledger: Path | None) -> CheckReport:
+async def _check(
+    text: str, *, online: bool, as_new: bool, quiet: bool, ledger: Path | None
+) -> CheckReport:
     from bulkmail.app.check import checking
     from bulkmail.cli.campaigns import open_whole
     from bulkmail.report.progress import display
 
     opened = await open_whole(text)
     with display(sys.stderr, quiet=quiet) as watch:
-        return await checking.check(opened, online=online, watch=watch, ledger=ledger)
+        return await checking.check(
+            opened, online=online, as_new=as_new, watch=watch, ledger=ledger
+        )
 
 
 def _is_well(report: CheckReport) -> bool:

@@ -77,6 +77,7 @@ async def test_who_is_asked_and_does_not_answer(
 ) -> None:
     line, watch = Line(), Announcements()
     member = Member(Mock(pid=4321, returncode=None), cast("Any", line))
+    monkeypatch.setattr(Member, "is_at_disk", NO)
     looks = Looks(member, list(answers))
     killed = Mock(side_effect=lambda *_: looks.are_over.set())
     monkeypatch.setattr(os, "kill", killed)
@@ -89,6 +90,41 @@ async def test_who_is_asked_and_does_not_answer(
     assert all("Process 4321 " in line for line in watch.lines)
     assert killed.called == is_killed
     assert line.asked == len(answers) + (not is_killed)
+
+
+async def test_who_waits_for_a_dead_disk_is_let_be_until_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = Announcements()
+    member = Member(Mock(pid=4321, returncode=None), cast("Any", Line()))
+    looks = Looks(member, [NO] * KILLED * 3 + [YES] * 2)
+    monkeypatch.setattr(Member, "is_at_disk", YES)
+    monkeypatch.setattr(os, "kill", Mock(side_effect=AssertionError("it is let be")))
+
+    async with attended(member, looks, watch.announce):
+        await looks.are_over.wait()
+
+    first, second = watch.lines
+    assert "it waits for a disk" in first
+    assert second == "Process 4321 answers again."
+
+
+@pytest.mark.parametrize(
+    ("stat", "is_at_disk"),
+    [(b"7 (python) D 1 7", YES), (b"7 (a) D) S 1 7", NO), (b"7 (a) S (b)) D 1", YES), (b"", NO)],
+)
+def test_the_system_tells_who_waits_for_a_disk(
+    monkeypatch: pytest.MonkeyPatch, stat: bytes, is_at_disk: bool
+) -> None:
+    file = Mock(return_value=Mock(read_bytes=lambda: stat))
+    monkeypatch.setattr("bulkmail.app.processes.member.Path", file)
+
+    assert Member(Mock(pid=7), cast("Any", Line())).is_at_disk is is_at_disk
+    assert file.call_args.args == ("/proc/7/stat",)
+
+
+def test_who_is_gone_waits_for_no_disk() -> None:
+    assert not Member(Mock(pid=-1), cast("Any", Line())).is_at_disk
 
 
 class Bystander(Announcements):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
@@ -65,6 +66,7 @@ async def check(
     campaign: Campaign,
     *,
     online: bool = False,
+    as_new: bool = False,
     watch: Watch | None = None,
     environ: Mapping[str, str] | None = None,
     ledger: Path | None = None,
@@ -73,29 +75,30 @@ async def check(
     """Read the whole list and render every row. Never raises for what is wrong with them.
 
     The ledger, which is made where there is none, keeps that this was checked, for
-    `send --require-check`; nothing else in it is changed. With `online`, servers are asked, and
+    `send --require-check`; nothing else in it is changed. That everybody would be mailed again is a
+    fault but with `as_new`, as to `send`. With `online`, servers are asked, and
     `dns` (by default that of this machine) for what it says of the sender.
     """
+    look = partial(
+        _check, campaign, online=online, as_new=as_new, watch=watch, environ=environ, dns=dns
+    )
     try:
         clock = SystemClock()
         async with notebook(campaign, ledger, clock) as notes:
-            return await _check(
-                campaign, online=online, watch=watch, environ=environ, notes=notes, dns=dns
-            )
+            return await look(notes)
     except LedgerError as error:
-        found = await _check(
-            campaign, online=online, watch=watch, environ=environ, notes=None, dns=dns
-        )
+        found = await look(None)
         return replace(found, notices=(*found.notices, not_noted(error)))
 
 
 async def _check(
     campaign: Campaign,
+    notes: Ledger | None,
     *,
     online: bool,
+    as_new: bool,
     watch: Watch | None,
     environ: Mapping[str, str] | None,
-    notes: Ledger | None,
     dns: Dns | None,
 ) -> CheckReport:
     environ = os.environ if environ is None else environ
@@ -112,6 +115,8 @@ async def _check(
             notes=notes,
             is_close=True,
         )
+        if not as_new:
+            inspection.faults.add(inspection.repeated)
         if notes is not None and not inspection.faults:
             await notes.checks(campaign.name).passed(inspection.facts)
         record = await ledger.campaign(campaign.name)
@@ -224,7 +229,6 @@ def _notices(
 ) -> tuple[str, ...]:
     notices = [*key_notices(campaign, environ), *text_notices(campaign)]
     notices += filter(None, (inspection.notice, inspection.changed_files))
-    notices += [f"`send` will refuse: {fault}" for fault in inspection.repeated]
     if not has_server(campaign):
         notices.append(f"T{NO_SERVERS[1:]}")
     largest = inspection.overview.largest_bytes

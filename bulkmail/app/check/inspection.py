@@ -25,7 +25,7 @@ class Inspection:
     facts: dict[str, str] = field(default_factory=dict)
     #: What a user should know of the list; "" for nothing.
     notice: str = ""
-    #: Where a person checks: why a `send` would be refused, as it would mail everybody again.
+    #: Where a person checks: why a `send` is refused but `--as-new`: it would mail everybody again.
     repeated: tuple[Fault, ...] = ()
     #: Rows that an earlier occurrence of the series holds (`only_new`).
     left_out: int = 0

@@ -45,6 +45,16 @@ class Member:
         """Its number, for a person."""
         return self._process.pid
 
+    @property
+    def is_at_disk(self) -> bool:
+        """Whether it waits for a disk, as far as the system tells: killing it is of no use then."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
+        except OSError:  # it has just gone, or this is another system
+            return False
+        # Behind its name, which may hold anything (proc_pid_stat(5)).
+        return stat.rpartition(b")")[2].split()[:1] == [b"D"]
+
     @classmethod
     async def start(cls, outfit: Outfit) -> Member:
         """Start a process, which gets ready with its outfit at once. Raises `ShortOfResources`."""

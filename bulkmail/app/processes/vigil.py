@@ -2,7 +2,8 @@
 
 Silence is counted in looks, at each of which the child is asked, and not in seconds: whoever looks
 has run itself since the last one. So a machine that slept, and a parent that was stopped, find
-nobody dead. A child answers whatever it waits for, a server, a quota or a disk.
+nobody dead. A child answers while it waits for a server, a quota or the ledger. Where a disk that
+its files are on is dead, it is silent, and is let be: another one would hang there as well.
 """
 
 from __future__ import annotations
@@ -37,17 +38,25 @@ async def attended(
 
 async def _look_after(member: Member, clock: Clock, announce: Callable[[str], None]) -> None:
     is_told = False
-    while member.silence < KILLED:
+    while member.silence < KILLED or member.is_at_disk:
         if member.silence >= TOLD and not is_told:
-            announce(_told(member.pid))
+            announce(_at_disk(member.pid) if member.is_at_disk else _told(member.pid))
             is_told = True
         elif is_told and not member.silence:
             announce(f"Process {member.pid} answers again.")
             is_told = False
         member.ask()
         await clock.sleep(LOOK)
-    announce(f"Process {member.pid} has not answered for {KILLED * LOOK:.0f} s: it is killed.")
+    seconds = member.silence * LOOK
+    announce(f"Process {member.pid} has not answered for {seconds:.0f} s: it is killed.")
     member.kill()
+
+
+def _at_disk(pid: int) -> str:
+    return (
+        f"Process {pid} of this run has not answered for {TOLD * LOOK:.0f} s: it waits for a disk "
+        "that does not answer either, and goes on when that does. The others go on."
+    )
 
 
 def _told(pid: int) -> str:
