@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bulkmail.app.assembly import Surroundings, transcribing
 from bulkmail.app.identity import refuse_another_ledger
+from bulkmail.app.ledger_silence import told_of_silence
 from bulkmail.app.one_run import OneRun
 from bulkmail.app.opening import open_ledger
 from bulkmail.app.options import SendOptions
@@ -104,7 +105,8 @@ async def send_in(
             hiring=hiring,
             display=surroundings.watch,
         )
-        record = await run.begin(environ)
+        async with told_of_silence(ledger, surroundings.clock, watched.announce):
+            record = await run.begin(environ)
         ended = await run.deliver(record, servers, transcript)
         if notices is not None:
             await notices.tell(ended, record, ledger, servers, logged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from support.commandline import Cli
 from support.mail_project import MailProject
 from support.scripted_server import scripted
+from support.watching import Announcements
 
+from bulkmail.app import ledger_silence
 from bulkmail.errors import LedgerError
 
 
@@ -68,6 +71,38 @@ def test_a_ledger_that_cannot_be_looked_at_is_told_in_a_sentence(
 
     assert result.code == 3, result.both
     assert "The ledger /" in result.err
+
+
+class Releasing(Announcements):
+    """Lets go of the ledger when it is told that this does not answer."""
+
+    def __init__(self, holder: sqlite3.Connection) -> None:
+        super().__init__()
+        self._holder = holder
+
+    def announce(self, sentence: str) -> None:
+        super().announce(sentence)
+        if "another program keeps it locked" in sentence:
+            self._holder.rollback()
+
+
+async def test_a_ledger_that_is_locked_before_anything_is_sent_is_told_of_and_waited_for(
+    project: MailProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_silence, "SLOW", 0.02)
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send(limit=1)
+        with contextlib.closing(sqlite3.connect(project.ledger)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            watch = Releasing(holder)
+
+            summary = await project.send(watch=watch)
+
+    assert summary.exit_code == 0
+    assert [line for line in watch.lines if "does not answer" in line] == [
+        "Waiting: the ledger does not answer: another program keeps it locked, or its disk is slow."
+    ]
 
 
 async def test_an_empty_file_is_a_ledger_to_be(project: MailProject) -> None:
