@@ -18,13 +18,12 @@ _SENTENCES = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",
-    "dict_type": "must be a mapping, with a `key: value` a line",
-    "model_type": "must be a mapping, with a `key: value` a line",
-    "model_attributes_type": "must be a mapping, with a `key: value` a line",
     "tuple_type": "must be a list",
     "too_short": "is empty",
     "union_tag_not_found": "must be a list, or a mapping of names",
 }
+
+_NO_MAPPING = {"dict_type", "model_type", "model_attributes_type"}
 
 #: Where text belongs and something else stands, by what that is.
 _NO_TEXT = {
@@ -80,6 +79,8 @@ def _explained(
         sentence = f"must be {'more than' if 'gt' in context else 'at least'} {_bound(context)}"
     elif kind == "less_than_equal":
         sentence = f"must be at most {context['le']:,}"
+    elif kind in _NO_MAPPING:
+        sentence = _must_be_mapping(details["input"])
     else:
         sentence = _SENTENCES.get(kind, details["msg"])
         if kind == "string_type":
@@ -105,6 +106,15 @@ def _where_it_belongs(loc: Loc, known: list[str], model: type[StrictModel]) -> s
             named = " or ".join(f"under `{outer}`" if outer else at for outer in places)
             return f"It belongs {named}."
     return did_you_mean(key, known)
+
+
+def _must_be_mapping(value: Any) -> str:
+    sentence = "must be a mapping, with a `key: value` a line"
+    if isinstance(value, str) and re.match(r"[\w-]+:\S", value):
+        return f"{sentence}: a space belongs behind the colon"
+    if isinstance(value, str) and "@" in value:
+        return f"{sentence}, such as `email: {value}`"
+    return sentence
 
 
 def _hint(value: Any, expected: str) -> str:

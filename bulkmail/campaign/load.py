@@ -16,8 +16,8 @@ from bulkmail.campaign.composer import read_document
 from bulkmail.campaign.document import Document, Loc
 from bulkmail.campaign.explain import explained
 from bulkmail.campaign.gateway_rules import broken_gateway_rules, broken_sms_rules
-from bulkmail.campaign.inheritance import with_shared
-from bulkmail.campaign.models.campaign import CampaignModel, DefaultsModel, ProjectModel
+from bulkmail.campaign.inheritance import with_defaults, with_shared
+from bulkmail.campaign.models.campaign import CampaignModel, ProjectModel
 from bulkmail.campaign.models.sms import (
     SmsModel,
     defaults_for_sms,
@@ -30,8 +30,10 @@ from bulkmail.campaign.project import (
     PROJECT_FILE,
     TEMPLATES_FOLDER,
     FoundFile,
+    NoSuchFile,
     PathRefused,
     find_file,
+    nearest_file,
     project_root,
 )
 from bulkmail.campaign.rules import broken_campaign_rules, broken_project_rules, unsafe_name
@@ -41,8 +43,6 @@ Model = TypeVar("Model", bound=StrictModel)
 
 #: Rows written in a campaign's file may be many.
 LONG_LISTS: tuple[Loc, ...] = (("recipients",), ("recipients", "rows"))
-#: Defaults that are put in key by key; a campaign's other keys replace the default as a whole.
-_MERGED_KEYS = ("headers", "retry")
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,15 @@ class Campaign:
         Raises `ConfigurationError` with one fault at `loc` when it does not exist, is no regular
         file, or leaves the project without being allowed to.
         """
+        folders = self.folder, self.root
         try:
-            return find_file(text, (self.folder, self.root), self.allowed_folders)
+            return find_file(text, folders, self.allowed_folders)
         except PathRefused as refusal:
-            raise ConfigurationError(self.fault(loc, str(refusal), row=row)) from refusal
+            # For a row's own file none is proposed: it would be somebody else's.
+            is_typo = loc and row is None and isinstance(refusal, NoSuchFile)
+            near = nearest_file(text, folders) if is_typo else None
+            hint = f". Did you mean `{near}`?" if near else ""
+            raise ConfigurationError(self.fault(loc, f"{refusal}{hint}", row=row)) from refusal
 
     @cached_property
     def allowed_folders(self) -> tuple[Path, ...]:
@@ -277,21 +282,6 @@ def project_document(root: Path) -> Document | None:
         sentence = "this file must hold keys, each with its value (`servers: …`)"
         raise ConfigurationError(*document.faults, document.fault((), sentence))
     return document
-
-
-def with_defaults(written: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
-    """A campaign's keys, and those of the defaults that it does not have."""
-    if not isinstance(defaults, dict):
-        return dict(written)
-    known = {key: value for key, value in defaults.items() if key in DefaultsModel.key_names()}
-    merged = known | {
-        key: value for key, value in written.items() if value is not None or key not in known
-    }
-    for key in _MERGED_KEYS:
-        below, above = known.get(key), written.get(key)
-        if isinstance(below, dict) and isinstance(above, dict):
-            merged[key] = below | above
-    return merged
 
 
 def _placed(

@@ -6,11 +6,13 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkmail.address import control_character
+from bulkmail.campaign.nearest import nearest
 
 #: The project's file, at its root.
 PROJECT_FILE = "bulkmail.yaml"
@@ -33,6 +35,10 @@ def nearest_project(folder: Path) -> Path | None:
 
 class PathRefused(ValueError):
     """A path that cannot be used; the sentence says why."""
+
+
+class NoSuchFile(PathRefused):
+    """A path at which nothing is."""
 
 
 class FoundFile(NamedTuple):
@@ -69,11 +75,29 @@ def find_file(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> Fo
             f"{text} lies outside of the project: if it is meant, list its folder in `allow_paths`"
         )
     if found is None:
-        raise PathRefused(f"{text} does not exist")
+        raise NoSuchFile(f"{text} does not exist")
     # What it is itself was seen already; a link may lead anywhere.
     if not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and os.path.isfile(found))):  # noqa: PTH113
-        raise PathRefused(f"{text} is not a file")
+        kind = "a folder, where a file belongs" if os.path.isdir(found) else "not a file"  # noqa: PTH112
+        raise PathRefused(f"{text} is {kind}")
     return FoundFile(found, real)
+
+
+def nearest_file(text: str, folders: Iterable[Path]) -> str | None:
+    """What is nearly called so where `text` was looked up; None where nothing is."""
+    meant = Path(text)
+    names: list[str] = []
+    for folder in folders:
+        with suppress(OSError):
+            names += [path.name for path in (folder / meant.parent).iterdir() if path.is_file()]
+    # Another file of that kind, or the same as another kind.
+    alike = [name for name in names if _is_alike(Path(name), meant)]
+    near = nearest(meant.name, alike)
+    return near and str(meant.parent / near)
+
+
+def _is_alike(one: Path, other: Path) -> bool:
+    return one.suffix.lower() == other.suffix.lower() or one.stem == other.stem
 
 
 def writings(name: str) -> tuple[str, ...]:

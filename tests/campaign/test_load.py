@@ -64,6 +64,8 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
             "on_finish: {mial: a@b.example}\n",
             ":5:13  on_finish.mial: unknown key. Did you mean `ma",
         ),
+        ("retry: backoff:1m\n", "must be a mapping, with a `key: value` a line: a space belongs"),
+        ("recipients: [a@b]\n", "with a `key: value` a line, such as `email: a@b`"),
         ("server: [primary]\n", ":5:1  server: unknown key. Did you mean `servers`?"),
         ("backoff: 1m\n", ":5:1  backoff: unknown key. It belongs under `retry`."),
         ("retry: {from: x}\n", "retry.from: unknown key. It belongs at the top of the file."),

@@ -45,7 +45,7 @@ def test_a_path_is_looked_up_beside_the_campaign_and_then_at_the_root(
     [
         ("gone.pdf", "gone.pdf does not exist"),
         ("../gone.pdf", "../gone.pdf does not exist"),
-        ("../templates", "../templates is not a file"),
+        ("../templates", "../templates is a folder, where a file belongs"),
         ("../../secret.pdf", "../../secret.pdf lies outside of the project"),
         ("../../gone.pdf", "../../gone.pdf lies outside of the project"),
         ("/etc/passwd", "/etc/passwd lies outside of the project"),

@@ -195,6 +195,9 @@ def test_a_quote_that_is_never_closed_swallows_nobody(recipients: Recipients, co
         ("x.csv", "email,x, x\na,b,c\n", "x.csv:1  header: two columns are called `x`"),
         ("x.csv", "\nname,tel\na,b\n", "x.csv:2  no column is called email, e-mail, mail"),
         ("x.csv", "name,tel\na,b\n", "There are: name, tel."),
+        ("x.csv", "PK\x03\x04", "x.csv:1  header: this is no text, but a workbook"),
+        ("x.csv", "li@b,Li\n", "That is a recipient: a row of names of columns belongs above"),
+        ("x.tsv", "name,email\n", "They stand apart by commas: give the file the suffix .csv"),
         ("x.csv", "name;email\na;b@c\n", "They stand apart by `;`: save the file with commas"),
         ("x.csv", "name\temail\na\tb@c\n", "They stand apart by tabs (a .tsv is read so): save"),
         ("x.csv", "Mail,MAIL\na,b\n", "Mail and MAIL could both hold the address"),
@@ -202,7 +205,7 @@ def test_a_quote_that_is_never_closed_swallows_nobody(recipients: Recipients, co
         ("x.jsonl", "\n\n", "is empty: there is nobody to send to"),
         ("x.json", "[]", "is empty: there is nobody to send to"),
         ("x.json", '{"email": "a@b"}', "x.json:1:1  not a list of recipients"),
-        ("x.json", '[\n{"email": }]', "x.json:2:11  not JSON: Expecting value"),
+        ("x.json", '[\n{"email": }]', "x.json:2:11  not JSON: a value belongs there"),
         ("x.json", "", "not a list of recipients"),
         ("x.json", "[" * 100_000, "nested too deeply"),
         ("x.yaml", "email: a@b\n", "x.yaml:1:1  not a list of recipients"),
@@ -255,8 +258,13 @@ def test_a_column_of_languages_that_is_not_there_is_a_fault_of_its_key(
 def test_a_missing_list_and_a_folder_are_faults_of_the_campaign(project: Path, load: Load) -> None:
     with pytest.raises(ConfigurationError, match=r"offer.yaml:4:13  recipients: gone.csv does not"):
         open_recipients(load("recipients: gone.csv\n"))
+    (project / "offers.csv").write_text("email\n")
+    with pytest.raises(ConfigurationError, match=r"Did you mean `\.\./offers\.csv`\?"):
+        open_recipients(load("recipients: ../Offers.csv\n"))
+    with pytest.raises(ConfigurationError, match=r"Did you mean `offers\.csv`\?"):
+        open_recipients(load("recipients: Offers.csv\n"))
     (project / "folder.csv").mkdir()
-    with pytest.raises(ConfigurationError, match=r"recipients.path: folder.csv is not a file"):
+    with pytest.raises(ConfigurationError, match=r"recipients.path: folder.csv is a folder, where"):
         open_recipients(load("recipients: {path: folder.csv}\n"))
 
 
@@ -312,7 +320,10 @@ def test_a_list_in_another_encoding_than_said_says_which_lines(recipients: Recip
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("nope", "not JSON: Expecting value, column 1"),
+        ("nope", "not JSON: a value belongs there; text has double quotes around it, column 1"),
+        ('{"email": "a@b",}', "not JSON: a name in double quotes belongs there, column 17"),
+        ("[", "a list, where each row has a line: its suffix is .json"),
+        ('"a@b"', "not a mapping of columns to values, such as email: a@b"),
         ("[1]", "not a mapping of columns to values"),
         ('{"email": 5}', "no address: `email` holds a number"),
         ('{"email": null}', "no address: `email` is empty"),

@@ -164,13 +164,15 @@ def test_a_sheet_is_taken_by_name(recipients: Recipients) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"email\na@b\n", "cannot be read as .xlsx"),
-        (b"", "cannot be read as .xlsx"),
+        (b"email\na@b\n", "this is no workbook (a CSV file needs the suffix .csv)"),
+        (b"", "this is no workbook"),
+        (b"PK\x03\x04", "cannot be read as .xlsx: "),
+        (b"\xd0\xcf\x11\xe0\xa1", "an .xls file of old, or one with a password: save it as .xlsx"),
         (workbook([]), "the sheet is empty"),
         (workbook([["email"]]), "is empty: there is nobody to send to"),
         (workbook([["email", None, "x"], ["a@b"]]), "header: column 2 has no name"),
     ],
-    ids=["text", "nothing", "no rows", "header alone", "a gap"],
+    ids=["text", "nothing", "cut off", "old", "no rows", "header alone", "a gap"],
 )
 def test_a_workbook_of_no_use_is_refused(
     recipients: Recipients, content: bytes, sentence: str

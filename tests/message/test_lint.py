@@ -34,6 +34,10 @@ async def notices(project: Project, html: str, **keys: Any) -> tuple[str, ...]:
         ("<a href='http://[x'>x</a>", "`http://[x` is no link"),
         ("{{ '{{ name }}' }}", "the HTML has `{{ name }}` in it"),
         ("{{ '{% if x %}' }}", "the HTML has `{% if x %}` in it"),
+        ("Dear {First Name}", "the HTML has `{First Name}` in it: was a template meant?"),
+        ("Dear ${name}", "the HTML has `${name}` in it"),
+        ("Dear [[name]]", "the HTML has `[[name]]` in it"),
+        ("Dear *|FNAME|*", "the HTML has `*|FNAME|*` in it"),
         ("x" * 100_001, "the HTML has more than 100 kB"),
     ],
 )

@@ -210,7 +210,7 @@ async def test_an_image_beside_the_template_is_found_last(project: Project) -> N
         ("images/no.png", "images/no.png does not exist"),
         ("../../x.png", "../../x.png lies outside of the project"),
         ("empty.png", "empty.png is empty"),
-        ("images", "images is not a file"),
+        ("images", "images is a folder, where a file belongs"),
     ],
 )
 async def test_an_image_that_is_not_there_is_the_rows_fault(

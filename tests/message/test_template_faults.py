@@ -150,6 +150,18 @@ async def test_whatever_a_template_raises_becomes_a_fault_at_its_line(
     }
 
 
+async def test_text_where_a_number_belongs_is_told_what_makes_one(project: Project) -> None:
+    (fault,) = await project.faults(ROW, subject="{% if name > 18 %}adult{% endif %}")
+
+    assert fault.message.endswith("; text is no number: `| int` makes it one")
+
+
+async def test_a_column_that_a_minus_cuts_in_two_is_proposed_whole(project: Project) -> None:
+    (fault,) = await project.faults(ROW | {"E-Mail": "x"}, subject="{{ e-mail }}")
+
+    assert fault.message.endswith('Did you mean `recipient["E-Mail"]`?')
+
+
 async def test_a_name_may_be_asked_about_without_a_fault(project: Project) -> None:
     project.template(
         "offer.txt.j2",
@@ -185,7 +197,16 @@ async def test_every_template_that_does_not_compile_is_told_in_one_go(project: P
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{{ name x }}", "`x` stands where `}}` belongs"),
+        ("{{ name x }}", "`x` stands where `}}` belongs; a column of two words is `recipient["),
+        ("{{ x name }}", "`name` stands where `}}` belongs"),
+        ("{{ name }", "`}` closes nothing: `{{` needs `}}`"),
+        ("{{{ name }}}", "`:` is missing, or `{{{` has a brace too many"),
+        ("{{ name. }}", "a name belongs behind a dot"),
+        ("{{ name｜upper }}", "`｜`, which is not `|`, means nothing in a template"),
+        ("{{ “name” }}", '`“`, which is not `"`, means nothing in a template'),
+        ("{# name", "`{#` is never closed: `#}` is missing"),
+        ("{% raw %} x", "`{% raw %}` is never closed: `{% endraw %}` is missing"),
+        ("{% if a %}{% elseif b %}{% endif %}", "there is no tag `{% elseif %}`. Did you mean"),
         ("{% if a = b %}{% endif %}", "`=` stands where `%}` belongs: two values are compared by"),
         ("{{ name == }}", "`}}` stands where a value belongs"),
         ("{{ (name }}", "`}` stands where `)` belongs"),

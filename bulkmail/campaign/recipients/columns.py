@@ -14,6 +14,8 @@ EMAIL_ALIASES = ("email", "e-mail", "mail", "邮箱", "电子邮件", "address")
 MOBILE_ALIASES = ("mobile", "phone", "手机", "手机号", "电话")
 #: Columns that are recipients too: their names are taken in any case, and become these.
 _COPIES = {"cc", "bcc"}
+#: What a zip archive begins with, and a workbook is one.
+_ARCHIVE = "PK\x03\x04"
 
 
 def column_name(cell: str) -> str:
@@ -24,6 +26,8 @@ def column_name(cell: str) -> str:
 
 def header_problems(columns: Sequence[str]) -> list[str]:
     """What is wrong with a header row: sentences."""
+    if columns and columns[0].startswith(_ARCHIVE):
+        return ["this is no text, but a workbook, or another zip archive: its suffix is .xlsx"]
     problems = [
         f"column {number} has no name" for number, name in enumerate(columns, 1) if not name
     ]
@@ -77,6 +81,10 @@ def _no_column(names: Sequence[str], called_so: str, option: str) -> str:
     for mark, called in _FOREIGN_MARKS.items():
         if len(names) == 1 and mark in names[0]:
             return f"{sentence}. They stand apart by {called}: save the file with commas"
+    if len(names) == 1 and "," in names[0]:
+        return f"{sentence}. They stand apart by commas: give the file the suffix .csv"
+    if any("@" in name for name in names):
+        return f"{sentence}. That is a recipient: a row of names of columns belongs above"
     return f"{sentence}. {option} can name one"
 
 

@@ -18,6 +18,16 @@ from bulkmail.campaign.text_file import displayed, text_chunks, text_lines
 from bulkmail.errors import ConfigurationError, Fault
 
 _SPACE = " \t\r\n"
+#: What Python's decoder says; what that is to whoever wrote the file.
+_PLAINLY = {
+    "Expecting property name enclosed in double quotes": "a name in double quotes belongs there",
+    "Expecting ',' delimiter": "a comma or the end is missing",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Expecting value": "a value belongs there; text has double quotes around it",
+    "Extra data": "something stands behind the row",
+    "Unterminated string starting at": "a quote is opened there and never closed",
+    "Invalid control character at": "a line break, a tab or the like within quotes",
+}
 
 
 def json_line_records(path: Path, encoding: str) -> Iterator[Record]:
@@ -51,7 +61,9 @@ def _parsed(line: int, text: str) -> Record:
     try:
         return as_record(line, _DECODER.decode(text))
     except json.JSONDecodeError as error:
-        return Record(line, {}, (f"not JSON: {error.msg}, column {error.colno}",))
+        if text.lstrip().startswith("["):
+            return Record(line, {}, ("a list, where each row has a line: its suffix is .json",))
+        return Record(line, {}, (f"not JSON: {_in_words(error)}, column {error.colno}",))
     except RecursionError:
         return Record(line, {}, ("nested too deeply",))
     except ValueError as error:
@@ -62,7 +74,7 @@ def _element(path: Path, text: str, position: int, line: int) -> tuple[Record, i
     try:
         value, end = _DECODER.raw_decode(text, position)
     except json.JSONDecodeError as error:
-        raise _stopped(path, text, error.pos, f"not JSON: {error.msg}") from error
+        raise _stopped(path, text, error.pos, f"not JSON: {_in_words(error)}") from error
     except RecursionError as error:
         raise _stopped(path, text, position, "nested too deeply") from error
     except ValueError as error:
@@ -87,8 +99,13 @@ def _next_element(path: Path, text: str, position: int) -> int:
 def as_record(line: int, value: Any) -> Record:
     """A row of JSON values; one that is no object is a bad row."""
     if not isinstance(value, dict):
-        return Record(line, {}, ("not a mapping of columns to values",))
+        such = f", such as email: {value}" if isinstance(value, str) and "@" in value else ""
+        return Record(line, {}, (f"not a mapping of columns to values{such}",))
     return Record(line, {column_name(name): cell for name, cell in value.items()})
+
+
+def _in_words(error: json.JSONDecodeError) -> str:
+    return _PLAINLY.get(error.msg, error.msg)
 
 
 def _skip_space(text: str, position: int) -> int:

@@ -21,6 +21,8 @@ from bulkmail.errors import ConfigurationError, Fault
 
 #: Beyond it a float does not hold every whole number.
 _LARGEST_EXACT = 2**53
+#: What .xls files begin with, and workbooks that are encrypted.
+_OLD = b"\xd0\xcf\x11\xe0"
 
 
 class WorkbookReader:
@@ -71,7 +73,7 @@ class WorkbookReader:
                 yield below, []
 
     def _sheet_rows(self, sheet: str | None) -> list[list[Any]]:
-        open_binary(self._path).close()
+        self._refuse_other_kinds()
         try:
             import python_calamine  # noqa: PLC0415  # an extra
         except ImportError as error:
@@ -88,9 +90,17 @@ class WorkbookReader:
             rows: list[list[Any]] = found.to_python(skip_empty_area=False)
             self._holes = holes(self._path, name)
         except (python_calamine.CalamineError, IndexError, OSError, *NO_WORKBOOK) as error:
-            message = f"cannot be read as .xlsx: {error} (a CSV file needs the suffix .csv)"
-            raise self._refused(message) from error
+            raise self._refused(f"cannot be read as .xlsx: {error}") from error
         return rows
+
+    def _refuse_other_kinds(self) -> None:
+        with open_binary(self._path) as file:
+            beginning = file.read(4)
+        if beginning == _OLD:
+            message = "an .xls file of old, or one with a password: save it as .xlsx, without one"
+            raise self._refused(message)
+        if not beginning.startswith(b"PK"):
+            raise self._refused("this is no workbook (a CSV file needs the suffix .csv)")
 
     def _fault(self, message: str, line: int | None = None) -> Fault:
         return Fault(path=displayed(self._path), line=line, message=message)

@@ -6,6 +6,7 @@ the row and the address. Templates run code that is the user's; a traceback neve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import jinja2
@@ -180,16 +181,26 @@ class Renderer:
             case jinja2.TemplateError():
                 return str(error.message or error)
             case _:
-                return f"cannot be rendered: {type(error).__name__}: {error}"
+                hint = "; text is no number: `| int` makes it one" if _is_of_text(error) else ""
+                return f"cannot be rendered: {type(error).__name__}: {error}{hint}"
 
     def _unknown(self, name: object, owner: object, row: Row) -> str:
         fields = row.delivery.fields
         if owner is not missing and owner is not row.variables["recipient"]:
             return f"`{name}` is not in that {_kind(owner)}"
         near = nearest(str(name), [*fields, *(RESERVED if owner is missing else ())])
+        # Of `{{ e-mail }}` the first part is a name.
+        cut = f"{name}-".lower()
+        near = near or next((field for field in fields if field.lower().startswith(cut)), None)
         shown = f"{{{{ {name} }}}}" if owner is missing else f'recipient["{name}"]'
         hint = f". Did you mean {_reference(near)}?" if near else ""
         return f"`{shown}` is not a column of {self._origin.list_name}{hint}"
+
+
+def _is_of_text(error: Exception) -> bool:
+    """Whether it is about text, such as a cell of a CSV, where a number belongs."""
+    words = re.findall(r"\w+", str(error)) if isinstance(error, TypeError) else ()
+    return "str" in words and not {"int", "float"}.isdisjoint(words)
 
 
 def _flat(template: jinja2.Template) -> jinja2.Template:
