@@ -86,8 +86,9 @@ class Inbox(asyncio.StreamReader):
 
         def listen(data: bytes) -> None:
             nonlocal failure, until
-            # What `take` does may bring more, which is for itself to look at.
-            self._listener = None
+            # What `take` does may bring more, which is for itself to look at. By its own name it
+            # would hold itself, and all of a message with it until garbage is looked for.
+            listener, self._listener = self._listener, None
             try:
                 until = take(data)
                 while until is not None and self.unread:
@@ -98,12 +99,11 @@ class Inbox(asyncio.StreamReader):
                 self.wake()
             else:
                 self._wait_until(until)
-                self._listener = listen
+                self._listener = listener
 
+        self._listener = listen
         if self.unread:
             listen(self.take())
-        else:
-            self._listener = listen
         try:
             while until is not None and not self.has_ended:
                 await self.news(until)

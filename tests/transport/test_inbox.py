@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -263,6 +265,27 @@ async def test_nothing_is_taken_for_who_was_cut_off(inbox: Inbox) -> None:
     inbox.feed_data(b"250 ok\r\n")
 
     assert not taken
+
+
+async def test_who_took_what_came_is_let_go_with_all_they_hold(inbox: Inbox) -> None:
+    class Message:
+        def take(self, data: bytes) -> float | None:
+            return 10.0 if data.startswith(b"354") else None
+
+    message = Message()
+    held = weakref.ref(message)
+    gc.disable()
+    try:
+        reading = await _begun(inbox.read_on(10.0, message.take))
+        inbox.feed_data(b"354 go on\r\n")
+        inbox.feed_data(b"250 ok\r\n")
+        await reading
+        del reading, message
+
+        # As it is, and not because garbage was looked for.
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 async def test_the_end_ends_what_is_taken_as_it_comes(inbox: Inbox) -> None:
