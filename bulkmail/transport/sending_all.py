@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from itertools import starmap
 
 from bulkmail.errors import ConnectionLost, MessageRefusedLocally, SessionError
 from bulkmail.message.mail_object import MailObject
@@ -50,8 +50,9 @@ async def send_all(
     async with turn as session:
         sending = _SendingAll(session, outgoing)
         try:
-            while (sent := await sending.next()) is not None:
-                yield sent
+            while answered := await sending.answered():
+                for sent in answered:
+                    yield sent
         except BaseException:
             # Left early, or cancelled: what is on its way is owed an answer nobody waits for.
             session.abort()
@@ -74,58 +75,59 @@ class _SendingAll:
     def __init__(self, session: Session, outgoing: Iterator[Outgoing]) -> None:
         self._session = session
         self._outgoing = outgoing
-        self._index = 0
         self._next = next(outgoing, None)
-        #: Handed over ahead, the oldest first.
-        self._posted: deque[int] = deque()
-        #: Answered, and not told yet.
-        self._results: deque[TransactionResult] = deque()
+        #: How many have their result, or are about to: it is told in the letters' order.
+        self._told = 0
+        #: How many were handed over ahead, and have no result yet.
+        self._posted = 0
 
     @property
     def is_left_alone(self) -> bool:
         """Whether there are messages and no session for them."""
         return self._next is not None
 
-    async def next(self) -> Sent | None:
-        """The next result; None: there is none to come."""
-        session, posted = self._session, self._posted
-        # What has been answered is told first: what goes out behind it goes in one write.
-        if self._results:
-            return Sent(posted.popleft(), self._results.popleft())
+    async def answered(self) -> Sequence[Sent]:
+        """What is answered next, one or several; none: there is nothing to come.
+
+        All of it is to be told before more is asked for: what goes out then goes in one write.
+        """
+        session = self._session
         # One whose envelope rides behind another's end is sent as it was begun.
         is_begun = session.ahead is not None
-        if not (is_begun or (posted and session.is_answered)):
+        if not (is_begun or (self._posted and session.is_answered)):
             await self._post()
-        if posted:
-            index = posted.popleft()
-            try:
-                result = await session.settle()
-            except SessionError as error:
-                return Sent(index, error=error)
-            self._results += session.accepted_results()
-            return Sent(index, result)
+        if self._posted:
+            return await self._settle()
         message = self._next
         if message is None or not (is_begun or session.is_reusable):
-            return None
+            return ()
         # What is begun was fitted to what it is.
         is_8bit = not is_begun and isinstance(message, MailObject) and needs_8bit(message)
-        return await self._send(message, is_8bit=is_8bit)
+        return (await self._send(message, is_8bit=is_8bit),)
 
-    def _taken(self) -> int:
-        """The number of the next message, which is taken; the one behind it is looked at."""
-        index = self._index
-        self._index += 1
-        self._next = next(self._outgoing, None)
-        return index
+    async def _settle(self) -> Sequence[Sent]:
+        """The oldest of those on their way, and all behind it that are accepted by now."""
+        session = self._session
+        self._posted -= 1
+        try:
+            first = await session.settle()
+        except SessionError as error:
+            self._told += 1
+            return (Sent(self._told - 1, error=error),)
+        others = session.accepted_results()
+        told = list(starmap(Sent, enumerate((first, *others), self._told)))
+        self._posted -= len(others)
+        self._told += len(told)
+        return told
 
     async def _post(self) -> None:
         """Hand over what may go ahead of the replies."""
-        session, posted = self._session, self._posted
-        if not (posted or session.is_reusable) or not 1 < session.window > len(posted):
+        session = self._session
+        if not (self._posted or session.is_reusable) or not 1 < session.window > self._posted:
             return
         await session.catch_up()
         window = session.window
-        while 1 < window > len(posted):
+        while 1 < window > self._posted:
             message = self._next
             if not isinstance(message, MailObject) or len(message.envelope.forward_paths) != 1:
                 return
@@ -138,13 +140,16 @@ class _SendingAll:
             except MessageRefusedLocally:
                 # Its turn comes by itself, and says so.
                 return
-            posted.append(self._taken())
+            self._posted += 1
+            self._next = next(self._outgoing, None)
 
     async def _send(self, message: Outgoing, *, is_8bit: bool) -> Sent:
         """One by itself, with the envelope of the one to come behind it."""
-        index, follower = self._taken(), self._next
+        place = self._told
+        self._told += 1
+        self._next = follower = next(self._outgoing, None)
         if isinstance(message, MessageRefusedLocally):
-            return Sent(index, error=message)
+            return Sent(place, error=message)
         # Its envelope has to be the same behind another message as by itself.
         if (
             not isinstance(follower, MailObject)
@@ -157,5 +162,5 @@ class _SendingAll:
                 message, None, is_8bit=is_8bit, first_decides=False, follower=follower
             )
         except (SessionError, MessageRefusedLocally) as error:
-            return Sent(index, error=error)
-        return Sent(index, result)
+            return Sent(place, error=error)
+        return Sent(place, result)
