@@ -26,9 +26,8 @@ _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 #: A path between its angle brackets, which stand in it only inside a quoted local part.
 _PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*"@)?[^\s<>"\\]*')
 #: The same of a path that nearly all are, which is quickly seen: no quotes, no spaces, ASCII.
-_PLAIN_PATH = re.compile(r"[!#-;=?-\[\]-~]*")
-#: Octets up to which such a path makes no line too long.
-_LONGEST_PLAIN_PATH = 1024
+#: It makes no line too long.
+_PLAIN_PATH = re.compile(r"[!#-;=?-\[\]-~]{0,1024}")
 #: One word of printable ASCII: a host name or address literal, a mechanism.
 _WORD = re.compile(r"[!-~]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}|\*")
@@ -49,11 +48,13 @@ def _octets(verb: str, text: str) -> bytes:
     return encoded
 
 
-def _with_path(verb: str, keyword: str, path: str, parameters: str = "") -> bytes:
-    if _PLAIN_PATH.fullmatch(path) and len(path) <= _LONGEST_PLAIN_PATH:
+def _with_path(opening: str, path: str, parameters: str = "") -> bytes:
+    """The line that begins with `opening` (verb, keyword, bracket), and has a path in brackets."""
+    if _PLAIN_PATH.fullmatch(path):
         # Of one like this, nothing can be unfit.
-        return f"{verb} {keyword}:<{path}>{parameters}\r\n".encode()
-    return _octets(verb, f"{verb} {keyword}:<{_held(verb, _PATH, path)}>{parameters}")
+        return f"{opening}{path}>{parameters}\r\n".encode()
+    verb = opening[:4]
+    return _octets(verb, f"{opening}{_held(verb, _PATH, path)}>{parameters}")
 
 
 def _held(verb: str, form: re.Pattern[str], value: str) -> str:
@@ -191,7 +192,7 @@ class Mail(Command):
             parameters += " BODY=8BITMIME"
         if self.smtputf8:
             parameters += " SMTPUTF8"
-        return _with_path("MAIL", "FROM", self.reverse_path, parameters)
+        return _with_path("MAIL FROM:<", self.reverse_path, parameters)
 
 
 @value_class
@@ -205,7 +206,7 @@ class Rcpt(Command):
         """The command line."""
         if not self.forward_path:
             raise MessageRefusedLocally("a recipient without an address")
-        return _with_path("RCPT", "TO", self.forward_path)
+        return _with_path("RCPT TO:<", self.forward_path)
 
 
 @value_class

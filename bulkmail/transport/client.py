@@ -30,6 +30,8 @@ from bulkmail.transport.session import Session
 from bulkmail.transport.tls import TlsFacts
 from bulkmail.transport.transcript import Transcript
 
+#: What content may be; made once, as each message is held against it.
+_OCTETS = bytes | bytearray | memoryview
 #: Senders' addresses that are remembered.
 _SENDERS = 64
 
@@ -235,7 +237,7 @@ def _from_bytes(sender: str, recipients: str | Iterable[str], content: bytes) ->
 
 
 def _mail_object(envelope: Envelope, content: bytes) -> MailObject:
-    if not isinstance(content, bytes | bytearray | memoryview):
+    if not isinstance(content, _OCTETS):
         raise MessageRefusedLocally(
             f"the content is {type(content).__name__}, and has to be bytes, as they go out"
         )

@@ -7,6 +7,8 @@ taken in, as one that refuses need not be given the rest.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import TypeAlias, cast
 
 from bulkmail.errors import ConnectionLost
@@ -26,6 +28,8 @@ _NOTHING: Group = ((), ())
 
 # Members by these names: through their class, each look takes as long as a call.
 _DATA = Stage.DATA
+_commands = attrgetter("commands")
+_pieces = attrgetter("pieces")
 
 
 def _nothing() -> Group | None:
@@ -71,7 +75,7 @@ async def pour(
     if meanwhile is not None:
         await conversation.let_pass(meanwhile())
     reply = (await conversation.hear()).reply
-    if conversation.stream.unsent > sum(map(len, lines)):
+    if (unsent := conversation.stream.unsent) and unsent > sum(map(len, lines)):
         _weigh(conversation, reply)
     return reply
 
@@ -183,9 +187,9 @@ async def post(conversation: Conversation, parcels: Sequence[Parcel]) -> None:
         raise ConnectionLost(f"{host}: the connection was lost", host=host, stage=stage)
     conversation.listen(stage)
     conversation.begin(stage)
-    conversation.expect([command for parcel in parcels for command in parcel.commands])
+    conversation.expect(list(chain.from_iterable(map(_commands, parcels))))
     end = conversation.written
-    pieces = [piece for parcel in parcels for piece in parcel.pieces]
+    pieces = chain.from_iterable(map(_pieces, parcels))
     for block, is_last in blocks_of(pieces, sum(parcel.size for parcel in parcels)):
         if is_last:
             for parcel in parcels:

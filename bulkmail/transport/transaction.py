@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from bulkmail.errors import SessionError
 from bulkmail.message.mail_object import MailObject
@@ -48,6 +49,14 @@ def transaction_for(
 class Transaction:
     """One message's, from its envelope on."""
 
+    # What stands here is the class's until it changes.
+    #: Whether its group was handed over.
+    is_said: bool = False
+    #: Whether its final dot may be out, or the end of its BDAT.
+    is_open: bool = False
+    #: The reply by which the server lost the thread.
+    lost_at: Exchange | None = None
+
     def __init__(
         self,
         mail: MailObject,
@@ -65,12 +74,6 @@ class Transaction:
         #: How far ahead the server is spoken to.
         self.level = level
         self.replies = TransactionReplies(first_decides=first_decides)
-        #: Whether its group was handed over.
-        self.is_said = False
-        #: Whether its final dot may be out, or the end of its BDAT.
-        self.is_open = False
-        #: The reply by which the server lost the thread.
-        self.lost_at: Exchange | None = None
 
     def take(
         self, exchange: Exchange, is_telling: Callable[[Reply], bool] = is_out_of_step
@@ -95,7 +98,7 @@ class Transaction:
         """
         if len(heard) < _REPLIES or self.group[-1] is not _DATA:
             return False
-        (_, mail), (_, recipient), (_, data) = heard[0], heard[1], heard[2]
+        (_, mail), (_, recipient), (_, data) = islice(heard, _REPLIES)
         if not (mail.is_positive and recipient.is_positive and data.is_intermediate):
             return False
         heard.popleft()

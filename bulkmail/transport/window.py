@@ -9,6 +9,8 @@ says 421 takes nothing of what stands behind (RFC 5321, 3.8).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
+from typing import TypeAlias
 
 from bulkmail.errors import ProtocolViolation, SessionError
 from bulkmail.smtp.commands import Bdat, Mail
@@ -33,6 +35,8 @@ from bulkmail.transport.trust import (
 _WINDOW = Level.WINDOW
 #: Replies to one message: to MAIL, RCPT and BDAT.
 _REPLIES = 3
+#: Those.
+_Replies: TypeAlias = tuple[Reply, Reply, Reply]
 #: Messages at once with a server that has not shown yet that it can do it.
 _AT_FIRST = 2
 
@@ -100,18 +104,14 @@ class Window(Posting):
         if self._waiting:
             await self.flush()
         self.is_in_question = False
-        posted, heard = self._posted.popleft(), self._conversation.heard
+        posted = self._posted.popleft()
         transaction: Transaction | None = None
         try:
             await self._come_to(posted)
             astray = self._astray
-            if self._is_plainly_accepted(posted):
+            if (plain := self._take_plain(posted)) is not None:
                 self._has_kept()
-                mail, recipient, end = heard.popleft(), heard.popleft(), heard.popleft()
-                path = posted.mail.envelope.forward_paths[0]
-                return TransactionResult(
-                    mail=mail.reply, recipients={path: recipient.reply}, end_of_data=end.reply
-                )
+                return _result(posted, *plain)
             transaction = posted.transaction()
             await self._hear(posted, transaction)
         except SessionError as end:
@@ -137,43 +137,42 @@ class Window(Posting):
 
     def accepted(self) -> Sequence[Reply]:
         """The replies to the ends of the oldest messages that are plainly accepted by now."""
-        return [end for _, _, _, end in self._take_accepted()]
+        return [end for _, (_, _, end) in self._take_accepted()]
 
     def accepted_results(self) -> Sequence[TransactionResult]:
         """The results of those, as `settle` gives them."""
-        return [
-            TransactionResult(mail=mail, recipients={path: recipient}, end_of_data=end)
-            for path, mail, recipient, end in self._take_accepted()
-        ]
+        return [_result(posted, *replies) for posted, replies in self._take_accepted()]
 
-    def _take_accepted(self) -> list[tuple[str, Reply, Reply, Reply]]:
-        """Of each, who it was for, and the replies to MAIL, RCPT and BDAT."""
-        heard, posted = self._conversation.heard, self._posted
-        taken: list[tuple[str, Reply, Reply, Reply]] = []
+    def _take_accepted(self) -> list[tuple[Posted, _Replies]]:
+        """Those messages, each with its replies."""
+        posted = self._posted
+        taken: list[tuple[Posted, _Replies]] = []
         while posted:
             first = posted[0]
             if first.is_behind_reset:
                 self._take_reset(first)
-            if not self._is_plainly_accepted(first):
+            if (replies := self._take_plain(first)) is None:
                 break
-            posted.popleft()
-            mail, recipient, end = heard.popleft(), heard.popleft(), heard.popleft()
-            path = first.mail.envelope.forward_paths[0]
-            taken.append((path, mail.reply, recipient.reply, end.reply))
+            taken.append((posted.popleft(), replies))
         if taken:
             self._has_kept(len(taken))
         return taken
 
-    def _is_plainly_accepted(self, posted: Posted) -> bool:
-        """Whether all was answered well to the oldest; what else there is, is to be looked at."""
+    def _take_plain(self, posted: Posted) -> _Replies | None:
+        """The replies to one that is plainly accepted; else they are left, to be looked at."""
         heard = self._conversation.heard
         if len(heard) < _REPLIES or self._is_lost:
-            return False
-        (_, mail), (_, recipient), (_, end) = heard[0], heard[1], heard[2]
+            return None
+        (_, mail), (_, recipient), (_, end) = islice(heard, _REPLIES)
         if not (mail.is_positive and recipient.is_positive and end.is_positive):
-            return False
+            return None
         # What left, and is known to have, needs no second look.
-        return 0 < posted.end <= self._sent or self._has_sent(posted)
+        if not (0 < posted.end <= self._sent or self._has_sent(posted)):
+            return None
+        heard.popleft()
+        heard.popleft()
+        heard.popleft()
+        return mail, recipient, end
 
     async def _come_to(self, posted: Posted) -> None:
         """Wait until something is there that answers it, or RSET before it."""
@@ -247,3 +246,9 @@ class Window(Posting):
         if posted.end > self._sent:
             self._sent = self._conversation.sent
         return posted.is_open and posted.end <= self._sent
+
+
+def _result(posted: Posted, mail: Reply, recipient: Reply, end: Reply) -> TransactionResult:
+    """What a message came to by its replies."""
+    path = posted.mail.envelope.forward_paths[0]
+    return TransactionResult(mail=mail, recipients={path: recipient}, end_of_data=end)
