@@ -146,7 +146,8 @@ class Summary:
         if self.limit_reached and self.unsent:
             return f"{number(self.sent_in_run)} sent in this run, in {took}."
         if self.sent_in_run or self.failed_in_run:
-            pace = f" ({rate(self.messages_per_second)})" if self.elapsed_seconds >= 1 else ""
+            is_paced = self.sent_in_run and self.elapsed_seconds >= 1
+            pace = f" ({rate(self.messages_per_second)})" if is_paced else ""
             return f"Done in {took}{pace}."
         if self.in_doubt:  # whether they are of this run, or of one before it
             return f"Ended after {took}."

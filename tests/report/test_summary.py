@@ -88,6 +88,10 @@ def test_moments_in_json_are_utc() -> None:
             "Done in 0.4 s. 52 recipients: 52 sent (1 duplicate row left out).",
         ),
         (
+            {"counts": Counts(failed=3), "sent_in_run": 0, "failed_in_run": 3},
+            "Done in 2 min 42 s. 3 recipients: none sent, 3 failed.",
+        ),
+        (
             {
                 "counts": Counts(sent=1211, pending=789),
                 "interrupted": True,
