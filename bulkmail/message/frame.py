@@ -33,9 +33,9 @@ class Frame:
     def __init__(self, *, bodies: int, inline: int, attachments: int) -> None:
         """Compile it for `bodies` alternatives (1 or 2), inline images and attachments."""
         entity = _multipart(b"alternative", b"c", b"", [_SLOT] * bodies)
-        root = b"multipart/alternative" if bodies > 1 else b""
-        related = b'; type="%s"' % root if root else b""
-        entity = _multipart(b"related", b"b", related, [entity] + [_SLOT] * inline)
+        # Where there is one body it is the text: one is made of any HTML.
+        root = b'; type="%s"' % (b"multipart/alternative" if bodies > 1 else b"text/plain")
+        entity = _multipart(b"related", b"b", root, [entity] + [_SLOT] * inline)
         entity = _multipart(b"mixed", b"a", b"", [entity] + [_SLOT] * attachments)
         #: What lies around and between the slots, with a mark where a message's own identity goes.
         self._glue = entity

@@ -85,7 +85,10 @@ def text_field(name: str, value: str, *, is_structured: bool = False) -> bytes:
     if "  " in value:
         field.add_text(value)
         return field.encode()
-    for run, is_plain in _runs(value, MAX_LINE - len(name) - 2 if is_structured else MAX_WORD):
+    # A text begins on its name's line: readers take a fold before it for a space of its own.
+    whole = MAX_LINE - len(name) - 2
+    first, longest = (whole, whole) if is_structured else (field.room, MAX_WORD)
+    for run, is_plain in _runs(value, first, longest):
         if is_plain:
             field.add(run)
         else:
@@ -105,12 +108,14 @@ def _as_words(run: re.Match[str]) -> str:
     return " ".join(encoded_words(run[0]))
 
 
-def _runs(value: str, longest: int) -> list[tuple[str, bool]]:
-    """Plain words one by one, and runs of words to encode, in order."""
+def _runs(value: str, first: int, longest: int) -> list[tuple[str, bool]]:
+    """Plain words one by one, and runs of words to encode, in order; no plain one is longer."""
     runs: list[tuple[str, bool]] = []
-    is_usual = len(value) <= longest and "=?" not in value
+    is_usual = len(value) <= first and "=?" not in value
+    room = first
     for word in value.split(" "):
-        is_plain = word.isascii() and (is_usual or ("=?" not in word and len(word) <= longest))
+        is_plain = word.isascii() and (is_usual or ("=?" not in word and len(word) <= room))
+        room = longest
         if not is_plain and runs and not runs[-1][1]:
             runs[-1] = (f"{runs[-1][0]} {word}", False)
         else:

@@ -37,6 +37,8 @@ class _Page:
         #: What stands before each line: marks of open lists and quotes.
         self.prefixes: list[str] = []
         self._mark = ""
+        #: Where in the prefixes the mark ends.
+        self._mark_end = 0
         self._separator = ""
 
     @property
@@ -72,6 +74,7 @@ class _Page:
     def mark(self, mark: str) -> None:
         """Begin an item: its first line has `mark` in place of the innermost prefix."""
         self._mark = mark
+        self._mark_end = len("".join(self.prefixes))
 
     def end_line(self, *, keep_blank: bool = False) -> None:
         """End the line that is begun; with `keep_blank` also an empty one (a second <br>)."""
@@ -80,10 +83,15 @@ class _Page:
             self._flush(keep_blank=keep_blank)
 
     def end_paragraph(self) -> None:
-        """End the line and leave a blank one."""
+        """End the line and leave a blank one, in the quote only where what follows is, too."""
         self.end_line()
-        if not self._mark and self._lines and self._lines[-1].strip(" >"):
-            self._lines.append("".join(self.prefixes).rstrip() if self._in_quote else "")
+        if self._mark or not self._lines:
+            return
+        blank = "".join(self.prefixes).rstrip() if self._in_quote else ""
+        if self._lines[-1].strip(" >"):
+            self._lines.append(blank)
+        else:
+            self._lines[-1] = min(self._lines[-1], blank, key=len)
 
     def text(self) -> str:
         """All of it, one line end behind."""
@@ -99,7 +107,8 @@ class _Page:
         self._line = ""
         prefix = "".join(self.prefixes)
         if self._mark and line:
-            prefix = prefix[: len(prefix) - len(self._mark)] + self._mark
+            begin = max(0, self._mark_end - len(self._mark))
+            prefix = prefix[:begin] + self._mark + prefix[self._mark_end :]
             self._mark = ""
         written = (prefix + line).rstrip()
         if line or (keep_blank and self._lines and self._lines[-1].strip()):

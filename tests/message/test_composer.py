@@ -175,7 +175,10 @@ async def test_only_the_multiparts_that_are_needed(
 
     mail = await project.compose(**keys)
 
-    assert [part.get_content_type() for part in project.parsed(mail).walk()] == types
+    parts = list(project.parsed(mail).walk())
+    assert [part.get_content_type() for part in parts] == types
+    # RFC 2387, 3.1: what the root of related parts is, has to be said.
+    assert parts[0].get_param("type") == (types[1] if "multipart/related" in types else None)
     assert project.content(mail).endswith(b"\r\n")
 
 

@@ -34,6 +34,8 @@ def read(field: bytes) -> Any:
 @example("=?utf-8?q?not_a_word?= at all")
 @example("two  spaces é  here")
 @example("é a é  b")
+@example("a" * 70 + " b")
+@example("a" * 75 + " é")
 def test_any_subject_reads_back(subject: str) -> None:
     assert str(read(text_field("Subject", subject))) == subject
 
