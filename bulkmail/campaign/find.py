@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from bulkmail.campaign.nearest import did_you_mean
-from bulkmail.campaign.project import nearest_project
+from bulkmail.campaign.project import PROJECT_FILE, nearest_project
 from bulkmail.errors import ConfigurationError, Fault
 
 CAMPAIGNS_FOLDER = "campaigns"
@@ -52,6 +52,9 @@ def campaigns_around(cwd: Path) -> dict[str, Path]:
 
 
 def _existing(path: Path, cwd: Path) -> Path:
+    if path.name == PROJECT_FILE:
+        message = f"this is what campaigns share, and none itself: they are in {CAMPAIGNS_FOLDER}/"
+        raise ConfigurationError(Fault(path=str(path), message=message))
     if _is_file(cwd / path):
         return path if cwd == Path.cwd() else cwd / path
     what = "is a folder" if os.path.isdir(cwd / path) else "does not exist"  # noqa: PTH112

@@ -137,6 +137,7 @@ def _reference_rules(loc: Loc, entry: Any, shared: Mapping[str, Any]) -> Iterato
     name = entry.get("server") if isinstance(entry, dict) else entry
     if isinstance(name, str) and name not in shared:
         known = did_you_mean(name, shared) if shared else "bulkmail.yaml has no servers."
+        known = "A wide comma parts no names: write `,`." if "\uff0c" in name else known
         yield loc, f"there is no server `{name}` in bulkmail.yaml. {known}"
 
 

@@ -91,6 +91,8 @@ def _say(line: str) -> None:
 def parse_host(text: str) -> tuple[str, int | None]:
     """Host and port of ``HOST``, ``HOST:PORT``, ``[V6]:PORT`` or a bare IPv6 address."""
     host, colon, port = text, "", ""
+    if "://" in text:
+        raise wrong_usage(f"`{text}` is an address of the web, where HOST[:PORT] belongs.")
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         colon, port = rest[:1], rest[1:]

@@ -34,6 +34,7 @@ def test_a_name_that_is_nearly_right_is_put_right(project: Path, write: Write) -
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("bulkmail.yaml", "bulkmail.yaml  this is what campaigns share, and none itself: they are"),
         ("gone.yaml", "gone.yaml  this campaign file does not exist"),
         ("./templates", "templates  this campaign file is a folder"),
         ("gone", "there is no campaign `gone` in campaigns/. None is there at all: go"),

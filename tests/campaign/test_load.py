@@ -149,6 +149,7 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("name: ..\n", "name: `..` cannot be a folder's name"),
         ('name: "a\\tb"\n', "name: a control character, U+0009"),
         ("name: x@20261201T010000Z\n", "looks like an occurrence of a schedule"),
+        ("servers: [one\uff0ctwo]\n", "A wide comma parts no names: write `,`."),
         ("servers: nowhere\n", "servers: there is no server `nowhere` in bulkmail.yaml. bulkmail"),
         ("servers: []\n", "servers: is empty"),
         ("servers: 5\n", "servers: must be a list, or a mapping of names"),

@@ -66,6 +66,11 @@ def test_what_is_no_host_is_refused(text: str) -> None:
         parse_host(text)
 
 
+def test_an_address_of_the_web_is_told_what_belongs_there() -> None:
+    with pytest.raises(ConfigurationError, match=r"where HOST\[:PORT\] belongs"):
+        parse_host("https://mx.example")
+
+
 @given(st.text())
 def test_a_host_is_read_or_refused(text: str) -> None:
     try:
