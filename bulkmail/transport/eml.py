@@ -77,7 +77,7 @@ class EmlTransport:
         """
         try:
             await _prepared(self.folder, self._suffix)
-        except OSError as error:
+        except (OSError, UnicodeEncodeError) as error:
             raise _unwritable(self.folder, error) from error
 
     async def acquire(self) -> EmlTransport:
@@ -189,16 +189,15 @@ _prepared = wrap(_prepare)
 _closed = wrap(WriterProcess.close)
 
 
-def _unwritable(path: Path, error: OSError, row: int | None = None) -> ConfigurationError:
-    reason = error.strerror or str(error)
-    return ConfigurationError(
-        Fault(
-            path=str(path),
-            key="--out",
-            row=row,
-            message=f"cannot be written: {reason}. Name another folder, or make room",
-        )
-    )
+def _unwritable(
+    path: Path, error: OSError | UnicodeEncodeError, row: int | None = None
+) -> ConfigurationError:
+    if isinstance(error, UnicodeEncodeError):
+        reason = "names of files are ASCII here. Set LC_ALL=C.UTF-8, and no PYTHONUTF8=0"
+    else:
+        reason = f"{error.strerror or error}. Name another folder, or make room"
+    message = f"cannot be written: {reason}"
+    return ConfigurationError(Fault(path=str(path), key="--out", row=row, message=message))
 
 
 def _accepted(mail: MailObject, path: str) -> TransactionResult:

@@ -169,6 +169,12 @@ async def test_a_link_among_the_old_letters_does_not_lead_out(
     assert names(transport.folder) == []
 
 
+async def test_a_name_that_the_system_cannot_write_is_a_fault_of_the_option(tmp_path: Path) -> None:
+    """As any beyond ASCII is under `LC_ALL=C PYTHONUTF8=0`; this one is everywhere."""
+    with pytest.raises(ConfigurationError, match="--out: cannot be written: names of files are"):
+        await EmlTransport(tmp_path / "\ud800", "offer").prepare()
+
+
 async def test_an_unwritable_folder_is_a_fault_of_the_option(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_text("a file")
     transport = EmlTransport(tmp_path / "outbox", "offer")
