@@ -88,7 +88,7 @@ async def refuse_to_mail_again(
     with faults.collecting():
         refuse_new_key(campaign, before, key_column)
     faults.complain()
-    if record is None:
+    if record is None or not record.generation:
         await refuse_moved_file(ledger, campaign, list_sha256, fingerprint)
 
 

@@ -12,6 +12,7 @@ from support.watching import Announcements
 from bulkmail import Campaign, SendOptions, send
 from bulkmail.app.check.checking import check
 from bulkmail.errors import ConfigurationError
+from bulkmail.ledger.enrolment import Enrolment
 
 ADA, BOB, EVE = PEOPLE
 GONE = "gone from the list"
@@ -172,6 +173,31 @@ async def test_a_campaign_whose_file_was_moved_is_refused_with_the_way_out(
 
     assert other.exit_code == 0, "another letter to the same people is another campaign"
     assert set(server.got.values()) == {2}
+
+
+async def nothing_more(enrolment: Enrolment) -> None:
+    """As where the process is killed."""
+
+
+async def test_a_moved_file_is_known_behind_a_run_that_was_killed(
+    project: MailProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted() as server:
+        project.servers(server.url())
+        await project.send()
+        sent = (project.root / "campaigns" / "list.csv").read_text("utf-8")
+        moved = project.path.rename(project.path.with_name("december.yaml"))
+        project.people(["not an address"])
+        with monkeypatch.context() as killed:
+            killed.setattr(Enrolment, "abandon", nothing_more)
+            with pytest.raises(ConfigurationError, match="not an address"):
+                await send(Campaign.load(moved))
+
+        project.write("campaigns/list.csv", sent)
+        with pytest.raises(ConfigurationError, match=r"bulkmail rename letter december.*--as-new"):
+            await send(Campaign.load(moved))
+
+    assert set(server.got.values()) == {1}
 
 
 async def test_a_new_name_and_a_new_key_are_refused_in_one_go_by_the_check_too(
