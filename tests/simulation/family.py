@@ -185,6 +185,11 @@ class SimMember(Member):
                 self._child.given(count)
         super().say(*words)
 
+    @property
+    def is_at_disk(self) -> bool:
+        """Nobody is: its number is no process of this machine."""
+        return False
+
     @classmethod
     async def start(cls, outfit: Outfit) -> Member:
         started = Child(FAMILY.get(), outfit.number)
