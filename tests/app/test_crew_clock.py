@@ -11,7 +11,7 @@ from support.mail_project import MailProject
 
 from bulkmail import Campaign
 from bulkmail.app.assembly import Surroundings
-from bulkmail.app.processes.crew import Crew, Seat
+from bulkmail.app.processes.crew import Crew
 from bulkmail.delivery.ending import RunResult, RunSettings
 from bulkmail.fate import Counts
 from bulkmail.report.silence import Silence
@@ -84,9 +84,9 @@ async def test_tries_are_counted_from_the_earliest_that_the_clock_has_shown(
     clock, ledger = TwoClocks(), Asked()
 
     async def one_child_dies(crew: Crew, task: Any, _: Any) -> list[RunResult]:
-        seat = Seat(0, 5)
+        seat = crew._seats[0]
         await crew._listen(seat, cast("Any", Spoken(clock, steps)), task)
-        await crew._may_go_on(seat, task)
+        await crew._seats.may_go_on(seat, task.ledger, 1)
         return []
 
     monkeypatch.setattr(Crew, "_round", one_child_dies)

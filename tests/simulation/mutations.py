@@ -17,9 +17,10 @@ from operator import attrgetter
 from typing import Any
 from unittest.mock import patch
 
-from bulkmail.app.processes import child, crew, vigil
+from bulkmail.app.processes import child, seats, vigil
 from bulkmail.app.processes.crew import Crew
 from bulkmail.app.processes.door import Door
+from bulkmail.app.processes.seats import Seat, Seats
 from bulkmail.campaign.units import Demand
 from bulkmail.delivery import blame, classify, verdict
 from bulkmail.delivery.flight import Flight
@@ -486,14 +487,14 @@ def refused_login_not_passed_on() -> Iterator[None]:
 @contextlib.contextmanager
 def number_not_divided() -> Iterator[None]:
     """Every child may try as many recipients as the whole run."""
-    with patch.object(crew, "share", lambda whole, *_: whole):
+    with patch.object(seats, "share", lambda whole, *_: whole):
         yield
 
 
 @contextlib.contextmanager
 def clock_set_back_forgotten() -> Iterator[None]:
     """What a limited run has tried is counted from when it began by a clock that was set since."""
-    with patch.object(Crew, "_since", property(attrgetter("_began_at"))):
+    with patch.object(Seats, "since", property(attrgetter("_began_at"))):
         yield
 
 
@@ -605,11 +606,11 @@ def file_left_out() -> Iterator[None]:
 def tries_of_the_dead_forgotten() -> Iterator[None]:
     """Who replaces a dead child of a limited run may try as many as that one might."""
 
-    async def may_go_on(self: Crew, seat: Any, task: Any) -> bool:
+    async def may_go_on(self: Seats, seat: Seat, *_: Any) -> bool:
         seat.tried.clear()
         return True
 
-    with patch.object(Crew, "_may_go_on", may_go_on):
+    with patch.object(Seats, "may_go_on", may_go_on):
         yield
 
 

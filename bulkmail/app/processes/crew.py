@@ -2,8 +2,8 @@
 
 Who dies is replaced: its claims are free at once, as we know that it is dead and hold the
 campaign's lock, and what was past its mark is in doubt. Who does not answer dies in the end
-(`vigil`). Connections, recipients of a limited run and domain limits are divided (`sharing`); rates
-need no dividing, they are in the ledger.
+(`vigil`). Connections and domain limits are divided (`sharing`), and so are the recipients of
+a limited run (`seats`); rates need no dividing, they are in the ledger.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from bulkmail.app.assembly import Surroundings
 from bulkmail.app.processes.door import Porter
 from bulkmail.app.processes.endings import combined
 from bulkmail.app.processes.member import PATIENCE, Member
-from bulkmail.app.processes.sharing import share
+from bulkmail.app.processes.seats import Seat, Seats
 from bulkmail.app.processes.task import Task
 from bulkmail.app.processes.vigil import attended
-from bulkmail.app.processes.words import Begin, Outfit, Word
+from bulkmail.app.processes.words import Outfit, Word
 from bulkmail.app.watch import Chorus, Counting
 from bulkmail.campaign.load import Campaign
 from bulkmail.delivery.ending import Ending, RunResult
@@ -39,26 +37,6 @@ CHANGED = RunResult(
     ending=Ending.WAITING,
     sentence="templates or files of the campaign changed while this run began: run it again",
 )
-
-
-@dataclass(slots=True)
-class Seat:
-    """One child's place in the run, whoever sits in it."""
-
-    number: int
-    #: At most so many recipients; None is all.
-    limit: int | None
-    owner: str = ""
-    #: Recipients it tried, as far as is known, and of those before it in this seat.
-    tried: set[int] = field(default_factory=set)
-    deaths: int = 0
-    #: None: it is not sending, or no more.
-    member: Member | None = None
-
-    @property
-    def left(self) -> int:
-        """How many more it may try, at most."""
-        return 0 if self.limit is None else max(0, self.limit - len(self.tried))
 
 
 class Crew:
@@ -96,13 +74,10 @@ class Crew:
         #: Servers that are out of use, and why.
         self._retired: dict[str, str] = {}
         self._ready: dict[int, Member] = {}
-        self._seats: list[Seat] = []
         #: Of what each child tells of its servers: once is enough.
         self._told: set[str] = set()
-        #: When the run began, and the earliest that the wall's clock has shown: it may be set.
-        self._began_at, self._earliest_at = 0.0, 0.0
-        #: When it was last looked at, by the clock that nobody sets.
-        self._looked = 0.0
+        #: Of the run: another one has others.
+        self._seats = Seats(0, None, self._clock)
         self.tally = Tally()
 
     @property
@@ -128,26 +103,19 @@ class Crew:
     async def run(self, task: Task) -> RunResult:
         """Send until the run is over, as `Engine.run` does; what it raises, this does."""
         self._chorus = Chorus(task.watch)
-        self._began_at = self._earliest_at = self._clock.time()
-        self._looked = self._clock.monotonic()
-        of, limit = len(self._outfits), task.settings.limit
-        self._seats = [
-            Seat(number, None if limit is None else share(limit, number, of))
-            for number in range(of)
-        ]
-        results = await self._round(task, self._seats)
+        self._seats = Seats(self.size, task.settings.limit, self._clock)
+        results = await self._round(task, [*self._seats])
         left, before = await _left(task), -1
         while (
             left
             and all(result.ending is Ending.DONE for result in results)
-            and task.settings.limit is None
+            and not self._seats.is_limited
             and before < (before := sum(self.tally.results.values()))
         ):
             # Deferred by who ended last, under a limit of a domain that others knew of.
-            results = await self._round(task, self._seats[:1])
+            results = await self._round(task, [self._seats[0]])
             left = await _left(task)
-        is_open = task.settings.limit is None or any(seat.left for seat in self._seats)
-        return combined(results, is_anybody_left=is_open and bool(left))
+        return combined(results, is_anybody_left=self._seats.is_open and bool(left))
 
     async def _round(self, task: Task, seats: Sequence[Seat]) -> list[RunResult]:
         try:
@@ -183,10 +151,12 @@ class Crew:
             if result is None:
                 status = await member.ended()
                 await self._bury(seat, status, task)
-                if task.settings.limit is not None and not await self._may_go_on(seat, task):
+                if self._seats.is_limited and not await self._seats.may_go_on(
+                    seat, task.ledger, task.campaign_id
+                ):
                     return RunResult(ending=Ending.LIMIT)
             elif result.ending is not Ending.LIMIT or not seat.left:
-                self._hand_over(seat)
+                self._seats.hand_over(seat)
                 return result
 
     async def _serve(self, seat: Seat, member: Member, task: Task) -> RunResult | None:
@@ -209,7 +179,7 @@ class Crew:
     async def _listen(self, seat: Seat, member: Member, task: Task) -> RunResult | None:
         result: RunResult | None = None
         while (words := await member.hear()) is not None:
-            self._look_at_clock()
+            self._seats.look_at_clock()
             for word in words:
                 match word:
                     case ("ready", str(fingerprint)):
@@ -231,21 +201,10 @@ class Crew:
             return CHANGED
         if self._surroundings.control.is_stopping:
             return RunResult(ending=Ending.INTERRUPTED)
-        begin = Begin(
-            ledger=_path(task),
-            log_format=task.log_format,
-            campaign_id=task.campaign_id,
-            owner=seat.owner,
-            limit=None if seat.limit is None else seat.left,
-            is_summed=seat.limit is None and isinstance(task.display, Counting),
-            is_waiting=task.settings.is_waiting,
-            ignore_window=task.ignore_window,
-            listed=task.listed,
-            suppressed=task.suppressed,
-        )
         seat.member = member
         self._chorus.join(seat.number)
-        member.say("begin", begin)
+        limit = None if seat.limit is None else seat.left
+        member.say("begin", task.part(seat.owner, limit))
         for server, error in self._porter.refusals().items():
             member.say("login refused", server, error)
         for server, sentence in self._retired.items():
@@ -307,17 +266,6 @@ class Crew:
             if seat.number != but:
                 self._tell(seat.number, *words)
 
-    def _hand_over(self, seat: Seat) -> None:
-        """What a child that has ended may still try of a limited run, another one may."""
-        if not seat.left:
-            return
-        for other in self._seats:
-            if other is not seat and other.member is not None and other.limit is not None:
-                left, seat.limit = seat.left, len(seat.tried)
-                other.limit += left
-                other.member.say("grant", left)
-                return
-
     async def _bury(self, seat: Seat, status: int, task: Task) -> None:
         """Free what a dead child had claimed, and say so. Raises `ProcessDied` when too many do."""
         retry = retry_settings(task.campaign)
@@ -334,35 +282,6 @@ class Crew:
             )
         lost = f"{counted(doubts, 'recipient')} in doubt by it" if doubts else "nobody in doubt"
         task.watch.announce(f"A process of this run {how}, {lost}. Another one takes its place.")
-
-    async def _may_go_on(self, seat: Seat, task: Task) -> bool:
-        """Let who replaces a dead child of a limited run try what surely was not tried."""
-        self._look_at_clock()
-        tried = await task.ledger.tried_since(task.campaign_id, self._since)
-        others = sum(other.left for other in self._seats if other is not seat)
-        seat.tried.clear()
-        seat.limit = min(seat.limit or 0, max(0, (task.settings.limit or 0) - tried - others))
-        return seat.limit > 0
-
-    @property
-    def _since(self) -> float:
-        """The earliest instant that a try of this run can be dated by.
-
-        Somebody of an earlier run may have been tried behind it, where the clock was set back.
-        """
-        return self._earliest_at
-
-    def _look_at_clock(self) -> None:
-        """Notice that it was set back, however often it was set to and fro by now."""
-        now, looked = self._clock.time(), self._clock.monotonic()
-        self._earliest_at = min(self._earliest_at, now - (looked - self._looked))
-        self._looked = looked
-
-
-def _path(task: Task) -> Path:
-    if task.ledger.path is None:
-        raise AssertionError("a ledger that processes share is a file")
-    return task.ledger.path
 
 
 async def _left(task: Task) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bulkmail.app.processes.words import Begin
 from bulkmail.app.suppressing import Listed
-from bulkmail.app.watch import Watch
+from bulkmail.app.watch import Counting, Watch
 from bulkmail.campaign.load import Campaign
 from bulkmail.delivery.ending import RunSettings
 from bulkmail.ledger import Ledger
@@ -38,3 +39,20 @@ class Task:
     display: Watch
     #: How the log's lines are written.
     log_format: Form = "text"
+
+    def part(self, owner: str, limit: int | None) -> Begin:
+        """One child's part, under that name; `limit`: at most so many recipients."""
+        if self.ledger.path is None:
+            raise AssertionError("a ledger that processes share is a file")
+        return Begin(
+            ledger=self.ledger.path,
+            log_format=self.log_format,
+            campaign_id=self.campaign_id,
+            owner=owner,
+            limit=limit,
+            is_summed=limit is None and isinstance(self.display, Counting),
+            is_waiting=self.settings.is_waiting,
+            ignore_window=self.ignore_window,
+            listed=self.listed,
+            suppressed=self.suppressed,
+        )
