@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from support.scripted_stream import CHUNKING_GREETING, TAKEN, OpenSession, ScriptedStream
+from support.settling import outcomes
 
-from bulkmail.errors import SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.smtp.stage import Stage
 from bulkmail.transport.session import Session
@@ -38,19 +38,6 @@ async def leave(session: Session, *mails: MailObject) -> None:
     for mail in mails:
         await session.post(mail)
     await session.leave()
-
-
-async def outcomes(session: Session, count: int) -> list[str]:
-    """Of each the last reply, or the stage of what was raised."""
-    told = []
-    for _ in range(count):
-        try:
-            result = await session.settle()
-        except SessionError as error:
-            told.append(str(error.stage))
-        else:
-            told.append(str(result.end_of_data))
-    return told
 
 
 async def test_it_rides_behind_the_last_message_and_costs_no_round_trip(

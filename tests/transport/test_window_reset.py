@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from support.scripted_stream import TAKEN, ScriptedStream
+from support.settling import outcomes
 
-from bulkmail.errors import SessionError
 from bulkmail.message.mail_object import MailObject
 from bulkmail.transport.session import Session
 from bulkmail.transport.trust import Level, Trust
@@ -47,20 +47,6 @@ def mails(mail_object: Make) -> tuple[MailObject, MailObject]:
         mail_object("b@y.example", reverse_path="to-b@x.example"),
         mail_object("c@y.example", reverse_path="to-c@x.example"),
     )
-
-
-async def outcomes(session: Session, count: int) -> list[str]:
-    """Of each the decisive reply, or the stage of what was raised."""
-    told = []
-    for _ in range(count):
-        try:
-            result = await session.settle()
-        except SessionError as error:
-            told.append(str(error.stage))
-        else:
-            decisive = None if result.is_accepted else result.decisive
-            told.append(str(result.end_of_data if decisive is None else decisive[1]))
-    return told
 
 
 async def both(session: Session, mails: tuple[MailObject, ...]) -> list[str]:
