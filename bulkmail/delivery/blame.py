@@ -9,46 +9,13 @@ The replies the table was made from, with the source of each, are tests/delivery
 
 from __future__ import annotations
 
-import re
-from functools import cache, lru_cache
+from functools import lru_cache
 
+from bulkmail.delivery.refusal_rule import Rule, any_of, said, unless
 from bulkmail.outcome import Blame, Overload
 from bulkmail.smtp.reply import Reply
 from bulkmail.smtp.stage import Stage
 from bulkmail.value_class import value_class
-
-
-@value_class(kw_only=True)
-class Rule:
-    """One row: what it fits, and what follows. What is None or empty fits everything."""
-
-    blame: Blame
-    #: Whether it may work later, whatever the first digit says; None: as the digit says.
-    is_transient: bool | None = None
-    #: Whose pace the reply speaks of; None: it is not about a pace.
-    overload: Overload | None = None
-    stages: frozenset[Stage] = frozenset()
-    codes: frozenset[int] = frozenset()
-    #: Enhanced status codes without their class, ``7.8``; or a subject, ``7.``.
-    enhanced: tuple[str, ...] = ()
-    #: A regular expression; the text is searched for it in any case. None: no matter.
-    words: str | None = None
-
-    def fits(self, stage: Stage, reply: Reply) -> bool:
-        """Whether this row speaks of `reply` at `stage`."""
-        detail = f"{reply.enhanced.subject}.{reply.enhanced.detail}" if reply.enhanced else ""
-        return (
-            (not self.stages or stage in self.stages)
-            and (not self.codes or reply.code in self.codes)
-            and (not self.enhanced or self._names(detail))
-            and (self.words is None or _search(self.words, reply.text))
-        )
-
-    def _names(self, detail: str) -> bool:
-        return any(
-            detail.startswith(name) if name.endswith(".") else detail == name
-            for name in self.enhanced
-        )
 
 
 @value_class
@@ -62,29 +29,10 @@ class Judgement:
     overload: Overload | None = None
 
 
-def _words(*alternatives: str) -> str:
-    return "|".join(alternatives)
-
-
-def _unless(others: str, words: str) -> str:
-    """Those words, in a text without the others."""
-    return rf"(?s:^(?!.*({others})).*({words}))"
-
-
-def _search(words: str, text: str) -> bool:
-    return _compiled(words).search(text) is not None
-
-
-@cache
-def _compiled(words: str) -> re.Pattern[str]:
-    """Compiled when a server refuses something: most runs need none of the table."""
-    return re.compile(words, re.IGNORECASE)
-
-
 #: Judgements that are kept: a server that refuses says the same again and again, in the same words.
 _KNOWN = 256
 #: It is not this recipient, it is one too many: in another transaction it may be taken.
-_FEWER = _words(
+_FEWER = any_of(
     r"too many recipients(?! (received|from|in the last|in this session))",
     r"(maximum|limit) of \S+ recipients",
     r"(in|try) .{0,20}separate transaction",
@@ -105,7 +53,7 @@ _LOAD = (
     r"too (fast|quickly)|too much mail|slow(er| down)\b",
     r"too many (\w+ ){0,2}(connections|sessions|conn\b)",
     # Not those that lie in a mailbox.
-    _unless(
+    unless(
         r"box (is )?(full|has|holds|contains)|mails? in (\S+ ){0,2}\w*box"
         r"|messages in (\S+ ){0,2}\w*box|(user|recipient|folder) (has|holds|contains) too many",
         r"too many (\w+ ){0,2}(messages|mails|e-mails|emails)",
@@ -121,15 +69,15 @@ _LOAD = (
     r"server (is )?(too )?busy|resources temporarily unavailable|(system )?load",
     r"insufficient (system )?(storage|resources|disk)|space shortage",
     # Chinese, German, French, Spanish.
-    _unless(_MAILBOX, rf"频率|频繁|{_SENDING}{{0,8}}(过快|过多|太快|太多|超限)"),
-    _unless(_SIZE, rf"{_SENDING}{{0,12}}(上限|限额|配额|(?<!人[受被])限制)"),
-    _unless(_MAILBOX, r"\bzu viele (e-?mails?|mails?|nachrichten|verbindungen)\b|\bzu schnell\b"),
-    _unless(_SIZE, r"\b(sende|versand|tages|stunden)-?(limit|kontingent)"),
-    _unless(_MAILBOX, r"\btrop de (messages|courriels|e-?mails|mails|connexions)\b"),
-    _unless(_SIZE, r"\btrop (vite|rapide)|\b(limite|quota) d.(envoi|émission)"),
-    _unless(_MAILBOX, r"\bdemasiad[oa]s (mensajes|correos|conexiones)\b|\bdemasiado rápido"),
-    _unless(_SIZE, r"\b(l[ií]mite|cuota) de env[ií]o"),
-    _unless(rf"{_SIZE}|{_MAILBOX}", r"\b(l[ií]mite|cuota) de (mensajes|correos)"),
+    unless(_MAILBOX, rf"频率|频繁|{_SENDING}{{0,8}}(过快|过多|太快|太多|超限)"),
+    unless(_SIZE, rf"{_SENDING}{{0,12}}(上限|限额|配额|(?<!人[受被])限制)"),
+    unless(_MAILBOX, r"\bzu viele (e-?mails?|mails?|nachrichten|verbindungen)\b|\bzu schnell\b"),
+    unless(_SIZE, r"\b(sende|versand|tages|stunden)-?(limit|kontingent)"),
+    unless(_MAILBOX, r"\btrop de (messages|courriels|e-?mails|mails|connexions)\b"),
+    unless(_SIZE, r"\btrop (vite|rapide)|\b(limite|quota) d.(envoi|émission)"),
+    unless(_MAILBOX, r"\bdemasiad[oa]s (mensajes|correos|conexiones)\b|\bdemasiado rápido"),
+    unless(_SIZE, r"\b(l[ií]mite|cuota) de env[ií]o"),
+    unless(rf"{_SIZE}|{_MAILBOX}", r"\b(l[ií]mite|cuota) de (mensajes|correos)"),
     # NetEase: too much by this address, by this account in a quarter of an hour, or today.
     r"\bHL:(REP|ICC|IFC|IFQ|ITC|MEP)\b|\b(MI:SFQ|RP:TRC|RP:QRC)\b",
 )
@@ -151,7 +99,7 @@ RULES: tuple[Rule, ...] = (
         blame=Blame.SERVER,
         is_transient=True,
         overload=Overload.SERVER,
-        words=_words(r"quota exceeded for (the )?sender"),
+        words=any_of(r"quota exceeded for (the )?sender"),
     ),
     # Sizes and mailboxes, before their quotas are taken for ours.
     Rule(blame=Blame.MESSAGE, stages=_MAIL | _CONTENT, enhanced=("3.4", "2.3")),
@@ -161,11 +109,11 @@ RULES: tuple[Rule, ...] = (
     Rule(blame=Blame.RECIPIENT, stages=_RCPT | _CONTENT, enhanced=("2.2",)),
     Rule(blame=Blame.RECIPIENT, stages=_RCPT, enhanced=_THEIR_SENDERS),
     # A mailbox that gets too much, from whomever. QQ says 550 and means "later".
-    Rule(blame=Blame.RECIPIENT, words=_words(r"user .{0,40}receiving \w+ (too quickly|at a rate)")),
+    Rule(blame=Blame.RECIPIENT, words=any_of(r"user .{0,40}receiving \w+ (too quickly|at a rate)")),
     Rule(
         blame=Blame.RECIPIENT,
         is_transient=True,
-        words=_words(r"mailbox unavailable or access den"),
+        words=any_of(r"mailbox unavailable or access den"),
     ),
     Rule(blame=Blame.RECIPIENT, stages=_RCPT, words=_FEWER),
     # Our pace to one recipient domain, as a relay holds it.
@@ -173,7 +121,7 @@ RULES: tuple[Rule, ...] = (
         blame=Blame.RECIPIENT,
         is_transient=True,
         overload=Overload.DOMAIN,
-        words=_words(
+        words=any_of(
             rf"{_THEIR_DOMAIN} .{{0,60}}(rate|limit|throttl|too (many|fast|quickly))",
             rf"(rate|limit|too many \w+) .{{0,40}}(of|for|to|per) (\w+ )?{_THEIR_DOMAIN}",
         ),
@@ -181,7 +129,7 @@ RULES: tuple[Rule, ...] = (
     # This connection has had its share; another one is welcome at once.
     Rule(
         blame=Blame.SESSION,
-        words=_words(
+        words=any_of(
             r"\b(MI:DMC|RP:DRC|MI:CEL|RP:CEL|MI:CCL|RP:CCL)\b",
             r"max(imum)? (number of )?(messages?|mails?|transactions?) per (connection|session)",
             r"too many (messages|mails|recipients|transactions) (in|on|for|per) "
@@ -195,24 +143,24 @@ RULES: tuple[Rule, ...] = (
         stages=_MAIL,
         codes=_4YZ,
         enhanced=("5.3",),
-        words=_words(
+        words=any_of(
             r"too many (messages|mails|transactions)\b(?!.*(hour|day|minute|received|from))"
         ),
     ),
     # The server closes this connection (RFC 5321, 3.8); another may be welcome, sooner or later.
-    Rule(blame=Blame.SESSION, overload=Overload.SERVER, codes=_CLOSING, words=_words(*_LOAD)),
+    Rule(blame=Blame.SESSION, overload=Overload.SERVER, codes=_CLOSING, words=any_of(*_LOAD)),
     Rule(blame=Blame.SESSION, codes=_CLOSING),
     Rule(blame=Blame.SESSION, codes=_4YZ, enhanced=("4.2",)),
     # Login wanted, too weak or gone stale (RFC 4954, 6), at whatever stage it comes out.
     Rule(blame=Blame.SERVER, codes=frozenset({530, 534, 535, 538})),
-    Rule(blame=Blame.SERVER, enhanced=("7.8",), words=_words("auth|credential|password|login")),
+    Rule(blame=Blame.SERVER, enhanced=("7.8",), words=any_of("auth|credential|password|login")),
     Rule(blame=Blame.SERVER, enhanced=("7.11", *_SENDERS_PROOFS)),
     # An account's own limits, or a server under load.
     Rule(
         blame=Blame.SERVER,
         is_transient=True,
         overload=Overload.SERVER,
-        words=_words(*_LOAD),
+        words=any_of(*_LOAD),
     ),
     Rule(
         blame=Blame.SERVER,
@@ -223,7 +171,7 @@ RULES: tuple[Rule, ...] = (
     # What is wrong with From's domain or with our address is wrong for everybody.
     Rule(
         blame=Blame.SERVER,
-        words=_words(
+        words=any_of(
             r"\b(SPF|DKIM|DMARC)\b.{0,60}(fail|pass|reject|verif|policy)",
             r"(fail|pass|reject)\w* .{0,60}\b(SPF|DKIM|DMARC)\b",
             r"sender is unauthenticated|unauthenticated (senders?|e?-?mail)",
@@ -240,7 +188,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         blame=Blame.SERVER,
         stages=_RCPT,
-        words=_words(
+        words=any_of(
             r"relay(ing)? (access )?(denied|not permitted|not allowed|prohibited)",
             r"(unable|not permitted|not allowed|cannot|refus\w+) to relay",
             r"we do not relay|(in)?valid credentials for relay|not authorized to relay",
@@ -261,7 +209,7 @@ RULES: tuple[Rule, ...] = (
         blame=Blame.MESSAGE,
         stages=_RCPT,
         enhanced=("7.1",),
-        words=_words(r"recipient address rejected: access denied"),
+        words=any_of(r"recipient address rejected: access denied"),
     ),
     Rule(blame=Blame.RECIPIENT, stages=_RCPT),
     # DATA and the end of data: what is about the account, or the recipient, and not the message.
@@ -269,7 +217,7 @@ RULES: tuple[Rule, ...] = (
         blame=Blame.SERVER,
         is_transient=False,
         stages=_CONTENT,
-        words=_words(
+        words=any_of(
             r"not (have )?(permi(tted|ssions?)|allowed|authorized) to send (as|from)|SendAsDenied",
             r"sender (address )?(rejected|denied|not allowed)|not owned by",
             r"account (is |has been )?(temporarily )?(disabled|suspended|blocked|locked)",
@@ -281,7 +229,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         blame=Blame.RECIPIENT,
         stages=_CONTENT,
-        words=_words(
+        words=any_of(
             r"user doesn't have|mailbox not found|no such (user|mailbox)|user unknown",
             r"is no longer valid|mailbox (is )?(disabled|full)|over quota",
             r"too many (\w+ ){0,2}(messages|mails|e-?mails) in (the |this |their |user's )?\w*box",
@@ -297,7 +245,7 @@ RULES: tuple[Rule, ...] = (
         is_transient=True,
         codes=frozenset({500, 502}),
         stages=_DATA,
-        words=_words(
+        words=any_of(
             r"(un|not )recogni[sz]ed|(un|not )implemented|not understood|syntax error",
             r"(unknown|invalid|bad|illegal) command",
         ),
@@ -322,5 +270,5 @@ def wants_fewer(reply: Reply) -> bool:
     if reply.is_positive:
         return False
     # X.5.3 is "too many recipients" (RFC 3463), and some say it of an hour or a day.
-    is_code = str(reply.enhanced).endswith(".5.3") and not _search(_words(*_LOAD), reply.text)
-    return is_code or _search(_FEWER, reply.text)
+    is_code = str(reply.enhanced).endswith(".5.3") and not said(any_of(*_LOAD), reply.text)
+    return is_code or said(_FEWER, reply.text)

@@ -26,6 +26,7 @@ from bulkmail.delivery import blame, classify, verdict
 from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.limiter import Limiter, Slot
+from bulkmail.delivery.refusal_rule import Rule
 from bulkmail.delivery.results import Results
 from bulkmail.delivery.retry import Decision, RetryAt, RetryPolicy
 from bulkmail.delivery.splitting import Splitting
@@ -241,7 +242,7 @@ def retry_at_once() -> Iterator[None]:
 def closing_is_the_recipients() -> Iterator[None]:
     """421 is the recipient's fault, and for good."""
     rules = (
-        blame.Rule(blame=Blame.RECIPIENT, is_transient=False, codes=frozenset({421})),
+        Rule(blame=Blame.RECIPIENT, is_transient=False, codes=frozenset({421})),
         *blame.RULES,
     )
     # Nor are its judgements those that are kept.
