@@ -44,7 +44,9 @@ async def spf(dns: Dns, domain: str) -> Finding:
     reading = _Reading()
     await _read(dns, domain, records[0], reading)
     if reading.mistakes:
-        return advice(is_good=False, sentence=f"SPF of {domain}: {'; '.join(reading.mistakes)}")
+        return advice(
+            is_good=False, sentence=f"SPF of {domain}: {'; '.join(dict.fromkeys(reading.mistakes))}"
+        )
     if reading.lookups > MAX_LOOKUPS:
         return advice(
             is_good=False,
@@ -80,7 +82,7 @@ async def _read(dns: Dns, domain: str, record: str, reading: _Reading) -> None:
 
 async def _include(dns: Dns, domain: str, term: str, reading: _Reading) -> None:
     reading.lookups += 1
-    if "%" in domain or domain in reading.included or reading.lookups > MAX_LOOKUPS:
+    if "%" in domain or reading.lookups > MAX_LOOKUPS:
         return  # a macro hangs on the connection; a loop and too much are told by the number
     reading.included.add(domain)
     records = await _records(dns, domain)

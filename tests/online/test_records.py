@@ -56,8 +56,18 @@ SPF_CASES: list[tuple[Zone, bool, str]] = [
             ("example.com", "TXT"): txt("v=spf1 redirect=_spf.example.com"),
             ("_spf.example.com", "TXT"): txt("v=spf1 include:example.com -all"),
         },
-        True,
-        "redirect",
+        False,
+        "11 look-ups, 10 are allowed",
+    ),
+    (
+        {
+            ("example.com", "TXT"): txt("v=spf1 include:a.example.net include:b.example.net -all"),
+            ("a.example.net", "TXT"): txt("v=spf1 include:both.example.net -all"),
+            ("b.example.net", "TXT"): txt("v=spf1 include:both.example.net -all"),
+            ("both.example.net", "TXT"): txt("v=spf1 a mx exists:x.example.net ptr -all"),
+        },
+        False,
+        "12 look-ups, 10 are allowed",
     ),
 ]
 
