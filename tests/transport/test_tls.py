@@ -23,7 +23,7 @@ from bulkmail.transport.certificate import parse_certificate
 from bulkmail.transport.session import Session
 from bulkmail.transport.tls import context_for
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 SHORT = 0.1
 
 
