@@ -52,3 +52,11 @@ def unasked() -> Iterator[int]:
         yield server.getsockname()[1]
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import pytest
 from support.mail_project import LETTER, MailProject
-from support.program import start
+from support.program import PATIENCE, start
 from support.scripted_gateway import Arrival as Request
 from support.scripted_gateway import answer, code, scripted_gateway, takes
 from support.scripted_server import CUT, HANG, Answer, Turn, scripted
@@ -282,7 +282,7 @@ async def test_killed_at_random_a_run_goes_on_and_nobody_gets_it_twice(
             asked.strike_at = len(asked) + dice.randrange(1, 10)
             process = await start(project.root, "send", LETTER, "--quiet")
             asked.strike = process.kill
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await process.communicate()
             assert process.returncode == -9, f"seed {seed}"
         summary = await project.send()

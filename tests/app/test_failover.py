@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import trustme
 from support.mail_project import PEOPLE, MailProject
+from support.program import PATIENCE
 from support.scripted_server import CUT, Rule, Turn, greylist, on, scripted, then_cut
 
 from bulkmail.delivery.lane import PATIENT_TRIES, Lane
@@ -21,14 +21,6 @@ from bulkmail.fate import Delivery
 ADA, BOB, EVE = PEOPLE
 LOGIN = {"username": "me", "password": "${PASSWORD}"}
 ENVIRON = {"PASSWORD": "wrong horse"}
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port that refuses."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        yield unused.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -474,7 +466,7 @@ async def test_what_is_too_large_stays_pending_where_the_server_that_may_take_it
 ) -> None:
     large, small = "large@example.com", [f"small{number}@example.com" for number in range(5)]
     dead = {"host": "127.0.0.1", "port": closed_port, "security": "none"}
-    async with scripted() as first, scripted() as second, asyncio.timeout(60):
+    async with scripted() as first, scripted() as second, asyncio.timeout(PATIENCE):
         first.extensions = ["SIZE 1000"]
         project.people([large, *small] if large_first else [*small, large])
         project.write("templates/letter.txt.j2", "{{ 'x ' * 600 if 'large' in email else 'x' }}\n")
@@ -498,7 +490,7 @@ async def test_many_who_fit_no_server_that_is_left_hide_nobody_behind_them(
     large = [f"large{number}@example.com" for number in range(1200)]
     small = [f"small{number}@example.com" for number in range(5)]
     dead = {"host": "127.0.0.1", "port": closed_port, "security": "none"}
-    async with scripted() as first, scripted() as second, asyncio.timeout(120):
+    async with scripted() as first, scripted() as second, asyncio.timeout(PATIENCE):
         first.extensions = ["SIZE 1000"]
         project.people([*large, *small])
         project.write("templates/letter.txt.j2", "{{ 'x ' * 600 if 'large' in email else 'x' }}\n")
@@ -529,7 +521,7 @@ async def test_a_server_that_is_through_with_a_session_is_met_on_a_new_one(
 
     project.save(retry={"backoff": "10ms", "max_backoff": "20ms"})
     project.many(20)
-    async with scripted(five_each) as server, asyncio.timeout(60):
+    async with scripted(five_each) as server, asyncio.timeout(PATIENCE):
         server.extensions = []
         project.servers(server.url(connections=1))
 

@@ -35,7 +35,7 @@ def run(body: str) -> subprocess.CompletedProcess[str]:
     """What a new interpreter makes of it."""
     code = PREFACE + body
     return subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=300
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from pathlib import Path
 
@@ -135,16 +134,16 @@ def test_a_mail_campaign_has_no_gateway(project: MailProject, cli: Cli) -> None:
     assert "gateway: is for text messages: it needs `channel: sms`" in result.err
 
 
-def test_check_online_asks_whether_the_gateway_is_there(texts: MailProject, cli: Cli) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    texts.keys["gateway"]["endpoint"] = f"http://127.0.0.1:{port}/"
+def test_check_online_asks_whether_the_gateway_is_there(
+    texts: MailProject, cli: Cli, closed_port: int
+) -> None:
+    texts.keys["gateway"]["endpoint"] = f"http://127.0.0.1:{closed_port}/"
     texts.save()
 
     result = cli("check", LETTER, "--online")
 
     assert result.code == 2
-    assert f"127.0.0.1:{port} cannot be reached" in result.out
+    assert f"127.0.0.1:{closed_port} cannot be reached" in result.out
 
 
 def test_the_same_number_twice_is_one_recipient(texts: MailProject, cli: Cli) -> None:

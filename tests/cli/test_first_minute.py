@@ -26,7 +26,7 @@ def bulkmail(folder: Path, *arguments: str) -> Completed:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -59,7 +59,7 @@ def sink(project: Path) -> Iterator[Path]:
         yield project / "sink"
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=300) == 0
 
 
 def letters(folder: Path) -> dict[str, str]:
@@ -185,7 +185,7 @@ def test_a_signal_ends_a_run_that_can_go_on(project: Path, number: signal.Signal
         while "hello: 3 to go" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(number)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
 
     assert process.returncode == 130, errors
     summary = json.loads(output)

@@ -41,7 +41,7 @@ async def test_a_run_whose_only_connection_is_refused_goes_on_with_what_was_give
     server.opening = busy_at_first
 
     # A run that is not told waits for ever.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         result = await bench.send(server, connections=1)
 
     assert result.ending is Ending.DONE

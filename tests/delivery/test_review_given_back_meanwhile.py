@@ -48,7 +48,7 @@ async def test_no_run_is_done_by_what_was_so_before_somebody_was_given_back(
     monkeypatch.setattr(CampaignRun, "release", released)
     server.opening = lost_at_first
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         result = await bench.send(server, connections=1)
 
     assert given_back.is_set()
@@ -86,7 +86,7 @@ async def test_rows_go_back_where_a_copy_came_into_their_group_while_they_were_c
     monkeypatch.setattr(CampaignRun, "claim", claimed)
     monkeypatch.setattr(CampaignRun, "release", released)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         await bench.send(server, connections=8)
 
     assert given_back == [1]

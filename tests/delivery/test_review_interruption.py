@@ -118,7 +118,7 @@ async def test_a_stop_does_not_wait_for_the_slots_of_a_slow_pace(bench_of: Bench
     await settled()
 
     bench.control.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         result = await run
 
     assert result.ending is Ending.INTERRUPTED
@@ -139,7 +139,7 @@ async def test_a_failed_write_ends_the_run_though_nobody_waits_behind_it(
 
     disk.record_all = fails  # type: ignore[method-assign]  # a disk that fails
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(LedgerError):
             await bench.send(FakeTransport("primary"))
 

@@ -248,10 +248,11 @@ async def test_what_breaks_behind_the_request_is_a_doubt(
 
 
 async def test_no_connection_is_nobodys_doubt(sender: Sender) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        unused_tcp_port = listener.getsockname()[1]
-    with pytest.raises(ConnectFailed, match=f"127.0.0.1:{unused_tcp_port} cannot be reached"):
-        await sender.send(ihuyi(f"http://127.0.0.1:{unused_tcp_port}/"))
+    with socket.socket() as idle:
+        idle.bind(("127.0.0.1", 0))  # and does not listen: nobody else is given its port
+        port = idle.getsockname()[1]
+        with pytest.raises(ConnectFailed, match=f"127.0.0.1:{port} cannot be reached"):
+            await sender.send(ihuyi(f"http://127.0.0.1:{port}/"))
 
     assert sender.marks == 0
 

@@ -145,4 +145,4 @@ def running_dovecot(folder: Path) -> Iterator[Dovecot]:
             yield dovecot
         finally:
             master.send_signal(signal.SIGTERM)
-            master.wait(timeout=30)
+            master.wait(timeout=300)

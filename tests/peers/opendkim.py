@@ -30,7 +30,7 @@ def verdicts(paths: Sequence[Path], keys: Iterable[DkimKey], folder: Path) -> li
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     headers = done.stdout.split("### INSHEADER:")[1:]
     return [{kind: verdict for verdict, kind in _VERDICT.findall(header)} for header in headers]

@@ -121,7 +121,7 @@ def _write_certificates(folder: Path) -> Path:
 
 def _postfix(folder: Path, command: str) -> None:
     done = subprocess.run(
-        [PROGRAM, "-c", folder, command], capture_output=True, text=True, check=False, timeout=60
+        [PROGRAM, "-c", folder, command], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, f"postfix {command}: {done.stdout}{done.stderr}"
 

@@ -64,4 +64,4 @@ def running_smtp_sink(folder: Path, *options: str) -> Iterator[SmtpSink]:
             yield SmtpSink(port, dumps)
         finally:
             sink.send_signal(signal.SIGTERM)
-            sink.wait(timeout=30)
+            sink.wait(timeout=300)

@@ -64,7 +64,7 @@ async def test_mailparser_reads_what_was_written_by_hand(mailparser: Path, tmp_p
     messages = await written(tmp_path)
     command = ["node", str(SCRIPT), str(mailparser), str(tmp_path / "messages")]
     done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, check=True, timeout=120
+        subprocess.run, command, capture_output=True, check=True, timeout=300
     )
 
     found: dict[str, dict[str, Any]] = json.loads(done.stdout)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], bool], *, what: str, seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], *, what: str, seconds: float = 300) -> None:
     """Return as soon as `condition` holds. Raises TimeoutError, naming `what`, after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, Process
 
 import pytest
 from support.mail_project import PEOPLE, MailProject, last_json
-from support.program import Ended, bulkmail, ended, running
+from support.program import PATIENCE, Ended, bulkmail, ended, running
 from support.scripted_server import HANG, Turn, greylist, on, scripted
 
 ADA, BOB, EVE = PEOPLE
@@ -22,7 +22,7 @@ ALL = pytest.mark.parametrize(
 async def heard(process: Process, words: str) -> None:
     """Wait until it says that on stderr."""
     assert process.stderr is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while words not in (line := (await process.stderr.readline()).decode()):
             assert line, f"it ended without {words!r}"
 
@@ -158,7 +158,7 @@ async def test_a_dry_run_can_be_interrupted_too(project: MailProject) -> None:
     project.many(5_000)
     project.save()
     async with running(project.root, "send", "letter", "--dry-run") as process:
-        await asyncio.wait_for(_made(project), 60)
+        await asyncio.wait_for(_made(project), PATIENCE)
         process.send_signal(signal.SIGINT)
         result: Ended = await ended(process)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Seconds after which a process hangs.
-PATIENCE = 60
+PATIENCE = 300
 
 
 @dataclass(frozen=True, slots=True)

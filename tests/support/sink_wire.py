@@ -11,7 +11,7 @@ from bulkmail.sink import Sink
 from bulkmail.smtp.sasl import begin
 
 #: Seconds within which a test's dialogue is over, or it hangs.
-PATIENCE = 60
+PATIENCE = 300
 
 
 class Wire:

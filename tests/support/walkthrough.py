@@ -77,7 +77,7 @@ class Walk:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         return f"{done.stdout}\n[exit code {done.returncode}]"
 

@@ -251,7 +251,7 @@ async def test_a_cancelled_write_leaves_a_whole_file(
         await task
     assert names(transport.folder) == [".000001.part"]
     go_on.set()
-    assert await asyncio.to_thread(finished.wait, 10)
+    assert await asyncio.to_thread(finished.wait, 60)
 
     assert names(transport.folder) == ["000001-a.eml"]
     assert (transport.folder / "000001-a.eml").read_bytes() == b"first half second half"

@@ -30,7 +30,7 @@ from bulkmail.transport.trust import Level, Trust
 #: Seconds; nobody waits for it but those who are kept waiting.
 SHORT = 0.1
 #: Seconds after which a test has hung.
-PATIENCE = 60.0
+PATIENCE = 300.0
 #: Much more than the sockets of both sides hold.
 BODY = b"".join(b"%076d\r\n" % number for number in range(400_000))
 #: Octets of it that the system sends at least: the transport is given some where no room is.

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from support.program import PATIENCE
 from support.real_server import LOOPBACK, Peer, serving
 
 from bulkmail.smtp.stage import Stage
@@ -136,7 +137,7 @@ async def test_what_is_held_leaves_before_a_connection_is_closed_and_not_where_i
         unsent = first.unsent
         second.abort()
         if not is_cut:
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), PATIENCE)
 
     assert heard == ([] if is_cut else [b"QUIT\r\n"])
     assert unsent == (6 if is_cut else 0)

@@ -23,7 +23,7 @@ from bulkmail.transport.certificate import parse_certificate
 from bulkmail.transport.session import Session
 from bulkmail.transport.tls import context_for
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 SHORT = 0.1
 
 
