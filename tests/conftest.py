@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis looks for examples, and what signals do.
+"""What all tests share: the machine's ways, how hypothesis looks for examples, what signals do.
 
 Nothing timed in tests: a machine that is busy makes an example slow, and a test no worse. In CI the
 same examples are tried each time, so that red means the change; elsewhere new ones are sought.
@@ -6,6 +6,7 @@ same examples are tried each time, so that red means the change; elsewhere new o
 
 import os
 import signal
+import time
 
 from hypothesis import HealthCheck, settings
 
@@ -16,6 +17,14 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("bulkmail")
+
+# Whose screen this is, and where: each changes what is printed, here and in all that is started.
+for name in ("COLUMNS", "LINES", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+    os.environ.pop(name, None)
+for name in ("TTY_INTERACTIVE", "TERMINAL_WIDTH", "PY_COLORS", "GITHUB_ACTIONS", "LANGUAGE"):
+    os.environ.pop(name, None)
+os.environ |= {"TZ": "UTC", "LC_ALL": "C.UTF-8"}
+time.tzset()
 
 # Under nohup, or behind a script's `&`, they are ignored here and in all that is started from here.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -68,10 +68,11 @@ async def test_a_doubt_that_waits_for_its_resend_is_exit_75_with_no_wait(
 ) -> None:
     async with scripted(on("dot", CUT, to=BOB, times=1)) as server:
         project.servers(server.url())
-        project.save(retry={"backoff": "200ms"})
+        project.save(retry={"backoff": "1h"})
 
         first = await project.send(no_wait=True)
         state = (await project.states())[BOB]
+        project.a_day_passes()
         second = await project.send()
 
     assert (first.exit_code, second.exit_code) == (75, 0)
@@ -109,10 +110,11 @@ async def test_a_soft_refusal_behind_a_doubt_is_tried_again_like_any_other(
 async def test_a_row_gone_from_the_list_is_not_resent_though_in_doubt(project: MailProject) -> None:
     async with scripted(on("dot", CUT, to=BOB, times=1)) as server:
         project.servers(server.url())
-        project.save(retry={"backoff": "5s"})
+        project.save(retry={"backoff": "1h"})
         await project.send(no_wait=True)
 
         project.people([ADA, EVE])
+        project.a_day_passes()
         await project.send()
 
     assert sum(arrival.recipients == (BOB,) for arrival in server.arrivals) == 1

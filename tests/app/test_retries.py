@@ -102,10 +102,11 @@ async def test_what_waits_already_is_given_up_when_its_time_has_passed(
     async with scripted(greylist(1)) as server:
         project.people([ADA])
         project.servers(server.url())
-        project.save(retry={"backoff": "300ms", "give_up_after": "2d"})
+        project.save(retry={"backoff": "1h", "give_up_after": "2d"})
         await project.send(no_wait=True)
+        project.a_day_passes()
 
-        project.save(retry={"backoff": "300ms", "give_up_after": "1ms"})
+        project.save(retry={"backoff": "1h", "give_up_after": "1ms"})
         summary = await project.send()
 
     assert summary.exit_code == 1

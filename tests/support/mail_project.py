@@ -110,6 +110,10 @@ class MailProject:
             connection.close()
         return found
 
+    def a_day_passes(self) -> None:
+        """For who waits to be tried again."""
+        self.sql("UPDATE delivery SET due_at = due_at - 86400 WHERE due_at > 0")
+
 
 def last_json(output: str) -> dict[str, Any]:
     """The object on the last line of stdout."""
