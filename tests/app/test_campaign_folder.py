@@ -70,3 +70,12 @@ def test_a_pipe_among_the_campaigns_is_told_and_the_others_are_read(project: Mai
 
     assert "pipe.yaml  this is a pipe or a device" in str(error)
     assert [one.campaign.name for one in folder] == ["letter"]
+
+
+def test_it_says_for_how_many_there_is_work(project: MailProject) -> None:
+    folder = scheduled(project)
+    before = folder.summary()
+    folder.look()
+
+    assert before == "; no campaign has a `schedule` yet."
+    assert folder.summary() == " for 1 campaign:  bulkmail schedule next"

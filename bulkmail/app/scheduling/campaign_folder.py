@@ -15,6 +15,7 @@ from bulkmail.campaign.load import Campaign
 from bulkmail.campaign.project import PROJECT_FILE
 from bulkmail.campaign.text_file import is_special
 from bulkmail.errors import ConfigurationError
+from bulkmail.report.wording import counted
 from bulkmail.schedule.timetable import Timetable, timetable
 from bulkmail.value_class import value_class
 
@@ -87,6 +88,12 @@ class CampaignFolder:
 
     def __iter__(self) -> Iterator[Scheduled]:
         return iter([read.scheduled for read in self._files.values() if read.scheduled is not None])
+
+    def summary(self) -> str:
+        """For how many campaigns there is work, and where to see when it is due."""
+        if count := sum(1 for _ in self):
+            return f" for {counted(count, 'campaign')}:  bulkmail schedule next"
+        return "; no campaign has a `schedule` yet."
 
     def named(self, name: str) -> Scheduled | None:
         """The campaign of that name; None: there is none with a schedule."""

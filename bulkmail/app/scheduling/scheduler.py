@@ -101,11 +101,11 @@ class Scheduler:
 
         Raises `LedgerError` where the ledger cannot be written.
         """
-        answers = dict.fromkeys(SIGNALS, self._stop) | {signal.SIGHUP: self._read_again}
-        with answered(answers):
+        with answered(dict.fromkeys(SIGNALS, self._stop) | {signal.SIGHUP: self._read_again}):
             async with self._locked() as is_mine:
                 if is_mine:
-                    self._voice.say("Scheduler at work.")
+                    self._look()
+                    self._voice.say(f"Scheduler at work{self._folder.summary()}")
                     await self._serve()
         return EXIT_INTERRUPTED
 
