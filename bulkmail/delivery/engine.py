@@ -55,7 +55,7 @@ class Engine:
                 cause = cause.exceptions[0]
             raise cause from None
         finally:
-            await asyncio.shield(self._close())
+            await self._close()
         return result
 
     async def retire(self, server: str, sentence: str, hint: str = "") -> None:
@@ -94,4 +94,5 @@ class Engine:
     async def _close(self) -> None:
         for lane in self._lanes:
             lane.limiter.abandon()
-            await lane.transport.close()
+        # Cancelled, it cancels each of them, and ends when they have cut what they had.
+        await asyncio.gather(*(lane.transport.close() for lane in self._lanes))

@@ -144,7 +144,13 @@ class ThreadDriver:
         """Open the file, in the thread. Raises `LedgerError`."""
         self._opened = asyncio.get_running_loop().create_future()
         self._thread.start()
-        await self._opened
+        try:
+            await self._opened
+        except asyncio.CancelledError:
+            # Nobody has it to close it. Not waited for: a file that is locked opens late.
+            self._closed = True
+            self._turns.put(None)
+            raise
 
     def submit(self, work: Work[T], kind: Kind = Kind.WRITE) -> asyncio.Future[T]:
         """Queue `work` for the next group, at the end of the loop's turn."""

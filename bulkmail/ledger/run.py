@@ -12,7 +12,6 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from bulkmail.clock import Clock
 from bulkmail.fate import Attempt, Delivery, Digests, Halt, Orders
@@ -90,11 +89,17 @@ class CampaignRun(RunLimits):
         )
         # What a power cut takes back of it, nobody lives to miss: whatever the run does with a row
         # lies behind its claim in the one log.
-        claiming = self._driver.submit(partial(claims.take, claim=claim), Kind.EARLY)
+        taken: list[Delivery] = []
+
+        def take(connection: sqlite3.Connection) -> list[Delivery]:
+            taken[:] = claims.take(connection, claim)
+            return taken
+
         try:
-            return await asyncio.shield(claiming)
+            return await self._driver.submit(take, Kind.EARLY)
         except asyncio.CancelledError:
-            claiming.add_done_callback(self._give_back_claims)
+            # Nobody waits for these rows any more. It is run behind what takes them.
+            self._driver.submit(lambda connection: self._release(connection, taken))
             raise
 
     def mark(
@@ -249,12 +254,6 @@ class CampaignRun(RunLimits):
             parameters |= {"now": self._clock.time(), "keep_fields": self._keeps_fields}
             connection.execute(sql["apply suppression"], parameters)
             connection.execute(sql["apply cancellation"], parameters)
-
-    def _give_back_claims(self, claiming: asyncio.Future[list[Delivery]]) -> None:
-        """Nobody waits for these rows any more."""
-        if not claiming.cancelled() and claiming.exception() is None:
-            deliveries = claiming.result()
-            self._driver.submit(lambda connection: self._release(connection, deliveries))
 
 
 def _divide(

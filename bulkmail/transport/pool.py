@@ -154,9 +154,10 @@ class SessionPool:
         try:
             if unfinished:
                 await asyncio.wait(unfinished)
-        except BaseException:
-            for task in self._closing:
+        except asyncio.CancelledError:
+            for task in unfinished:
                 task.cancel()
+            await asyncio.wait(unfinished)
             raise
 
     # Decisions: synchronous, nothing happens between a look and its effect.

@@ -361,6 +361,31 @@ async def test_cancelled_past_the_mark_is_recorded_as_in_doubt(bench_of: BenchOf
     assert await bench.states() == {"in_doubt": 1, "pending": 4}
 
 
+async def test_cancelled_while_it_closes_it_ends_with_all_that_closes(bench_of: BenchOf) -> None:
+    bench, servers = await bench_of(1), [FakeTransport("primary"), FakeTransport("backup")]
+    begun, ended = asyncio.Event(), []
+
+    async def close() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(asyncio.current_task())
+
+    for server in servers:
+        server.close = close  # type: ignore[method-assign]
+    run = asyncio.create_task(bench.send(*servers))
+    await begun.wait()
+    run.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert len(ended) == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert await bench.states() == {"sent": 1}
+
+
 async def test_a_claim_that_was_taken_over_is_not_sent(bench_of: BenchOf) -> None:
     bench, server = await bench_of(1), FakeTransport("primary")
     compose = bench.compose

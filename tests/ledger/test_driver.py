@@ -214,3 +214,18 @@ async def test_in_memory_what_is_written_is_held_to_the_checks_of_the_schema() -
             )
         )
     await driver.close()
+
+
+async def test_who_is_cancelled_while_the_file_is_opened_leaves_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    driver = ThreadDriver(tmp_path / "ledger.db")
+    starting = asyncio.create_task(driver.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    for thread in set(threading.enumerate()) - before:
+        await asyncio.to_thread(thread.join, 30)
+        assert not thread.is_alive()

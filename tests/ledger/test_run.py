@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
-from support.ledger_book import Book, names, new_row
+from support.ledger_book import Book, StoppedClock, names, new_row
 
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery import ledger_port
 from bulkmail.fate import State
-from bulkmail.ledger import CampaignRun, Permit
+from bulkmail.ledger import CampaignRun, Ledger, Permit
 
 
 def test_a_run_is_what_the_engine_asks_for() -> None:
@@ -377,6 +378,23 @@ async def test_cancelled_claim_leaves_no_row_leased(book: Book) -> None:
     await book.run().renew()
 
     assert names(await book.run("other").claim(1)) == ["ann"]
+
+
+async def test_a_cancelled_claim_is_given_back_though_the_ledger_is_closed_behind_it(
+    tmp_path: Path, clock: StoppedClock
+) -> None:
+    book = Book(await Ledger.open(tmp_path / "ledger.db", clock=clock), clock)
+    await book.enrol("ann")
+    claiming = asyncio.create_task(book.run().claim(1))
+    await asyncio.sleep(0)
+    claiming.cancel()
+    await asyncio.wait([claiming])
+
+    await book.ledger.close()
+
+    book.ledger = await Ledger.open(tmp_path / "ledger.db", clock=clock)
+    assert names(await book.run("other").claim(1)) == ["ann"]
+    await book.ledger.close()
 
 
 async def test_permits_come_through_the_run(book: Book) -> None:

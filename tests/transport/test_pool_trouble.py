@@ -271,7 +271,6 @@ async def test_a_cancelled_close_cuts_what_is_open(server: FakeServer) -> None:
     closing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await closing
-    await settle()
 
     assert server.sessions[0].did == ["quit", "abort"]
 
