@@ -66,7 +66,12 @@ class Discretion:
                 shown = shown.replace(form, "[the text]")
         for code in set(_DIGITS.findall(self.text)):
             shown = re.sub(rf"(?<![0-9]){code}(?![0-9])", "****", shown)
-        return " ".join("".join(c if c.isprintable() else " " for c in shown).split())
+        return _one_line(shown)
+
+
+def _one_line(text: str) -> str:
+    """What can be shown of it, and stored: JSON may hold halves of surrogate pairs."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 @value_class
@@ -105,7 +110,7 @@ class Read:
 
     def accepted(self, reply: Reply, gateway_id: object) -> Accepted:
         """It took the message."""
-        known = None if gateway_id in {None, ""} else str(gateway_id)
+        known = None if gateway_id in {None, ""} else _one_line(str(gateway_id))
         return Accepted(reply=reply, stage=Step.ANSWER, gateway_id=known)
 
     def refused(self, blame: Blame, reply: Reply, *, ends_use: bool = False) -> PermanentFailure:

@@ -191,3 +191,13 @@ async def test_what_cannot_be_a_gateway_is_told(
 
     assert sentence in str(caught.value)
     assert "bulkmail.yaml:" in str(caught.value)
+
+
+async def test_an_id_that_is_no_text_does_not_keep_the_answer_from_the_ledger(
+    tmp_path: Path,
+) -> None:
+    said = answer(r'{"state": "ok", "data": {"id": "a\ud800\u0000b"}}')
+    async with scripted_gateway(lambda *_: said) as gateway:
+        row = await sent(project_of(tmp_path, gateway))
+
+    assert (row["state"], row["gateway_id"]) == ("sent", "a b")
