@@ -13,7 +13,7 @@ FOUND: dict[str, tuple[int, ...]] = {
     "mark_not_awaited": (0,),
     "mark_not_synced": (67,),
     "told_before_synced": (28, 40),
-    "epoch_not_checked": (20, 37),
+    "epoch_not_checked": (115, 197),
     "claim_ignores_lease": (3, 7),
     "limiter_per_worker": (7,),
     "slots_never_void": (44, 156),
