@@ -21,9 +21,12 @@ settings.load_profile("bulkmail")
 # Whose screen this is, and where: each changes what is printed, here and in all that is started.
 for name in ("COLUMNS", "LINES", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
     os.environ.pop(name, None)
-for name in ("TTY_INTERACTIVE", "TERMINAL_WIDTH", "PY_COLORS", "GITHUB_ACTIONS", "LANGUAGE"):
+for name in ("TTY_INTERACTIVE", "TERMINAL_WIDTH", "PY_COLORS", "GITHUB_ACTIONS"):
     os.environ.pop(name, None)
-os.environ |= {"TZ": "UTC", "LC_ALL": "C.UTF-8"}
+# Without any, Python takes UTF-8; one that is named may not be there.
+for name in [name for name in os.environ if name.startswith(("LC_", "LANG"))]:
+    del os.environ[name]
+os.environ["TZ"] = "UTC"
 time.tzset()
 
 # Under nohup, or behind a script's `&`, they are ignored here and in all that is started from here.
