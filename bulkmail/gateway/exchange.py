@@ -4,6 +4,9 @@ A request that did not begin to go out can be tried again by anybody. From its f
 gateway may have it, whatever breaks then. httpcore tells the instant by its `trace` extension, and
 waits for what is done there: the mark is durable before the first byte.
 
+A gateway that answers twice leaves the second answer where the next request's is read. One that is
+there without a turn of the loop, which every read from the network takes, came before it was asked.
+
 Bounds: an answer of `MAX_ANSWER_BYTES`, and the whole exchange within the gateway's `timeout`,
 however it drips. Redirects are not followed: key and text go where it is written, and nowhere else.
 Nothing is taken from the environment (proxies, netrc).
@@ -118,6 +121,7 @@ class _Exchange:
         self._where = where
         self._timeout = seconds
         self._has_begun = False
+        self._has_waited = False
         self._response: httpx2.Response | None = None
         self._body = bytearray()
 
@@ -126,9 +130,7 @@ class _Exchange:
     ) -> HttpAnswer | Silence:
         async def trace(event: str, info: Mapping[str, object]) -> None:
             del info
-            if event == "http11.send_request_headers.started":
-                await before()
-                self._has_begun = True
+            await self._follow(event, before)
 
         fault = ""
         try:
@@ -162,6 +164,19 @@ class _Exchange:
         headers = {name.lower(): value for name, value in self._response.headers.items()}
         body = _unpacked(bytes(self._body), headers.get("content-encoding", ""))
         return HttpAnswer(self._response.status_code, headers, body, fault)
+
+    async def _follow(self, event: str, before: Callable[[], Awaitable[None]]) -> None:
+        """Take part in an event of httpcore's."""
+        if event == "http11.send_request_headers.started":
+            await before()
+            self._has_begun = True
+        elif event == "http11.receive_response_headers.started":
+            asyncio.get_running_loop().call_soon(self._wait_began)
+        elif event == "http11.receive_response_headers.complete" and not self._has_waited:
+            raise httpx2.RemoteProtocolError("an answer was there before the request")
+
+    def _wait_began(self) -> None:
+        self._has_waited = True
 
     async def _read(self, response: httpx2.Response) -> str:
         """Read the body; what is wrong with it."""

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from gateway.conftest import KEY, NUMBER, TEXT, FixedKey, Sender, ihuyi
 from pytest_httpserver import HTTPServer
-from support.scripted_gateway import answer, code, scripted_gateway
+from support.scripted_gateway import TAKEN, answer, code, scripted_gateway
 from werkzeug import Request, Response
 
 from bulkmail.clock import SystemClock
@@ -359,6 +359,22 @@ async def test_a_bomb_is_no_answer(sender: Sender) -> None:
         outcome = await sender.send(ihuyi(gateway.endpoint))
 
     assert isinstance(outcome, InDoubt)
+
+
+async def test_a_second_answer_is_not_taken_for_the_next_request_s(sender: Sender) -> None:
+    said = iter([answer(TAKEN % 1) + answer(TAKEN % 2), code(4072), answer(TAKEN % 3)])
+    async with scripted_gateway(lambda *_: next(said)) as gateway:
+        transport = GatewayTransport(ihuyi(gateway.endpoint), clock=SystemClock(), key=None)
+        message = TextMessage.to(NUMBER, TEXT, message_id="<1@x.example>", row=1)
+        outcomes = []
+        for _ in range(3):
+            session = await transport.acquire()
+            outcomes.append(await session.send(message, sender.mark))
+            await transport.release(session)
+        await transport.close()
+
+    assert [type(outcome) for outcome in outcomes] == [Accepted, InDoubt, Accepted]
+    assert "before the request" in outcomes[1].reason  # type: ignore[union-attr]
 
 
 async def test_connections_are_used_again(sender: Sender) -> None:
