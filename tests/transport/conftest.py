@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from support.bdat_scripts import CONTENT, CONTENT_ONE
 from support.scripted_stream import (
     CHUNKING_GREETING,
     GREETING,
@@ -126,3 +127,13 @@ def windowed(
         return await open_session(trust=trust)
 
     return open_one
+
+
+@pytest.fixture
+def mails(mail_object: Callable[..., MailObject]) -> tuple[MailObject, MailObject, MailObject]:
+    """Those of `bdat_scripts`."""
+    return (
+        mail_object("b@y.example", content=CONTENT_ONE),
+        mail_object("c@y.example", content=CONTENT),
+        mail_object("d@y.example", content=CONTENT),
+    )
