@@ -10,27 +10,22 @@ import asyncio
 import contextlib
 import copy
 import itertools
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 from unittest.mock import patch
 
-from bulkmail.app.processes import child, seats, vigil
-from bulkmail.app.processes.crew import Crew
-from bulkmail.app.processes.door import Door
-from bulkmail.app.processes.seats import Seat, Seats
+from simulation import family_mutations, window_mutations
+
 from bulkmail.campaign.units import Demand
 from bulkmail.delivery import blame, classify, verdict
-from bulkmail.delivery.flight import Flight
 from bulkmail.delivery.gates import Gate
 from bulkmail.delivery.limiter import Limiter, Slot
 from bulkmail.delivery.refusal_rule import Rule
 from bulkmail.delivery.results import Results
 from bulkmail.delivery.retry import Decision, RetryAt, RetryPolicy
 from bulkmail.delivery.splitting import Splitting
-from bulkmail.delivery.turns import Turns
 from bulkmail.errors import AuthenticationFailed, ConnectionLost, SessionError
 from bulkmail.fate import Attempt, Delivery
 from bulkmail.ledger import Ledger, groups, limits
@@ -50,11 +45,9 @@ from bulkmail.smtp.stage import Stage
 from bulkmail.transport import session, transacting
 from bulkmail.transport.conversation import Conversation
 from bulkmail.transport.password import Password
-from bulkmail.transport.posted import Posted
 from bulkmail.transport.session import Session
 from bulkmail.transport.transacting import Mark
 from bulkmail.transport.transaction import Transaction
-from bulkmail.transport.trust import Level, Trust
 
 Mutation = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -431,155 +424,6 @@ def over_for_who_is_shut_out() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def all_claims_freed_by_a_death() -> Iterator[None]:
-    """What one child's death frees is what all of the run's children have claimed."""
-    real = Ledger.recover
-
-    async def recover(self: Ledger, campaign_id: int, **how: Any) -> int:
-        return await real(self, campaign_id, **(how | {"owner": None}))
-
-    with patch.object(Ledger, "recover", recover):
-        yield
-
-
-@contextlib.contextmanager
-def silent_child_waited_for() -> Iterator[None]:
-    """A child that does not answer is asked for ever, and never killed."""
-    with patch.object(vigil, "KILLED", sys.maxsize):
-        yield
-
-
-@contextlib.contextmanager
-def dead_child_not_buried() -> Iterator[None]:
-    """What a dead child had past its mark stays as it is."""
-
-    async def bury(self: Crew, *facts: Any) -> None:
-        """It will have been nothing."""
-
-    with patch.object(Crew, "_bury", bury):
-        yield
-
-
-@contextlib.contextmanager
-def connections_not_divided() -> Iterator[None]:
-    """Every child has all the connections of the run."""
-    with patch.object(child, "divided_servers", lambda servers, *_: servers):
-        yield
-
-
-@contextlib.contextmanager
-def domains_not_divided() -> Iterator[None]:
-    """Every child has all the connections that a domain may have."""
-    with patch.object(child, "divided_limits", lambda limits, *_: limits):
-        yield
-
-
-@contextlib.contextmanager
-def refused_login_not_passed_on() -> Iterator[None]:
-    """A child tries a login whatever came of it for another one."""
-
-    async def enter(self: Door, server: str, open_session: Any) -> Any:
-        return await open_session()
-
-    with patch.object(Door, "enter", enter):
-        yield
-
-
-@contextlib.contextmanager
-def number_not_divided() -> Iterator[None]:
-    """Every child may try as many recipients as the whole run."""
-    with patch.object(seats, "share", lambda whole, *_: whole):
-        yield
-
-
-@contextlib.contextmanager
-def clock_set_back_forgotten() -> Iterator[None]:
-    """What a limited run has tried is counted from when it began by a clock that was set since."""
-    with patch.object(Seats, "since", property(attrgetter("_began_at"))):
-        yield
-
-
-@contextlib.contextmanager
-def window_beyond_limits() -> Iterator[None]:
-    """Messages go ahead of their replies whatever limit holds them back."""
-
-    def free_of(self: Turns, flights: Sequence[Flight]) -> int:
-        def is_free(flight: Flight) -> bool:
-            is_plain = len(flight.mail.envelope.forward_paths) == 1 and not flight.delivery.doubts
-            return is_plain and self._may_begin(flight.delivery)
-
-        return sum(1 for _ in itertools.takewhile(is_free, flights))
-
-    with patch.object(Turns, "free_of", free_of), patch.object(Turns, "check_free", lambda _: None):
-        yield
-
-
-@contextlib.contextmanager
-def quit_ahead_by_all() -> Iterator[None]:
-    """Every connection says QUIT ahead, whether or not the server is known to bear it."""
-
-    def may_quit_ahead(self: Trust) -> bool:
-        return self.level is Level.WINDOW and self.is_proven(Level.WINDOW)
-
-    with patch.object(Trust, "may_quit_ahead", may_quit_ahead):
-        yield
-
-
-@contextlib.contextmanager
-def no_reset_between() -> Iterator[None]:
-    """Messages of different reverse-paths go ahead without RSET, as though all forgot envelopes."""
-
-    def reset_before(self: Posted) -> None:
-        """It will have forgotten."""
-
-    with patch.object(Posted, "reset_before", reset_before):
-        yield
-
-
-@contextlib.contextmanager
-def followers_take_no_turn() -> Iterator[None]:
-    """Who rides behind a final dot goes without a slot."""
-    with patch.object(Turns, "take_now", lambda self, delivery, _: self._may_begin(delivery)):
-        yield
-
-
-@contextlib.contextmanager
-def refused_marks_ignored() -> Iterator[None]:
-    """Of a batch all are handed over, whatever the ledger says to their marks."""
-    real = CampaignRun.mark_all
-
-    async def mark_all(self: CampaignRun, asked: Sequence[Any]) -> list[bool]:
-        return [True for _ in await real(self, asked)]
-
-    with patch.object(CampaignRun, "mark_all", mark_all):
-        yield
-
-
-@contextlib.contextmanager
-def batch_marked_by_its_first() -> Iterator[None]:
-    """Of a batch the first alone is marked."""
-    real = CampaignRun.mark_all
-
-    async def mark_all(self: CampaignRun, asked: Sequence[Any]) -> list[bool]:
-        return [*await real(self, asked[:1]), *(True for _ in asked[1:])]
-
-    with patch.object(CampaignRun, "mark_all", mark_all):
-        yield
-
-
-@contextlib.contextmanager
-def batch_recorded_by_its_first() -> Iterator[None]:
-    """Of a batch the first result alone is written."""
-    real = CampaignRun.record_all
-
-    async def record_all(self: CampaignRun, attempts: Sequence[Attempt], **more: Any) -> list[bool]:
-        return [*await real(self, attempts[:1], **more), *(True for _ in attempts[1:])]
-
-    with patch.object(CampaignRun, "record_all", record_all):
-        yield
-
-
-@contextlib.contextmanager
 def longest_limit_alone() -> Iterator[None]:
     """Of a server's limits the one over the longest time holds, and no other."""
     real = limits._limits_of
@@ -600,18 +444,6 @@ def file_left_out() -> Iterator[None]:
         return itertools.islice(chunks, 2) if files else chunks
 
     with patch.object(transacting, "with_files", with_files):
-        yield
-
-
-@contextlib.contextmanager
-def tries_of_the_dead_forgotten() -> Iterator[None]:
-    """Who replaces a dead child of a limited run may try as many as that one might."""
-
-    async def may_go_on(self: Seats, seat: Seat, *_: Any) -> bool:
-        seat.tried.clear()
-        return True
-
-    with patch.object(Seats, "may_go_on", may_go_on):
         yield
 
 
@@ -644,23 +476,23 @@ MUTATIONS: dict[str, Mutation] = {
         refused_copies_forgotten,
         rest_is_sent_to_all,
         over_for_who_is_shut_out,
-        all_claims_freed_by_a_death,
-        silent_child_waited_for,
-        dead_child_not_buried,
-        connections_not_divided,
-        domains_not_divided,
-        refused_login_not_passed_on,
-        number_not_divided,
-        clock_set_back_forgotten,
-        window_beyond_limits,
-        quit_ahead_by_all,
-        no_reset_between,
-        followers_take_no_turn,
-        refused_marks_ignored,
-        batch_marked_by_its_first,
-        batch_recorded_by_its_first,
+        family_mutations.all_claims_freed_by_a_death,
+        family_mutations.silent_child_waited_for,
+        family_mutations.dead_child_not_buried,
+        family_mutations.connections_not_divided,
+        family_mutations.domains_not_divided,
+        family_mutations.refused_login_not_passed_on,
+        family_mutations.number_not_divided,
+        family_mutations.clock_set_back_forgotten,
+        window_mutations.window_beyond_limits,
+        window_mutations.quit_ahead_by_all,
+        window_mutations.no_reset_between,
+        window_mutations.followers_take_no_turn,
+        window_mutations.refused_marks_ignored,
+        window_mutations.batch_marked_by_its_first,
+        window_mutations.batch_recorded_by_its_first,
         longest_limit_alone,
         file_left_out,
-        tries_of_the_dead_forgotten,
+        family_mutations.tries_of_the_dead_forgotten,
     )
 }
