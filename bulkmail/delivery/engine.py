@@ -94,5 +94,10 @@ class Engine:
     async def _close(self) -> None:
         for lane in self._lanes:
             lane.limiter.abandon()
-        # Cancelled, it cancels each of them, and ends when they have cut what they had.
-        await asyncio.gather(*(lane.transport.close() for lane in self._lanes))
+        try:
+            # Cancelled, it cancels each of them, and ends when they have cut what they had.
+            await asyncio.gather(*(lane.transport.close() for lane in self._lanes))
+        except asyncio.CancelledError:
+            for lane in self._lanes:
+                await lane.transport.close()  # one that was cancelled before its first step
+            raise

@@ -363,9 +363,12 @@ async def test_cancelled_past_the_mark_is_recorded_as_in_doubt(bench_of: BenchOf
 
 async def test_cancelled_while_it_closes_it_ends_with_all_that_closes(bench_of: BenchOf) -> None:
     bench, servers = await bench_of(1), [FakeTransport("primary"), FakeTransport("backup")]
-    begun, ended = asyncio.Event(), []
+    begun = asyncio.Event()
+    ended: list[object] = []
 
     async def close() -> None:
+        if ended:
+            return
         begun.set()
         try:
             await asyncio.Event().wait()
