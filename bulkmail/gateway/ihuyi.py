@@ -8,6 +8,7 @@ of account, key, number, text and time, in hex, and `time` a Unix time of ten di
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
@@ -34,6 +35,8 @@ _HINTS: Mapping[int, str] = {
     4051: "the account has no messages left",
     4052: "this machine's address is not the one that was put on file",
 }
+#: No longer than the ledger can hold it.
+_CODE = re.compile(r"-?[0-9]{1,9}")
 _CHINA = "+86"
 
 
@@ -78,8 +81,8 @@ class Ihuyi:
         words += [_HINTS[code]] if code in _HINTS else []
         reply = Reply(code, (discreet(". ".join(words)),))
         if code == _TAKEN:
-            smsid = document.get("smsid")
-            return read.accepted(reply, None if smsid in {"0", 0} else text_or(smsid))
+            smsid = text_or(document.get("smsid"))
+            return read.accepted(reply, None if smsid == "0" else smsid)
         if code in _TOO_OFTEN:
             return read.later(Blame.RECIPIENT, reply)
         if code in _ACCOUNT:
@@ -97,7 +100,5 @@ def dynamic_password(account: str, key: str, mobile: str, content: str, time: st
 
 def _code(value: object) -> int | None:
     """The code, written as a number or as text; None where there is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    is_number = isinstance(value, str) and value.strip().isascii() and value.strip().isdigit()
-    return int(str(value).strip()[:9]) if is_number else None
+    is_number = isinstance(value, str | int) and not isinstance(value, bool)
+    return int(text) if is_number and _CODE.fullmatch(text := str(value).strip()) else None

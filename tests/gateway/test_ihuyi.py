@@ -67,6 +67,16 @@ async def test_the_fields_are_those_of_its_protocol(httpserver: HTTPServer, send
     assert sender.marks == 1
 
 
+@pytest.mark.parametrize("smsid", [["16"], {"id": 16}, None, 0, "0", True])
+async def test_an_id_that_is_none_keeps_no_message_from_being_taken(
+    smsid: object, httpserver: HTTPServer, sender: Sender
+) -> None:
+    outcome, _ = await asked(httpserver, sender, {"code": 2, "msg": "ok", "smsid": smsid})
+
+    assert isinstance(outcome, Accepted)
+    assert outcome.gateway_id is None
+
+
 async def test_the_dynamic_password_is_the_md5_of_all_that_is_sent(
     httpserver: HTTPServer, sender: Sender
 ) -> None:
@@ -204,10 +214,11 @@ async def test_a_redirect_is_not_followed_and_says_where_it_led(
         (b'{"state": "fine"}', "does not say what became of it"),
         (b"[1, 2]", "does not say what became of it"),
         (b'{"code": true}', "does not say what became of it"),
+        (b'{"code": 99999999999999999999}', "does not say what became of it"),
         (b"[" * 50_000, "is no JSON"),
         (b"x" * (MAX_ANSWER_BYTES + 1), "more than"),
     ],
-    ids=["html", "empty", "cut json", "other json", "list", "no code", "deep", "endless"],
+    ids=["html", "empty", "cut json", "other json", "list", "no code", "long", "deep", "endless"],
 )
 async def test_an_answer_that_says_nothing_is_a_doubt(
     body: bytes, sentence: str, httpserver: HTTPServer, sender: Sender
