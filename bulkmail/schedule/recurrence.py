@@ -143,8 +143,10 @@ class Cron:
             local = datetime.combine(day, time(minute // 60, minute % 60))
             kind = there if exists(local, self._zone) else skipped
             kind.update(islice(instants_of(local, self._zone), 2 if self._is_hourly else 1))
-        if self._is_hourly:
-            skipped = {at for at in skipped if not any(0 <= one - at < _HOUR for one in there)}
+        if self._is_hourly and skipped:
+            # Where the clock is set forward to midnight, its next is of the day behind.
+            near = there.union(self._of_day(day + _DAY))
+            skipped = {at for at in skipped if not any(0 <= one - at < _HOUR for one in near)}
         return there | skipped
 
 

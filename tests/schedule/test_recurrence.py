@@ -66,6 +66,13 @@ def test_once_an_hour_comes_once_in_the_hour_that_the_clock_is_set_forward_to() 
     assert found == ["28 00:43+0100", "28 01:43+0100", "28 03:43+0200", "28 04:43+0200"]
 
 
+def test_once_an_hour_comes_once_where_the_clock_is_set_forward_to_midnight() -> None:
+    samoa = ZoneInfo("Pacific/Apia")  # left out a whole day
+    found = times("43 * * * *", "2011-12-29T22:00", "2011-12-31T02:00", samoa)
+
+    assert found == ["29 22:43-1000", "29 23:43-1000", "31 00:43+1400", "31 01:43+1400"]
+
+
 def test_every_other_hour_does_not_go_without_the_one_that_does_not_exist() -> None:
     found = times("43 */2 * * *", "2027-03-28T00:00", "2027-03-28T05:00")
 
