@@ -21,7 +21,8 @@ async def told_of_silence(
         yield
     finally:
         asking.cancel()
-        await asyncio.wait([asking])
+        # Where the ledger breaks, whoever else asked it says so.
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def _ask(ledger: Ledger, clock: Clock, announce: Callable[[str], None]) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from support.commandline import Cli
 from support.mail_project import MailProject
 from support.scripted_server import scripted
-from support.watching import Announcements
+from support.watching import Announcements, HandClock
 
 from bulkmail.app import ledger_silence
+from bulkmail.app.ledger_silence import told_of_silence
 from bulkmail.errors import LedgerError
+from bulkmail.ledger import Ledger
 
 
 def broken(project: MailProject, kind: str) -> Path:
@@ -103,6 +107,28 @@ async def test_a_ledger_that_is_locked_before_anything_is_sent_is_told_of_and_wa
     assert [line for line in watch.lines if "does not answer" in line] == [
         "Waiting: the ledger does not answer: another program keeps it locked, or its disk is slow."
     ]
+
+
+async def test_a_ledger_that_breaks_before_anything_is_sent_is_told_of_by_who_asked_alone() -> None:
+    loop = asyncio.get_running_loop()
+    asked, ours, theirs = asyncio.Event(), loop.create_future(), loop.create_future()
+
+    class Breaking:
+        async def campaigns(self) -> None:
+            asked.set()
+            await theirs
+
+    told: list[Any] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    async with told_of_silence(cast("Ledger", Breaking()), HandClock(), told.append):
+        await asked.wait()
+        ours.set_exception(LedgerError("ours"))
+        theirs.set_exception(LedgerError("theirs"))
+        with pytest.raises(LedgerError, match="ours"):
+            await ours
+    gc.collect()
+
+    assert told == []
 
 
 async def test_an_empty_file_is_a_ledger_to_be(project: MailProject) -> None:
