@@ -37,8 +37,10 @@ class _Page:
         #: What stands before each line: marks of open lists and quotes.
         self.prefixes: list[str] = []
         self._mark = ""
-        #: Where in the prefixes the mark ends.
-        self._mark_end = 0
+        #: Where in the prefixes the mark stands: in place of the innermost one.
+        self._mark_place = (0, 0)
+        #: Whether the last line says nothing; the marks of a quote may stand in it.
+        self._is_blank = True
         self._separator = ""
 
     @property
@@ -74,7 +76,7 @@ class _Page:
     def mark(self, mark: str) -> None:
         """Begin an item: its first line has `mark` in place of the innermost prefix."""
         self._mark = mark
-        self._mark_end = len("".join(self.prefixes))
+        self._mark_place = (len("".join(self.prefixes[:-1])), len("".join(self.prefixes)))
 
     def end_line(self, *, keep_blank: bool = False) -> None:
         """End the line that is begun; with `keep_blank` also an empty one (a second <br>)."""
@@ -88,10 +90,11 @@ class _Page:
         if self._mark or not self._lines:
             return
         blank = "".join(self.prefixes).rstrip() if self._in_quote else ""
-        if self._lines[-1].strip(" >"):
-            self._lines.append(blank)
-        else:
+        if self._is_blank:
             self._lines[-1] = min(self._lines[-1], blank, key=len)
+        else:
+            self._lines.append(blank)
+            self._is_blank = True
 
     def text(self) -> str:
         """All of it, one line end behind."""
@@ -107,12 +110,13 @@ class _Page:
         self._line = ""
         prefix = "".join(self.prefixes)
         if self._mark and line:
-            begin = max(0, self._mark_end - len(self._mark))
-            prefix = prefix[:begin] + self._mark + prefix[self._mark_end :]
+            begin, end = self._mark_place
+            if end <= len(prefix):  # else its item ended without a word
+                prefix = prefix[:begin] + self._mark.rjust(end - begin) + prefix[end:]
             self._mark = ""
-        written = (prefix + line).rstrip()
-        if line or (keep_blank and self._lines and self._lines[-1].strip()):
-            self._lines.append(written)
+        if line or (keep_blank and not self._is_blank):
+            self._lines.append((prefix + line).rstrip())
+            self._is_blank = not line
 
 
 class _Reader(HTMLParser):
