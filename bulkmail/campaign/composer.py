@@ -277,7 +277,7 @@ class EventComposer:
             # libyaml reads ahead, and newer ones have a bound of their own, beyond ours.
             return self._fault((), place, _TOO_DEEP)
         path = self.document.path
-        if place and (slip := slip_before(path, self._encoding, place.line, problem)):
+        if place and (slip := slip_before(path, self._encoding, place, problem)):
             place, sentence = Place(*slip[:2]), slip[2]
         return self._fault((), place, f"not YAML: {sentence}")
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bulkmail.address import excerpt
 from bulkmail.campaign.document import Loc
 from bulkmail.campaign.models.strict import StrictModel
 from bulkmail.campaign.nearest import did_you_mean, nearest
@@ -80,7 +81,8 @@ def _explained(
     elif kind == "less_than_equal":
         sentence = f"must be at most {context['le']:,}"
     elif kind in _NO_MAPPING:
-        sentence = _must_be_mapping(details["input"])
+        is_row = loc[:1] == ("recipients",) and isinstance(loc[-1], int)
+        sentence = _must_be_mapping(details["input"], is_row=is_row)
     else:
         sentence = _SENTENCES.get(kind, details["msg"])
         if kind == "string_type":
@@ -108,12 +110,13 @@ def _where_it_belongs(loc: Loc, known: list[str], model: type[StrictModel]) -> s
     return did_you_mean(key, known)
 
 
-def _must_be_mapping(value: Any) -> str:
+def _must_be_mapping(value: Any, *, is_row: bool) -> str:
+    """What was written is repeated of a row only: elsewhere it may be a login."""
     sentence = "must be a mapping, with a `key: value` a line"
-    if isinstance(value, str) and re.match(r"[\w-]+:\S", value):
+    if is_row and isinstance(value, str) and "@" in value:
+        return f"{sentence}, such as `email: {excerpt(value)}`"
+    if isinstance(value, str) and re.match(r"[\w-]+:[^\s/]", value):
         return f"{sentence}: a space belongs behind the colon"
-    if isinstance(value, str) and "@" in value:
-        return f"{sentence}, such as `email: {value}`"
     return sentence
 
 

@@ -236,6 +236,24 @@ def test_a_literal_password_is_in_no_error(faults: Faults, keys: str) -> None:
     assert "hunter2" not in "\n".join(found)
 
 
+@pytest.mark.parametrize(
+    "shared",
+    [
+        "servers: {main: 'me@b.example:hunter2@h'}\n",
+        "servers: {main: 'smtp://me:hunter2@h'}\n",
+        "unsubscribe: hunter2@h\n",
+    ],
+)
+def test_what_stands_where_a_mapping_with_a_secret_belongs_is_not_repeated(
+    write: Write, faults: Faults, shared: str
+) -> None:
+    write("bulkmail.yaml", shared)
+
+    fault = next(found for found in faults("") if found.startswith("bulkmail.yaml"))
+
+    assert fault.endswith(": must be a mapping, with a `key: value` a line")
+
+
 def test_a_literal_password_is_in_no_repr(load: Load) -> None:
     campaign = load(
         "servers: [{host: h, username: u, password: hunter2}]\nrecipients: [{email: a@b}]\n"

@@ -324,6 +324,7 @@ def test_a_list_in_another_encoding_than_said_says_which_lines(recipients: Recip
         ('{"email": "a@b",}', "not JSON: a name in double quotes belongs there, column 17"),
         ("[", "a list, where each row has a line: its suffix is .json"),
         ('"a@b"', "not a mapping of columns to values, such as email: a@b"),
+        (f'"{"a" * 999}@b"', f"such as email: {'a' * 100}…"),
         ("[1]", "not a mapping of columns to values"),
         ('{"email": 5}', "no address: `email` holds a number"),
         ('{"email": null}', "no address: `email` is empty"),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bulkmail.address import excerpt
 from bulkmail.campaign.recipients.columns import column_name
 from bulkmail.campaign.recipients.row import Record
 from bulkmail.campaign.text_file import displayed, text_chunks, text_lines
@@ -99,7 +100,8 @@ def _next_element(path: Path, text: str, position: int) -> int:
 def as_record(line: int, value: Any) -> Record:
     """A row of JSON values; one that is no object is a bad row."""
     if not isinstance(value, dict):
-        such = f", such as email: {value}" if isinstance(value, str) and "@" in value else ""
+        is_address = isinstance(value, str) and "@" in value
+        such = f", such as email: {excerpt(value)}" if is_address else ""
         return Record(line, {}, (f"not a mapping of columns to values{such}",))
     return Record(line, {column_name(name): cell for name, cell in value.items()})
 
