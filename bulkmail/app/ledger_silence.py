@@ -7,8 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from bulkmail.clock import Clock
-from bulkmail.delivery.engine import LEDGER_SILENT, SLOW
+from bulkmail.delivery.engine import SLOW
 from bulkmail.ledger import Ledger
+
+SILENT = (
+    "Waiting: the ledger does not answer: it is at work on a long list, another program keeps it "
+    "locked, or its disk is slow."
+)
 
 
 @contextlib.asynccontextmanager
@@ -32,5 +37,5 @@ async def _ask(ledger: Ledger, clock: Clock, announce: Callable[[str], None]) ->
         async with asyncio.TaskGroup() as tasks:
             asked = tasks.create_task(ledger.campaigns())
             if not (await asyncio.wait([asked], timeout=SLOW))[0]:
-                announce(f"Waiting: {LEDGER_SILENT}.")
+                announce(SILENT)
                 return

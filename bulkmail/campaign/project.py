@@ -8,12 +8,15 @@ import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkmail.address import control_character
 from bulkmail.campaign.nearest import nearest
 
+#: Among more files none is looked for that was meant: they are the rows' own, and it takes long.
+MANY = 1000
 #: The project's file, at its root.
 PROJECT_FILE = "bulkmail.yaml"
 TEMPLATES_FOLDER = "templates"
@@ -84,12 +87,13 @@ def find_file(text: str, folders: Iterable[Path], allowed: Iterable[Path]) -> Fo
 
 
 def nearest_file(text: str, folders: Iterable[Path]) -> str | None:
-    """What is nearly called so where `text` was looked up; None where nothing is."""
+    """What is nearly called so where `text` was looked up; None where nothing is, or too much."""
     meant = Path(text)
     names: list[str] = []
     for folder in folders:
         with suppress(OSError):
-            names += [path.name for path in (folder / meant.parent).iterdir() if path.is_file()]
+            found = list(islice((folder / meant.parent).iterdir(), MANY + 1))
+            names += [path.name for path in found if len(found) <= MANY and path.is_file()]
     # Another file of that kind, or the same as another kind.
     alike = [name for name in names if _is_alike(Path(name), meant)]
     near = nearest(meant.name, alike)

@@ -104,9 +104,7 @@ async def test_a_ledger_that_is_locked_before_anything_is_sent_is_told_of_and_wa
             summary = await project.send(watch=watch)
 
     assert summary.exit_code == 0
-    assert [line for line in watch.lines if "does not answer" in line] == [
-        "Waiting: the ledger does not answer: another program keeps it locked, or its disk is slow."
-    ]
+    assert [line for line in watch.lines if "does not answer" in line] == [ledger_silence.SILENT]
 
 
 async def test_a_ledger_that_breaks_before_anything_is_sent_is_told_of_by_who_asked_alone() -> None:

@@ -255,7 +255,9 @@ def test_a_column_of_languages_that_is_not_there_is_a_fault_of_its_key(
     assert open_recipients(load("recipients: people.csv\n")).columns
 
 
-def test_a_missing_list_and_a_folder_are_faults_of_the_campaign(project: Path, load: Load) -> None:
+def test_a_missing_list_and_a_folder_are_faults_of_the_campaign(
+    project: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigurationError, match=r"offer.yaml:4:13  recipients: gone.csv does not"):
         open_recipients(load("recipients: gone.csv\n"))
     (project / "offers.csv").write_text("email\n")
@@ -263,6 +265,9 @@ def test_a_missing_list_and_a_folder_are_faults_of_the_campaign(project: Path, l
         open_recipients(load("recipients: ../Offers.csv\n"))
     with pytest.raises(ConfigurationError, match=r"Did you mean `offers\.csv`\?"):
         open_recipients(load("recipients: Offers.csv\n"))
+    monkeypatch.setattr("bulkmail.campaign.project.MANY", 1)
+    with pytest.raises(ConfigurationError, match=r"Offers\.csv does not exist$"):
+        open_recipients(load("recipients: ../Offers.csv\n"))
     (project / "folder.csv").mkdir()
     with pytest.raises(ConfigurationError, match=r"recipients.path: folder.csv is a folder, where"):
         open_recipients(load("recipients: {path: folder.csv}\n"))
