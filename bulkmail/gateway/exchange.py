@@ -6,6 +6,8 @@ waits for what is done there: the mark is durable before the first byte.
 
 A gateway that answers twice leaves the second answer where the next request's is read. One that is
 there without a turn of the loop, which every read from the network takes, came before it was asked.
+Where a connection that is used again breaks, each request has one of its own from then on: of a
+gateway that does so each time, every other message would be in doubt.
 
 Bounds: an answer of `MAX_ANSWER_BYTES`, and the whole exchange within the gateway's `timeout`,
 however it drips. Redirects are not followed: key and text go where it is written, and nowhere else.
@@ -104,7 +106,11 @@ class Exchanges:
         nothing was sent for want of a connection, `MessageRefusedLocally` where the request cannot
         be one.
         """
-        return await _Exchange(self._client, self._where, self._timeout).run(request, before)
+        exchange = _Exchange(self._client, self._where, self._timeout)
+        answer = await exchange.run(request, before)
+        if exchange.has_broken and exchange.is_used_again:
+            self._client.headers["Connection"] = "close"
+        return answer
 
     async def close(self) -> None:
         """Close what is idle. Never raises, and is bounded in time."""
@@ -122,6 +128,10 @@ class _Exchange:
         self._timeout = seconds
         self._has_begun = False
         self._has_waited = False
+        #: Whether its connection served another one before.
+        self.is_used_again = True
+        #: Whether that was lost behind the request, or what came on it is no answer.
+        self.has_broken = False
         self._response: httpx2.Response | None = None
         self._body = bytearray()
 
@@ -158,6 +168,7 @@ class _Exchange:
         except httpx2.TransportError as error:
             if not self._has_begun:
                 raise _no_connection(error, self._where) from error
+            self.has_broken = not isinstance(error, httpx2.TimeoutException)
             fault = _sentence(error, self._timeout)
         if self._response is None:
             return Silence(fault)
@@ -167,7 +178,9 @@ class _Exchange:
 
     async def _follow(self, event: str, before: Callable[[], Awaitable[None]]) -> None:
         """Take part in an event of httpcore's."""
-        if event == "http11.send_request_headers.started":
+        if event == "connection.connect_tcp.started":
+            self.is_used_again = False
+        elif event == "http11.send_request_headers.started":
             await before()
             self._has_begun = True
         elif event == "http11.receive_response_headers.started":

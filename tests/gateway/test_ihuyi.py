@@ -388,6 +388,23 @@ async def test_a_second_answer_is_not_taken_for_the_next_request_s(sender: Sende
     assert "before the request" in outcomes[1].reason  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("more", [answer(TAKEN % 2), b"\r\n"], ids=["answer", "blank line"])
+async def test_of_a_gateway_that_says_more_than_an_answer_not_every_other_message_is_in_doubt(
+    more: bytes, sender: Sender
+) -> None:
+    async with scripted_gateway(lambda *_: answer(TAKEN % 1) + more) as gateway:
+        transport = GatewayTransport(ihuyi(gateway.endpoint), clock=SystemClock(), key=None)
+        message = TextMessage.to(NUMBER, TEXT, message_id="<1@x.example>", row=1)
+        outcomes = []
+        for _ in range(5):
+            session = await transport.acquire()
+            outcomes.append(await session.send(message, sender.mark))
+            await transport.release(session)
+        await transport.close()
+
+    assert [type(outcome) for outcome in outcomes] == [Accepted, InDoubt, *[Accepted] * 3]
+
+
 async def test_connections_are_used_again(sender: Sender) -> None:
     async with scripted_gateway() as gateway:
         transport = GatewayTransport(ihuyi(gateway.endpoint), clock=SystemClock(), key=None)
