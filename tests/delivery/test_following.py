@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, cast
 
 import pytest
-from support.engine import Bench, FakeSession, FakeTransport, accepted, refused_at_rcpt
+from support.engine import Bench, FakeSession, FakeTransport, accepted, compose, refused_at_rcpt
+from support.virtual import VirtualClock, virtually
 
 from bulkmail.campaign.units import Rate
 from bulkmail.delivery.flight import LENGTHY
@@ -17,6 +18,7 @@ from bulkmail.delivery.ports import Mark, Meanwhile
 from bulkmail.delivery.worker import BRISK, TOGETHER
 from bulkmail.errors import ConnectionLost
 from bulkmail.fate import Attempt, Delivery
+from bulkmail.ledger import Ledger
 from bulkmail.ledger.run import CampaignRun
 from bulkmail.message.files.enclosure import Enclosure
 from bulkmail.message.files.shared_file import SharedFile
@@ -400,25 +402,29 @@ async def test_who_goes_next_is_composed_while_the_server_answers(
 
 @pytest.mark.parametrize(("rate", "seconds"), [(Rate(60, 1.0), 0.05), (Rate(60, 60.0), 2.0)])
 @pytest.mark.parametrize("octets", [100, LENGTHY + 1])
-async def test_composing_that_takes_longer_than_a_slot_is_valid_makes_nobody_miss_theirs(
-    bench_of: BenchOf, transport: GluingTransport, rate: Rate, seconds: float, octets: int
+def test_composing_that_takes_longer_than_a_slot_is_valid_makes_nobody_miss_theirs(
+    rate: Rate, seconds: float, octets: int
 ) -> None:
-    bench = await bench_of(6)
-    composes = bench.compose
     composed = 0
 
     async def takes_long(delivery: Delivery, instant: datetime) -> MailObject:
         nonlocal composed
         composed += 1
         assert composed < 100, "nobody's turn comes"
-        bench.clock.elapse(seconds)
-        return replace(await composes(delivery, instant), chunks=(b"x" * octets,))
+        await asyncio.sleep(seconds)
+        return replace(await compose(delivery, instant), chunks=(b"x" * octets,))
 
-    bench.compose = takes_long
-    await bench.send(transport, connections=1, rates=(rate,))
+    async def story(clock: VirtualClock) -> None:
+        ledger, transport = await Ledger.open(None, clock=clock), GluingTransport()
+        bench = await Bench.of(ledger, clock, *(f"u{n}@x.example" for n in range(6)))
+        bench.compose = takes_long
 
-    assert await bench.states() == {"sent": 6}
-    assert len(transport.received) == 6
+        await bench.send(transport, connections=1, rates=(rate,))
+
+        assert await bench.states() == {"sent": 6}
+        assert len(transport.received) == 6
+
+    virtually(story)
     assert composed <= 12
 
 
