@@ -53,6 +53,7 @@ async def test_a_run_is_paused_and_goes_on(project: MailProject) -> None:
     some, is_ordered = Sent(3), asyncio.Event()
     async with scripted(on("dot", Held(is_ordered, "250 2.0.0 taken"), after=3)) as server:
         server.watch = some
+        server.extensions = []
         project.servers(server.url(rate="10/s", connections=1))
         project.save()
         async with running(project.root, "send", "letter", "--json") as run:
@@ -69,7 +70,9 @@ async def test_a_run_is_paused_and_goes_on(project: MailProject) -> None:
     assert (paused.code, resumed.code) == (0, 0)
     assert "the run under way waits" in paused.out
     assert "the run under way goes on" in resumed.out
-    assert after == still < MANY
+    # One may have been on the wire; of a run that goes on more would be through.
+    assert still - after <= 1
+    assert still < MANY
     assert last_json(status.out)["halt"] == "paused"
     assert result.code == 0, result.err
     assert server.got == dict.fromkeys(emails, 1)
