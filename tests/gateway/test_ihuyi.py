@@ -12,16 +12,13 @@ from urllib.parse import parse_qs
 
 import pytest
 import trustme
-from gateway.conftest import KEY, NUMBER, TEXT, FixedKey, Sender, ihuyi
+from gateway.conftest import KEY, TEXT, FixedKey, Sender, ihuyi
 from pytest_httpserver import HTTPServer
-from support.scripted_gateway import TAKEN, answer, code, scripted_gateway
+from support.scripted_gateway import answer, code, scripted_gateway
 from werkzeug import Request, Response
 
-from bulkmail.clock import SystemClock
 from bulkmail.errors import ConnectFailed
-from bulkmail.gateway import GatewayTransport
 from bulkmail.gateway.exchange import MAX_ANSWER_BYTES
-from bulkmail.message.sms.text_message import TextMessage
 from bulkmail.outcome import (
     Accepted,
     Blame,
@@ -370,50 +367,3 @@ async def test_a_bomb_is_no_answer(sender: Sender) -> None:
         outcome = await sender.send(ihuyi(gateway.endpoint))
 
     assert isinstance(outcome, InDoubt)
-
-
-async def test_a_second_answer_is_not_taken_for_the_next_request_s(sender: Sender) -> None:
-    said = iter([answer(TAKEN % 1) + answer(TAKEN % 2), code(4072), answer(TAKEN % 3)])
-    async with scripted_gateway(lambda *_: next(said)) as gateway:
-        transport = GatewayTransport(ihuyi(gateway.endpoint), clock=SystemClock(), key=None)
-        message = TextMessage.to(NUMBER, TEXT, message_id="<1@x.example>", row=1)
-        outcomes = []
-        for _ in range(3):
-            session = await transport.acquire()
-            outcomes.append(await session.send(message, sender.mark))
-            await transport.release(session)
-        await transport.close()
-
-    assert [type(outcome) for outcome in outcomes] == [Accepted, InDoubt, Accepted]
-    assert "before the request" in outcomes[1].reason  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("more", [answer(TAKEN % 2), b"\r\n"], ids=["answer", "blank line"])
-async def test_of_a_gateway_that_says_more_than_an_answer_not_every_other_message_is_in_doubt(
-    more: bytes, sender: Sender
-) -> None:
-    async with scripted_gateway(lambda *_: answer(TAKEN % 1) + more) as gateway:
-        transport = GatewayTransport(ihuyi(gateway.endpoint), clock=SystemClock(), key=None)
-        message = TextMessage.to(NUMBER, TEXT, message_id="<1@x.example>", row=1)
-        outcomes = []
-        for _ in range(5):
-            session = await transport.acquire()
-            outcomes.append(await session.send(message, sender.mark))
-            await transport.release(session)
-        await transport.close()
-
-    assert [type(outcome) for outcome in outcomes] == [Accepted, InDoubt, *[Accepted] * 3]
-
-
-async def test_connections_are_used_again(sender: Sender) -> None:
-    async with scripted_gateway() as gateway:
-        transport = GatewayTransport(ihuyi(gateway.endpoint), clock=SystemClock(), key=None)
-        message = TextMessage.to(NUMBER, TEXT, message_id="<1@x.example>", row=1)
-        for _ in range(5):
-            session = await transport.acquire()
-            await session.send(message, sender.mark)
-            await transport.release(session)
-        await transport.close()
-
-    assert len(gateway.arrivals) == 5
-    assert gateway.connections == 1
