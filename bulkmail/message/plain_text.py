@@ -78,6 +78,12 @@ class _Page:
         self._mark = mark
         self._mark_place = (len("".join(self.prefixes[:-1])), len("".join(self.prefixes)))
 
+    def outdent(self) -> str:
+        """Close the innermost prefix, and give it; an item there that said nothing has no mark."""
+        if len("".join(self.prefixes)) == self._mark_place[1]:
+            self._mark = ""
+        return self.prefixes.pop()
+
     def end_line(self, *, keep_blank: bool = False) -> None:
         """End the line that is begun; with `keep_blank` also an empty one (a second <br>)."""
         self._separator = ""
@@ -111,8 +117,7 @@ class _Page:
         prefix = "".join(self.prefixes)
         if self._mark and line:
             begin, end = self._mark_place
-            if end <= len(prefix):  # else its item ended without a word
-                prefix = prefix[:begin] + self._mark.rjust(end - begin) + prefix[end:]
+            prefix = prefix[:begin] + self._mark.rjust(end - begin) + prefix[end:]
             self._mark = ""
         if line or (keep_blank and not self._is_blank):
             self._lines.append((prefix + line).rstrip())
@@ -195,7 +200,7 @@ class _Reader(HTMLParser):
 
     def _close_paragraph(self, tag: str) -> None:
         if tag == "blockquote" and "> " in self.page.prefixes:
-            while self.page.prefixes.pop() != "> ":
+            while self.page.outdent() != "> ":
                 pass
         elif tag == "pre":
             self._is_pre = False
@@ -210,7 +215,7 @@ class _Reader(HTMLParser):
         self.page.end_line()
         self._lists.pop()
         if self.page.prefixes:
-            self.page.prefixes.pop()
+            self.page.outdent()
         if not self._lists:
             self.page.end_paragraph()
 

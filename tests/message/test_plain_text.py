@@ -52,6 +52,8 @@ from bulkmail.message.plain_text import plain_text
         ("<pre>a\n&gt;\n\n&gt; b</pre><p>c", "a\n>\n\n> b\n\nc\n"),
         ("<blockquote><ol start=99><li>a<li>b</ol></blockquote>", "> 99. a\n> 100. b\n"),
         ("<ul><li></li></ul><p>a</p>", "a\n"),
+        ("<ul><li></li></ul><blockquote>a</blockquote>", "> a\n"),
+        ("<blockquote><ul><li></blockquote>a", "a\n"),
         ("<ul><li><ul></ul>a</ul>", "- a\n"),
         ("<pre>a  b\n  c</pre>d", "a  b\n  c\n\nd\n"),
         ("a<hr>b", "a\n\n----\n\nb\n"),
