@@ -23,10 +23,11 @@ MAX_HTML = 100_000
 _LOOKED_AT = 600_000
 _SHOWN = 60
 _CONTENT_ID = re.compile(rb"^Content-ID: <([^>\r\n]+)>", re.MULTILINE)
-#: Marks of templates, and what other programs have in their place.
+#: Marks of templates, and what other programs have in their place. Each alternative begins with a
+#: character of its own, so that the text between is passed by at once.
 _UNRENDERED = re.compile(
-    r"\{\{[^}\r\n]{0,40}(?:\}\})?|\{%[^%\r\n]{0,40}(?:%\})?"
-    r"|\$?\{[^\W\d][\w -]{0,40}\}|\[\[[^\W\d][\w -]{0,40}\]\]|\*\|\w{1,40}\|\*"
+    r"\{\{[^}\r\n]{0,40}(?:\}\})?|\{%[^%\r\n]{0,40}(?:%\})?|\{[^\W\d][\w -]{0,40}\}"
+    r"|\$\{[^\W\d][\w -]{0,40}\}|\[\[[^\W\d][\w -]{0,40}\]\]|\*\|\w{1,40}\|\*"
 )
 _OWN_MACHINE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104  # looked for, not bound
 _OF_LISTS = ("list-id", "list-unsubscribe")
