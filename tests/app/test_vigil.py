@@ -82,7 +82,7 @@ async def test_who_is_asked_and_does_not_answer(
     killed = Mock(side_effect=lambda *_: looks.are_over.set())
     monkeypatch.setattr(os, "kill", killed)
 
-    async with attended(member, looks, watch.announce):
+    async with asyncio.timeout(PATIENCE), attended(member, looks, watch.announce):
         await looks.are_over.wait()
 
     assert len(watch.lines) == len(told)
@@ -101,7 +101,7 @@ async def test_who_waits_for_a_dead_disk_is_let_be_until_it_answers(
     monkeypatch.setattr(Member, "is_at_disk", YES)
     monkeypatch.setattr(os, "kill", Mock(side_effect=AssertionError("it is let be")))
 
-    async with attended(member, looks, watch.announce):
+    async with asyncio.timeout(PATIENCE), attended(member, looks, watch.announce):
         await looks.are_over.wait()
 
     first, second = watch.lines
