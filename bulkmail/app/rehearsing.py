@@ -7,7 +7,9 @@ the campaign's Message-IDs are made of.
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -137,18 +139,23 @@ async def send_test(
             )
             surroundings.watch.begin(campaign.name, await paper.counts(campaign_id), 1)
             result = await surroundings.interrupts.cuttable(run.run())
-        return summary(
-            Run(
-                campaign=campaign.name,
-                result=result,
-                counts=await paper.counts(campaign_id),
-                tally=tally,
-                elapsed_seconds=surroundings.clock.monotonic() - began,
-            ),
-            test_to=to,
+        run_over = Run(
+            campaign=campaign.name,
+            result=result,
+            counts=await paper.counts(campaign_id),
+            tally=tally,
+            elapsed_seconds=surroundings.clock.monotonic() - began,
         )
+        return replace(summary(run_over, test_to=to), test_of=_choice(options))
     finally:
         await paper.close()
+
+
+def _choice(options: SendOptions) -> str:
+    """The options by which a row was chosen, to be typed again."""
+    if options.row is not None:
+        return f" --row {options.row}"
+    return "" if options.email is None else f" --email {shlex.quote(options.email)}"
 
 
 async def chosen(

@@ -125,7 +125,7 @@ def _servers_rules(servers: Any, shared: Mapping[str, Any]) -> Iterator[Broken]:
             yield from _reference_rules(loc, entry, shared)
             name = entry.get("server") if isinstance(entry, dict) else entry
             if isinstance(name, str) and name in names:
-                yield loc, f"`{name}` is listed twice"
+                yield loc, f"`{_told(name)}` is listed twice"
             elif isinstance(name, str):
                 names.add(name)
         if isinstance(entry, dict) and (isinstance(servers, dict) or "server" not in entry):
@@ -138,7 +138,12 @@ def _reference_rules(loc: Loc, entry: Any, shared: Mapping[str, Any]) -> Iterato
     if isinstance(name, str) and name not in shared:
         known = did_you_mean(name, shared) if shared else "bulkmail.yaml has no servers."
         known = "A wide comma parts no names: write `,`." if "\uff0c" in name else known
-        yield loc, f"there is no server `{name}` in bulkmail.yaml. {known}"
+        yield loc, f"there is no server `{_told(name)}` in bulkmail.yaml. {known}"
+
+
+def _told(name: str) -> str:
+    """A server's name, to be repeated: who writes an address may have a password in it."""
+    return f"…@{name.rpartition('@')[2]}" if "@" in name else name
 
 
 def _weight_rules(entries: list[Any], shared: Mapping[str, Any]) -> Iterator[Broken]:

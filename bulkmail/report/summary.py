@@ -41,6 +41,8 @@ class Summary:
     waiting_until: float | None = None
     #: Where a test message went instead of to its recipient.
     test_to: str | None = None
+    #: The options that chose whose message it was, as they are typed; "" for the first row's.
+    test_of: str = ""
     #: What a person ordered of the campaign, and did not lift.
     halt: Halt | None = None
 
@@ -163,7 +165,7 @@ class Summary:
         if self.dry_run:
             return [("Send it", send)]
         if self.test_to is not None:
-            again = f"{send} --test-to {shlex.quote(self.test_to)}"
+            again = f"{send} --test-to {shlex.quote(self.test_to)}{self.test_of}"
             return [("Send it to everybody", send) if self.sent_in_run else ("Try it again", again)]
         commands = []
         if self.halt is Halt.PAUSED:

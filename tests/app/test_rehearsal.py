@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.mail_project import PEOPLE, MailProject
@@ -270,13 +271,20 @@ async def test_a_refused_test_message_is_exit_1_and_a_row_that_is_not_there_exit
     assert summary.exit_code == 1
 
 
-async def test_a_greylisted_test_message_with_no_wait_is_exit_75(project: MailProject) -> None:
+@pytest.mark.parametrize(
+    ("choice", "words"), [({}, ""), ({"row": 2}, " --row 2"), ({"email": EVE}, f" --email {EVE}")]
+)
+async def test_a_greylisted_test_message_with_no_wait_is_exit_75_and_is_tried_again(
+    project: MailProject, choice: dict[str, Any], words: str
+) -> None:
     async with scripted(on("rcpt", "450 4.2.0 later")) as server:
         project.servers(server.url())
 
-        summary = await project.send(test_to="me@example.com", no_wait=True)
+        summary = await project.send(test_to="me@example.com", no_wait=True, **choice)
 
     assert summary.exit_code == 75
+    again = f"bulkmail send letter --test-to me@example.com{words}"
+    assert summary.next_commands() == [("Try it again", again)]
 
 
 async def test_a_preview_leaves_out_suppressed_copies_and_says_who_gets_nothing(

@@ -151,6 +151,8 @@ def test_keys_are_attributes_and_values_are_what_they_mean(load: Load) -> None:
         ("name: x@20261201T010000Z\n", "looks like an occurrence of a schedule"),
         ("servers: [one\uff0ctwo]\n", "A wide comma parts no names: write `,`."),
         ("servers: nowhere\n", "servers: there is no server `nowhere` in bulkmail.yaml. bulkmail"),
+        ("servers: ['u:s3cret@h']\n", "there is no server `…@h` in bulkmail.yaml"),
+        ("servers: ['u:s3cret@h', 'u:s3cret@h']\n", "`…@h` is listed twice"),
         ("servers: []\n", "servers: is empty"),
         ("servers: 5\n", "servers: must be a list, or a mapping of names"),
         ("servers: [{port: 25}]\n", "servers[0]: needs a `host`, or a `provider`"),
