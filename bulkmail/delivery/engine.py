@@ -19,7 +19,7 @@ ATTENTION = 1.0
 #: Seconds without an answer of the ledger after which a person is told: half a minute may pass
 #: until it is given up, with nothing to be seen meanwhile.
 SLOW = 5.0
-LEDGER_SILENT = "the ledger does not answer: another program keeps it locked, or its disk is slow"
+_SILENT = "the ledger does not answer: another program keeps it locked, or its disk is slow"
 
 
 class Engine:
@@ -82,7 +82,7 @@ class Engine:
     async def _attend(self) -> None:
         loop, tell = asyncio.get_running_loop(), self._shared.observer.waiting
         while True:
-            slow = loop.call_later(SLOW, tell, LEDGER_SILENT, None)
+            slow = loop.call_later(SLOW, tell, _SILENT, None)
             try:
                 await self._dispatcher.heed()
             finally:

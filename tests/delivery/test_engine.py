@@ -361,7 +361,9 @@ async def test_cancelled_past_the_mark_is_recorded_as_in_doubt(bench_of: BenchOf
     assert await bench.states() == {"in_doubt": 1, "pending": 4}
 
 
-async def test_cancelled_while_it_closes_it_ends_with_all_that_closes(bench_of: BenchOf) -> None:
+async def test_cancelled_while_it_closes_it_ends_with_all_that_closes(
+    bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench, servers = await bench_of(1), [FakeTransport("primary"), FakeTransport("backup")]
     begun = asyncio.Event()
     ended: list[object] = []
@@ -376,7 +378,7 @@ async def test_cancelled_while_it_closes_it_ends_with_all_that_closes(bench_of: 
             ended.append(asyncio.current_task())
 
     for server in servers:
-        server.close = close  # type: ignore[method-assign]
+        monkeypatch.setattr(server, "close", close)
     run = asyncio.create_task(bench.send(*servers))
     await begun.wait()
     run.cancel()

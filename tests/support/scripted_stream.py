@@ -31,9 +31,7 @@ PIPELINING_GREETING = """
     S: 250-mx.example
     S: 250 PIPELINING
 """
-
-
-#: At the end of a `C:` line: whatever else the client writes.
+#: And of one that offers CHUNKING beside it.
 CHUNKING_GREETING = """
     S: 220 mx.example ESMTP
     C: EHLO me.example
@@ -47,7 +45,25 @@ TAKEN = """
     S: 250 2.1.5 ok
     S: 250 2.0.0 queued
 """
+#: At the end of a `C:` line: whatever else the client writes.
 ANYTHING = "…\r\n".encode()
+#: What has been said when a stage's reply is due.
+STEPS = [
+    ("mail", ["C: MAIL FROM:<a@x.example>"]),
+    ("rcpt", ["S: 250 ok", "C: RCPT TO:<b@y.example>"]),
+    ("data", ["S: 250 ok", "C: DATA"]),
+    ("end of data", ["S: 354 go on", "C: Subject: hi", "C:", "C: hello", "C: ."]),
+]
+
+
+def until(stage: str) -> str:
+    """What is said of a message by itself until its reply at `stage` is due, by `STEPS`."""
+    lines: list[str] = []
+    for name, step in STEPS:
+        lines += step
+        if name == stage:
+            break
+    return "\n".join(lines)
 
 
 class ScriptedStream:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.scripted_stream import Marks, ScriptedStream
+from support.scripted_stream import STEPS, Marks, ScriptedStream, until
 
 from bulkmail.errors import (
     ConnectionLost,
@@ -19,23 +19,6 @@ from bulkmail.transport.session import Session
 
 Opened = Callable[[], Awaitable[Session]]
 Make = Callable[..., MailObject]
-
-#: What has been said when a stage's reply is due.
-STEPS = [
-    ("mail", ["C: MAIL FROM:<a@x.example>"]),
-    ("rcpt", ["S: 250 ok", "C: RCPT TO:<b@y.example>"]),
-    ("data", ["S: 250 ok", "C: DATA"]),
-    ("end of data", ["S: 354 go on", "C: Subject: hi", "C:", "C: hello", "C: ."]),
-]
-
-
-def until(stage: str) -> str:
-    lines: list[str] = []
-    for name, step in STEPS:
-        lines += step
-        if name == stage:
-            break
-    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("stage", [name for name, _ in STEPS])

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.scripted_stream import Marks, ScriptedStream
+from support.scripted_stream import Marks, ScriptedStream, until
 
 from bulkmail.errors import ConnectionLost
 from bulkmail.message.mail_object import MailObject
@@ -44,24 +44,6 @@ async def test_the_mark_is_made_behind_354_and_before_any_content(
     await session.send(mail_object(), mark)
 
     assert mark.written_before.endswith(b"DATA\r\n")
-
-
-#: What has been said when a stage's reply is due.
-STEPS = [
-    ("mail", ["C: MAIL FROM:<a@x.example>"]),
-    ("rcpt", ["S: 250 ok", "C: RCPT TO:<b@y.example>"]),
-    ("data", ["S: 250 ok", "C: DATA"]),
-    ("end of data", ["S: 354 go on", "C: Subject: hi", "C:", "C: hello", "C: ."]),
-]
-
-
-def until(stage: str) -> str:
-    lines: list[str] = []
-    for name, step in STEPS:
-        lines += step
-        if name == stage:
-            break
-    return "\n".join(lines)
 
 
 async def test_a_cancelled_mark_sends_no_content(

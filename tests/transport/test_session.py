@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.scripted_stream import WHERE, Marks, OpenSession, ScriptedStream
+from support.scripted_stream import WHERE, Marks, OpenSession, ScriptedStream, until
 
 from bulkmail.errors import (
     ConnectionLost,
@@ -48,24 +48,6 @@ async def test_a_session_outlives_a_message_refused_at_its_end(
     assert not refused.is_accepted
     assert accepted.is_accepted
     assert session.transactions == 2
-
-
-#: What has been said when a stage's reply is due.
-STEPS = [
-    ("mail", ["C: MAIL FROM:<a@x.example>"]),
-    ("rcpt", ["S: 250 ok", "C: RCPT TO:<b@y.example>"]),
-    ("data", ["S: 250 ok", "C: DATA"]),
-    ("end of data", ["S: 354 go on", "C: Subject: hi", "C:", "C: hello", "C: ."]),
-]
-
-
-def until(stage: str) -> str:
-    lines: list[str] = []
-    for name, step in STEPS:
-        lines += step
-        if name == stage:
-            break
-    return "\n".join(lines)
 
 
 async def test_a_late_reply_does_not_answer_the_next_command(
